@@ -1,0 +1,17 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target: strict memory safety (each unsafe expression is marked and justified). The Swift 6
+/// language mode comes with the tools version. CI adds `-warnings-as-errors` on the command line.
+let settings: [SwiftSetting] = [.strictMemorySafety(), .enableUpcomingFeature("ExistentialAny")]
+
+let package = Package(
+    name: "apus",
+    products: [],
+    dependencies: [],
+    targets: [
+        // MARK: model
+        .target(name: "Model", swiftSettings: settings),
+        .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: settings),
+    ]
+)
