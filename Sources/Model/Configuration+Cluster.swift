@@ -9,7 +9,7 @@ extension Configuration {
             case originalDestination
         }
         /// How an endpoint is picked.
-        public enum LoadBalancer: String, Sendable, CaseIterable {
+        public enum LoadBalancer: String, Sendable, CaseIterable, BitwiseCopyable {
             case roundRobin, leastRequest, random, ringHash, maglev
         }
         /// Unique name.

@@ -1,0 +1,82 @@
+/// Why a connection ended. Anything but `completed` is a reset that is counted by its label and shown in the access log
+/// by its flag.
+public enum EndReason: UInt8, Sendable, CaseIterable, BitwiseCopyable {
+    /// Both sides closed in order.
+    case completed
+    /// The client reset, or vanished (keepalive, user timeout).
+    case clientReset
+    /// The upstream reset, or vanished, after it had been connected.
+    case upstreamReset
+    /// The pod's outbound table says `deny`.
+    case deniedOutbound
+    /// The receiving pod's inbound table says `deny`.
+    case deniedInbound
+    /// `limits.connections` of the pod reached.
+    case podLimit
+    /// The process's descriptor budget is used up.
+    case nodeLimit
+    /// `circuitBreaker.connections` of the cluster reached.
+    case circuitBreaker
+    /// The cluster has no endpoint (or none that may be used).
+    case noEndpoint
+    /// No endpoint accepted the connection: refused, unreachable.
+    case connectFailed
+    /// No endpoint answered within `connectTimeout`.
+    case connectTimeout
+    /// No free source port towards the endpoint in this leg's half of `sourcePorts`.
+    case sourcePortsExhausted
+    /// The destination is one of our own listeners.
+    case loop
+    /// No byte either way for the idle timeout.
+    case idleTimeout
+    /// Still open when `drainTimeout` was over.
+    case drainTimeout
+    /// A system call failed in a way that is our bug or the host's trouble; the log has the errno.
+    case internalError
+}
+
+extension EndReason {
+    /// The metric label, snake case.
+    public var label: String {
+        switch self {
+        case .completed: "completed"
+        case .clientReset: "client_reset"
+        case .upstreamReset: "upstream_reset"
+        case .deniedOutbound: "denied_outbound"
+        case .deniedInbound: "denied_inbound"
+        case .podLimit: "pod_limit"
+        case .nodeLimit: "node_limit"
+        case .circuitBreaker: "circuit_breaker"
+        case .noEndpoint: "no_endpoint"
+        case .connectFailed: "connect_failed"
+        case .connectTimeout: "connect_timeout"
+        case .sourcePortsExhausted: "source_ports_exhausted"
+        case .loop: "loop"
+        case .idleTimeout: "idle_timeout"
+        case .drainTimeout: "drain_timeout"
+        case .internalError: "internal_error"
+        }
+    }
+
+    /// The access log's response flag; where Envoy has one for the case, the same letters.
+    public var flag: String {
+        switch self {
+        case .completed: "-"
+        case .clientReset: "DC"
+        case .upstreamReset: "UC"
+        case .deniedOutbound: "DENY_OUT"
+        case .deniedInbound: "DENY_IN"
+        case .podLimit: "POD_LIMIT"
+        case .nodeLimit: "NODE_LIMIT"
+        case .circuitBreaker: "UO"
+        case .noEndpoint: "UH"
+        case .connectFailed: "UF"
+        case .connectTimeout: "UT"
+        case .sourcePortsExhausted: "NO_PORT"
+        case .loop: "LOOP"
+        case .idleTimeout: "SI"
+        case .drainTimeout: "DRAIN"
+        case .internalError: "BUG"
+        }
+    }
+}

@@ -1,0 +1,187 @@
+/// One generation of the configuration in the form workers read: flat arrays of plain records addressed by index.
+///
+/// Immutable and shared: a worker holds one reference and hands it back when the next one comes; the last release
+/// happens on the control side. Indices are meaningful within one snapshot only; what must outlive it (counters,
+/// connection counts, health) goes by slot. Names are apart from the records, for logs and the admin API.
+public final class Snapshot: Sendable {
+    /// 1, 2, 3, ... in the order of publication.
+    public let generation: UInt64
+    /// What this was compiled from.
+    public let configuration: Configuration
+    /// Index 0 is the pod `unknown`: any address inside `podCIDRs` that belongs to no listed pod.
+    public let pods: [PodRecord]
+    /// All table entries; pods name ranges of it.
+    public let entries: [EntryRecord]
+    /// Prefixes that entries name ranges of.
+    public let cidrs: [CIDR]
+    /// Ports that entries name ranges of.
+    public let ports: [PortRange]
+    /// Clusters. Index 0 is `passthrough`: the original destination, with the `passthrough` timings.
+    public let clusters: [ClusterRecord]
+    /// Endpoints; clusters name ranges of it.
+    public let endpoints: [EndpointRecord]
+    /// Listeners: the explicit ones in the order of the configuration.
+    public let listeners: [ListenerRecord]
+    /// Slots that mean something else than in the generation before: workers clear their counters on adoption.
+    public let freshSlots: FreshSlots
+
+    let podIndexByAddress: [IPAddress: UInt32]
+    let podCIDRs: [CIDR]
+
+    init(_ parts: SnapshotCompiler.Parts) {
+        generation = parts.generation
+        configuration = parts.configuration
+        pods = parts.pods
+        entries = parts.entries
+        cidrs = parts.cidrs
+        ports = parts.ports
+        clusters = parts.clusters
+        endpoints = parts.endpoints
+        listeners = parts.listeners
+        freshSlots = parts.freshSlots
+        podIndexByAddress = parts.podIndexByAddress
+        podCIDRs = parts.configuration.interception?.podCIDRs ?? []
+    }
+}
+
+extension Snapshot {
+    /// The pod `unknown`.
+    public static let unknownPod = 0
+    /// The cluster `passthrough`.
+    public static let passthroughCluster = 0
+    /// Listener slots of the two interception listeners; explicit listeners come after.
+    public static let outboundListenerSlot = 0, inboundListenerSlot = 1
+
+    /// The pod that has `address`: an index into `pods`, 0 for an unlisted one, nil when it is no local pod.
+    public func pod(at address: IPAddress) -> Int? {
+        if let index = podIndexByAddress[address] { return Int(index) }
+        return podCIDRs.contains { $0.contains(address) } ? Self.unknownPod : nil
+    }
+
+    /// The first entry of the pod's outbound table that matches; nil: none, so on to the original destination.
+    public func outboundEntry(pod: Int, destination: SocketAddress) -> Int? {
+        firstMatch(pods[pod].outbound, address: destination.address, port: destination.port)
+    }
+
+    /// The first entry of the pod's inbound table that matches; nil: none, so on to the pod.
+    public func inboundEntry(pod: Int, client: IPAddress, port: UInt16) -> Int? {
+        firstMatch(pods[pod].inbound, address: client, port: port)
+    }
+
+    private func firstMatch(_ range: IndexRange, address: IPAddress, port: UInt16) -> Int? {
+        for index in range.indices where matches(entries[index], address: address, port: port) { return index }
+        return nil
+    }
+
+    private func matches(_ entry: EntryRecord, address: IPAddress, port: UInt16) -> Bool {
+        (entry.cidrs.isEmpty || entry.cidrs.indices.contains { cidrs[$0].contains(address) })
+            && (entry.ports.isEmpty || entry.ports.indices.contains { ports[$0].contains(port) })
+    }
+}
+
+/// A half-open range of indices into one of a snapshot's arrays, as plain bits.
+public struct IndexRange: Sendable, BitwiseCopyable, Equatable {
+    /// The first index.
+    public let lower: UInt32
+    /// One past the last index; not below `lower`.
+    public let upper: UInt32
+
+    init(_ range: Range<Int>) {
+        lower = UInt32(range.lowerBound)
+        upper = UInt32(range.upperBound)
+    }
+
+    /// How many.
+    public var count: Int { Int(upper) - Int(lower) }
+    /// Whether there is none.
+    public var isEmpty: Bool { upper == lower }
+    /// The indices.
+    public var indices: Range<Int> { Int(lower)..<Int(upper) }
+}
+
+/// A pod as workers see it.
+public struct PodRecord: Sendable, BitwiseCopyable {
+    /// For counters and the connection count.
+    public let slot: Int
+    /// Its tables, in `Snapshot.entries`.
+    public let outbound, inbound: IndexRange
+    /// Live connections at most, both legs together.
+    public let connectionsMax: Int
+    /// Its first address of each family, to connect from.
+    public let v4, v6: IPAddress?
+}
+
+/// One entry of a listener table as workers see it.
+public struct EntryRecord: Sendable, BitwiseCopyable {
+    /// What happens to a connection that matches.
+    public enum Action: Sendable, BitwiseCopyable, Equatable {
+        /// To an endpoint of the cluster with this index (0: the original destination).
+        case cluster(Int)
+        /// Reset, counted.
+        case deny
+    }
+    /// In `Snapshot.cidrs`; empty: any.
+    public let cidrs: IndexRange
+    /// In `Snapshot.ports`; empty: any.
+    public let ports: IndexRange
+    /// See `Action`.
+    public let action: Action
+}
+
+/// A cluster as workers see it. Times are nanoseconds.
+public struct ClusterRecord: Sendable, BitwiseCopyable {
+    /// For counters and the connection count.
+    public let slot: Int
+    /// In `Snapshot.endpoints`; empty for `originalDestination`.
+    public let endpoints: IndexRange
+    /// The address the client dialled is the one endpoint.
+    public let isOriginalDestination: Bool
+    /// How an endpoint is picked.
+    public let loadBalancer: Configuration.Cluster.LoadBalancer
+    /// How long one connect attempt may take.
+    public let connectTimeout: Int64
+    /// A tunnel without a byte for this long is reset.
+    public let tunnelIdleTimeout: Int64
+    /// Healthy share, 0...1, below which health is ignored.
+    public let panicThreshold: Double
+    /// Live connections at most.
+    public let connectionsMax: Int
+    /// nil: not checked.
+    public let healthCheck: HealthCheckRecord?
+}
+
+/// A health check as workers see it. Times are nanoseconds.
+public struct HealthCheckRecord: Sendable, BitwiseCopyable, Equatable {
+    /// Time between checks of one endpoint, and how long one may take.
+    public let interval, timeout: Int64
+    /// Results in a row that change the verdict.
+    public let unhealthyAfter, healthyAfter: Int
+}
+
+/// An endpoint as workers see it.
+public struct EndpointRecord: Sendable, BitwiseCopyable {
+    /// For the connection count and the health verdict; stable over reloads by (cluster, address).
+    public let slot: Int
+    /// Where it listens.
+    public let address: SocketAddress
+    /// 1...1000.
+    public let weight: Int
+    /// The cluster's index.
+    public let cluster: Int
+}
+
+/// An explicit listener as workers see it.
+public struct ListenerRecord: Sendable, BitwiseCopyable {
+    /// For counters.
+    public let slot: Int
+    /// Where it listens.
+    public let address: SocketAddress
+    /// The cluster's index.
+    public let cluster: Int
+}
+
+/// Slots that were given to new things in this generation.
+public struct FreshSlots: Sendable {
+    /// By kind.
+    public var pods: [Int] = [], clusters: [Int] = [], listeners: [Int] = []
+}

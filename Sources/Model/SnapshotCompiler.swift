@@ -1,0 +1,233 @@
+/// Turns validated configurations into snapshots, one after the other, keeping slots stable between them.
+///
+/// Owned by the control side; not shared. Refuses only what validation cannot know: more things than there are slots.
+public struct SnapshotCompiler: Sendable {
+    private let shared: SharedState
+    private let names: SlotNames
+    private var generation: UInt64 = 0
+    private var podSlots = SlotTable<PodKey>(capacity: SlotLimits.pods)
+    private var clusterSlots = SlotTable<String>(capacity: SlotLimits.clusters)
+    private var endpointSlots = SlotTable<EndpointKey>(capacity: SlotLimits.endpoints)
+    private var listenerSlots = SlotTable<String>(capacity: SlotLimits.listeners)
+    private var oldestGenerationInUse: UInt64 = 0
+
+    /// A thing that has no slot left, e.g. `clusters: more than 65536`.
+    public struct TooMany: Error, CustomStringConvertible {
+        /// What, and the limit.
+        public let description: String
+    }
+
+    /// A pod with another UID is another pod, whatever its name.
+    private struct PodKey: Hashable, Sendable {
+        let name: String
+        let uid: String?
+    }
+
+    private struct EndpointKey: Hashable, Sendable {
+        let cluster: String
+        let address: SocketAddress
+    }
+
+    struct Parts {
+        var generation: UInt64
+        var configuration: Configuration
+        var pods: [PodRecord] = []
+        var entries: [EntryRecord] = []
+        var cidrs: [CIDR] = []
+        var ports: [PortRange] = []
+        var clusters: [ClusterRecord] = []
+        var endpoints: [EndpointRecord] = []
+        var listeners: [ListenerRecord] = []
+        var freshSlots = FreshSlots()
+        var podIndexByAddress: [IPAddress: UInt32] = [:]
+        var clusterIndexByName: [String: Int] = [:]
+    }
+
+    /// A compiler whose slots are those of `shared`; names of slots go to `names`.
+    public init(shared: SharedState, names: SlotNames) {
+        self.shared = shared
+        self.names = names
+    }
+
+    /// The next generation. `oldestGenerationInUse` is the oldest snapshot that any worker still holds (0: none).
+    public mutating func compile(
+        _ configuration: Configuration, oldestGenerationInUse: UInt64
+    ) throws(TooMany) -> Snapshot {
+        generation += 1
+        self.oldestGenerationInUse = oldestGenerationInUse
+        var parts = Parts(generation: generation, configuration: configuration)
+        try addClusters(to: &parts)
+        try addPods(to: &parts)
+        try addListeners(to: &parts)
+        podSlots.retireUnseen(in: generation)
+        clusterSlots.retireUnseen(in: generation)
+        endpointSlots.retireUnseen(in: generation)
+        listenerSlots.retireUnseen(in: generation)
+        return Snapshot(parts)
+    }
+
+    // MARK: clusters
+
+    private mutating func addClusters(to parts: inout Parts) throws(TooMany) {
+        let timings = parts.configuration.passthrough
+        let passthrough = Configuration.Cluster(
+            name: "passthrough", discovery: .originalDestination, connectTimeout: timings.connectTimeout,
+            tunnelIdleTimeout: timings.tunnelIdleTimeout)
+        for cluster in [passthrough] + parts.configuration.clusters {
+            parts.clusterIndexByName[cluster.name] = parts.clusters.count
+            let slot = try clusterSlot(cluster.name, &parts)
+            let endpoints = try addEndpoints(of: cluster, to: &parts)
+            parts.clusters.append(
+                ClusterRecord(
+                    slot: slot, endpoints: endpoints,
+                    isOriginalDestination: cluster.discovery == .originalDestination,
+                    loadBalancer: cluster.loadBalancer, connectTimeout: cluster.connectTimeout.nanoseconds,
+                    tunnelIdleTimeout: cluster.tunnelIdleTimeout.nanoseconds,
+                    panicThreshold: cluster.panicThreshold, connectionsMax: cluster.connectionsMax ?? .max,
+                    healthCheck: cluster.healthCheck.map(HealthCheckRecord.init)))
+        }
+    }
+
+    private mutating func clusterSlot(_ name: String, _ parts: inout Parts) throws(TooMany) -> Int {
+        let words = shared.clusterConnections
+        let given = clusterSlots.slot(
+            for: name, generation: generation, oldestGenerationInUse: oldestGenerationInUse
+        ) { words.load($0) == 0 }
+        guard let given else { throw TooMany(description: "clusters: more than \(SlotLimits.clusters)") }
+        words.reserve(given.slot)
+        if given.isFresh {
+            parts.freshSlots.clusters.append(given.slot)
+            names.set(.cluster, given.slot, name)
+        }
+        return given.slot
+    }
+
+    private mutating func addEndpoints(
+        of cluster: Configuration.Cluster, to parts: inout Parts
+    ) throws(TooMany) -> IndexRange {
+        guard case .endpoints(let endpoints) = cluster.discovery else { return IndexRange(0..<0) }
+        let first = parts.endpoints.count
+        let words = shared.endpointConnections
+        for endpoint in endpoints {
+            let given = endpointSlots.slot(
+                for: EndpointKey(cluster: cluster.name, address: endpoint.address), generation: generation,
+                oldestGenerationInUse: oldestGenerationInUse
+            ) { words.load($0) == 0 }
+            guard let given else { throw TooMany(description: "endpoints: more than \(SlotLimits.endpoints)") }
+            words.reserve(given.slot)
+            shared.endpointHealth.reserve(given.slot)
+            // Without a check nobody would ever take back an old verdict.
+            if given.isFresh || cluster.healthCheck == nil { shared.endpointHealth.store(0, at: given.slot) }
+            parts.endpoints.append(
+                EndpointRecord(
+                    slot: given.slot, address: endpoint.address, weight: endpoint.weight,
+                    cluster: parts.clusters.count))
+        }
+        return IndexRange(first..<parts.endpoints.count)
+    }
+
+    // MARK: pods
+
+    private mutating func addPods(to parts: inout Parts) throws(TooMany) {
+        let defaults = parts.configuration.podDefaults
+        let defaultOutbound = addEntries(defaults.outbound ?? [], to: &parts)
+        let defaultInbound = addEntries(defaults.inbound ?? [], to: &parts)
+        let unknown = Configuration.Pod(name: SlotNames.unknownPod, addresses: [])
+        for (index, pod) in ([unknown] + parts.configuration.pods).enumerated() {
+            let slot = try podSlot(pod, &parts)
+            parts.pods.append(
+                PodRecord(
+                    slot: slot,
+                    outbound: pod.tables.outbound.map { addEntries($0, to: &parts) } ?? defaultOutbound,
+                    inbound: pod.tables.inbound.map { addEntries($0, to: &parts) } ?? defaultInbound,
+                    connectionsMax: pod.tables.connectionsMax ?? defaults.connectionsMax
+                        ?? Configuration.PodTables.defaultConnectionsMax,
+                    v4: pod.addresses.first(where: \.isV4), v6: pod.addresses.first { !$0.isV4 }))
+            for address in pod.addresses { parts.podIndexByAddress[address] = UInt32(index) }
+        }
+    }
+
+    private mutating func podSlot(_ pod: Configuration.Pod, _ parts: inout Parts) throws(TooMany) -> Int {
+        let words = shared.podConnections
+        let given = podSlots.slot(
+            for: PodKey(name: pod.name, uid: pod.uid), generation: generation,
+            oldestGenerationInUse: oldestGenerationInUse
+        ) { words.load($0) == 0 }
+        guard let given else { throw TooMany(description: "pods: more than \(SlotLimits.pods)") }
+        words.reserve(given.slot)
+        if given.isFresh {
+            parts.freshSlots.pods.append(given.slot)
+            names.set(.pod, given.slot, pod.name)
+        }
+        return given.slot
+    }
+
+    private func addEntries(_ table: [Configuration.TableEntry], to parts: inout Parts) -> IndexRange {
+        let first = parts.entries.count
+        for entry in table {
+            let firstCIDR = parts.cidrs.count
+            let firstPort = parts.ports.count
+            parts.cidrs += entry.cidrs
+            parts.ports += entry.ports
+            parts.entries.append(
+                EntryRecord(
+                    cidrs: IndexRange(firstCIDR..<parts.cidrs.count),
+                    ports: IndexRange(firstPort..<parts.ports.count), action: action(entry.action, parts)))
+        }
+        return IndexRange(first..<parts.entries.count)
+    }
+
+    private func action(_ action: Configuration.TableEntry.Action, _ parts: Parts) -> EntryRecord.Action {
+        switch action {
+        case .passthrough: .cluster(Snapshot.passthroughCluster)
+        case .deny: .deny
+        // Validation has refused unknown names; refusing the connection is the safe reading of one all the same.
+        case .cluster(let name): parts.clusterIndexByName[name].map(EntryRecord.Action.cluster) ?? .deny
+        }
+    }
+
+    // MARK: listeners
+
+    private mutating func addListeners(to parts: inout Parts) throws(TooMany) {
+        for name in [SlotNames.outboundListener, SlotNames.inboundListener] { _ = try listenerSlot(name, &parts) }
+        for listener in parts.configuration.listeners {
+            let slot = try listenerSlot(listener.name, &parts)
+            // An unknown cluster is refused by validation.
+            guard let cluster = parts.clusterIndexByName[listener.cluster] else { continue }
+            parts.listeners.append(ListenerRecord(slot: slot, address: listener.address, cluster: cluster))
+        }
+    }
+
+    private mutating func listenerSlot(_ name: String, _ parts: inout Parts) throws(TooMany) -> Int {
+        // A listener's connections are not counted by slot, so its slot is reused only by its own name.
+        let given = listenerSlots.slot(
+            for: name, generation: generation, oldestGenerationInUse: oldestGenerationInUse
+        ) { _ in false }
+        guard let given else { throw TooMany(description: "listeners: more than \(SlotLimits.listeners)") }
+        if given.isFresh {
+            parts.freshSlots.listeners.append(given.slot)
+            names.set(.listener, given.slot, name)
+        }
+        return given.slot
+    }
+}
+
+extension HealthCheckRecord {
+    init(_ check: Configuration.HealthCheck) {
+        interval = check.interval.nanoseconds
+        timeout = check.timeout.nanoseconds
+        unhealthyAfter = check.unhealthyAfter
+        healthyAfter = check.healthyAfter
+    }
+}
+
+extension Duration {
+    /// Whole nanoseconds; a duration past 292 years is held at that.
+    public var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        guard !overflow else { return seconds < 0 ? .min : .max }
+        let (sum, past) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
+        return past ? .max : sum
+    }
+}

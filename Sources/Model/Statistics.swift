@@ -1,0 +1,110 @@
+/// The counters of one worker. Single writer; summed over workers by readers.
+public final class WorkerStatistics: Sendable {
+    /// By pod slot; columns are `PodCounter`, then one for each `EndReason`.
+    public let pods = CounterTable(capacity: SlotLimits.pods, width: PodCounter.width)
+    /// By cluster slot; columns are `ClusterCounter`.
+    public let clusters = CounterTable(capacity: SlotLimits.clusters, width: ClusterCounter.allCases.count)
+    /// By listener slot; columns are `ListenerCounter`, then one for each `EndReason`.
+    public let listeners = CounterTable(capacity: SlotLimits.listeners, width: ListenerCounter.width)
+    /// By pair slot (pod x cluster); one column: connections.
+    public let pairs = CounterTable(capacity: SlotLimits.pairs, width: 1)
+    /// One block, slot 0; columns are `WorkerCounter`.
+    public let worker = CounterTable(capacity: 1, width: WorkerCounter.allCases.count)
+
+    /// All zero.
+    public init() {}
+}
+
+/// Columns of a pod's counters. Bytes are as the proxy's user sees them: payload, not headers.
+public enum PodCounter: Int, CaseIterable, Sendable {
+    /// Connections the pod opened, connections it received.
+    case outboundConnections, inboundConnections
+    /// Bytes the pod sent and received, over both kinds of connection.
+    case bytesSent, bytesReceived
+    /// Source ports that were taken and skipped.
+    case sourcePortClashes
+    /// Connections from the host's own address: to the pod itself, or for want of an address of the endpoint's family.
+    case sourceHairpin, sourceNoFamily
+
+    /// Columns in a block: these and the end reasons.
+    public static let width = allCases.count + EndReason.allCases.count
+    /// The column that counts connections of a pod that ended for `reason`.
+    public static func column(_ reason: EndReason) -> Int { allCases.count + Int(reason.rawValue) }
+}
+
+/// Columns of a cluster's counters.
+public enum ClusterCounter: Int, CaseIterable, Sendable {
+    /// Connections established.
+    case connections
+    /// Connect attempts that failed, that timed out, and that went on to the next endpoint.
+    case connectFailures, connectTimeouts, connectRetries
+    /// Connections refused by the circuit breaker, for want of endpoints; picks that ignored health (panic).
+    case circuitBreakerOpen, noEndpoint, panicPicks
+    /// Bytes to and from endpoints.
+    case bytesSent, bytesReceived
+    /// Active health checks.
+    case healthChecksPassed, healthChecksFailed
+}
+
+/// Columns of a listener's counters.
+public enum ListenerCounter: Int, CaseIterable, Sendable {
+    /// Connections accepted.
+    case connections
+    /// Bytes from and to clients.
+    case bytesSent, bytesReceived
+
+    /// Columns in a block: these and the end reasons.
+    public static let width = allCases.count + EndReason.allCases.count
+    /// The column that counts connections of a listener that ended for `reason`.
+    public static func column(_ reason: EndReason) -> Int { allCases.count + Int(reason.rawValue) }
+}
+
+/// Columns of a worker's own counters.
+public enum WorkerCounter: Int, CaseIterable, Sendable {
+    /// Turns of the event loop.
+    case turns
+    /// accept(2) failed; accepting was paused for want of descriptors or memory.
+    case acceptErrors, acceptPauses
+    /// Access log records that the ring had no room for.
+    case accessLogDropped
+    /// Events that should not happen and were survived; each is logged.
+    case bugs
+    /// Live connections (goes up and down).
+    case connectionsActive
+    /// Bytes held in buffers for slow readers (goes up and down).
+    case bufferedBytes
+    /// Heartbeat: monotonic milliseconds of the last turn.
+    case heartbeatMilliseconds
+}
+
+/// How many things of each kind one process can tell apart. Beyond them a configuration is refused; series of pairs
+/// past the limit go to `other`.
+public enum SlotLimits {
+    /// Pods of this host and of hosts it stands in for.
+    public static let pods = 65536
+    /// Clusters.
+    public static let clusters = 65536
+    /// Endpoints of all clusters.
+    public static let endpoints = 1 << 20
+    /// Listeners, the interception ones included.
+    public static let listeners = 4096
+    /// Pod x cluster series.
+    public static let pairs = 65536
+}
+
+/// Process-wide state by slot that limits and balancing look at.
+public final class SharedState: Sendable {
+    /// Live connections by pod slot (both legs together).
+    public let podConnections = AtomicWords(capacity: SlotLimits.pods)
+    /// Live connections by cluster slot.
+    public let clusterConnections = AtomicWords(capacity: SlotLimits.clusters)
+    /// Live connections by endpoint slot.
+    public let endpointConnections = AtomicWords(capacity: SlotLimits.endpoints)
+    /// Health verdict by endpoint slot: 0 healthy (or not checked), 1 unhealthy.
+    public let endpointHealth = AtomicWords(capacity: SlotLimits.endpoints)
+    /// Slot 0: live connections of the process.
+    public let connections = AtomicWords(capacity: 1)
+
+    /// All zero.
+    public init() { connections.reserve(0) }
+}
