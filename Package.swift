@@ -13,5 +13,11 @@ let package = Package(
         // MARK: model
         .target(name: "Model", swiftSettings: settings),
         .testTarget(name: "ModelTests", dependencies: ["Model"], swiftSettings: settings),
+
+        // MARK: data plane
+        .target(name: "CLinux"),
+        .target(name: "Syscalls", dependencies: ["CLinux", "Model"], swiftSettings: settings),
+        .target(name: "Buffers", swiftSettings: settings),
+        .target(name: "EventLoop", dependencies: ["Syscalls"], swiftSettings: settings),
     ]
 )

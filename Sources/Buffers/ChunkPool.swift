@@ -1,0 +1,52 @@
+/// One worker's free chunks, by size class: 4 KiB, 8 KiB, ... 256 KiB. Not shared.
+///
+/// A connection takes a chunk only while its reader is slow, of the size of what is left over, and gives it back when
+/// that is sent: an idle connection owns none, and steady state allocates nothing.
+@safe public struct ChunkPool: ~Copyable {
+    /// The smallest chunk.
+    public static let sizeMin = 4 << 10
+    /// The largest chunk: nothing bigger is ever left over, because no read is bigger.
+    public static let sizeMax = 256 << 10
+    private static let classCount = 7
+
+    private var free: [[UnsafeMutableRawBufferPointer]]
+    private var freeBytes = 0
+    private let freeBytesMax: Int
+
+    /// A pool that keeps up to `freeBytesMax` bytes for later.
+    public init(freeBytesMax: Int = 4 << 20) {
+        self.freeBytesMax = freeBytesMax
+        unsafe free = Array(repeating: [], count: Self.classCount)
+    }
+
+    deinit {
+        for unsafe list in unsafe free {
+            // Owned by the pool alone.
+            for unsafe storage in unsafe list { unsafe storage.deallocate() }
+        }
+    }
+
+    /// An empty chunk with room for `count` bytes, at most `sizeMax`.
+    public mutating func take(_ count: Int) -> Chunk {
+        precondition(count <= Self.sizeMax, "no read is larger than the largest chunk")
+        let pages = (max(count, Self.sizeMin) + Self.sizeMin - 1) / Self.sizeMin
+        let sizeClass = pages == 1 ? 0 : Int.bitWidth - (pages - 1).leadingZeroBitCount
+        // The lists hold memory owned by the pool alone; popping hands it to the chunk.
+        if let storage = unsafe free[sizeClass].popLast() {
+            freeBytes -= storage.count
+            return unsafe Chunk(storage: storage, sizeClass: sizeClass)
+        }
+        let size = Self.sizeMin << sizeClass
+        return unsafe Chunk(storage: .allocate(byteCount: size, alignment: 64), sizeClass: sizeClass)
+    }
+
+    /// Takes a chunk back.
+    public mutating func give(_ chunk: consuming Chunk) {
+        // Past the bound the chunk's own deinit frees it.
+        guard freeBytes + chunk.capacity <= freeBytesMax else { return }
+        freeBytes += chunk.capacity
+        let sizeClass = chunk.sizeClass
+        // Ownership goes from the chunk to the list.
+        unsafe free[sizeClass].append(chunk.release())
+    }
+}

@@ -1,0 +1,161 @@
+// See CLinux.h. Compiled apart from Swift so that _GNU_SOURCE here and Swift's view of the C library do not meet.
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define APUS_RESULT(call) ({ __typeof__(call) result_ = (call); result_ < 0 ? -(__typeof__(call))errno : result_; })
+
+static int apus_is_v4(const struct apus_address *a) { return a->high == 0 && (a->low >> 32) == 0xffff; }
+
+static socklen_t apus_to_sockaddr(const struct apus_address *a, struct sockaddr_storage *s) {
+    memset(s, 0, sizeof *s);
+    if (apus_is_v4(a)) {
+        struct sockaddr_in *in = (struct sockaddr_in *)s;
+        in->sin_family = AF_INET;
+        in->sin_port = htons(a->port);
+        in->sin_addr.s_addr = htonl((uint32_t)a->low);
+        return sizeof *in;
+    }
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)s;
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons(a->port);
+    for (int i = 0; i < 8; i++) {
+        in6->sin6_addr.s6_addr[i] = (uint8_t)(a->high >> (56 - 8 * i));
+        in6->sin6_addr.s6_addr[8 + i] = (uint8_t)(a->low >> (56 - 8 * i));
+    }
+    return sizeof *in6;
+}
+
+static struct apus_address apus_from_sockaddr(const struct sockaddr_storage *s) {
+    struct apus_address a = {0, 0, 0};
+    if (s->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)s;
+        a.low = 0xffff00000000ull | ntohl(in->sin_addr.s_addr);
+        a.port = ntohs(in->sin_port);
+    } else if (s->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)s;
+        for (int i = 0; i < 8; i++) {
+            a.high = a.high << 8 | in6->sin6_addr.s6_addr[i];
+            a.low = a.low << 8 | in6->sin6_addr.s6_addr[8 + i];
+        }
+        a.port = ntohs(in6->sin6_port);
+    }
+    return a;
+}
+
+_Static_assert(sizeof(struct apus_event) == sizeof(struct epoll_event), "the kernel's layout");
+_Static_assert(sizeof(struct apus_piece) == sizeof(struct iovec), "the kernel's layout");
+_Static_assert(APUS_READABLE == EPOLLIN && APUS_WRITABLE == EPOLLOUT && APUS_PEER_CLOSED == EPOLLRDHUP &&
+                   APUS_HANGUP == EPOLLHUP && APUS_ERROR == EPOLLERR && APUS_EDGE == EPOLLET,
+               "the kernel's numbers");
+
+// Sockets. All are non-blocking and close-on-exec.
+int apus_tcp_socket(int v4) {
+    return APUS_RESULT(socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+int apus_accept(int fd, struct apus_address *peer) {
+    struct sockaddr_storage s;
+    socklen_t n = sizeof s;
+    int result = APUS_RESULT(accept4(fd, (struct sockaddr *)&s, &n, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (result >= 0) *peer = apus_from_sockaddr(&s);
+    return result;
+}
+int apus_bind(int fd, const struct apus_address *a) {
+    struct sockaddr_storage s;
+    socklen_t n = apus_to_sockaddr(a, &s);
+    return APUS_RESULT(bind(fd, (struct sockaddr *)&s, n));
+}
+int apus_connect(int fd, const struct apus_address *a) {
+    struct sockaddr_storage s;
+    socklen_t n = apus_to_sockaddr(a, &s);
+    return APUS_RESULT(connect(fd, (struct sockaddr *)&s, n));
+}
+int apus_listen(int fd, int backlog) { return APUS_RESULT(listen(fd, backlog)); }
+int apus_local_address(int fd, struct apus_address *a) {
+    struct sockaddr_storage s;
+    socklen_t n = sizeof s;
+    int result = APUS_RESULT(getsockname(fd, (struct sockaddr *)&s, &n));
+    if (result >= 0) *a = apus_from_sockaddr(&s);
+    return result;
+}
+int apus_set_option(int fd, int level, int option, int value) {
+    return APUS_RESULT(setsockopt(fd, level, option, &value, sizeof value));
+}
+int apus_socket_error(int fd) {
+    int value = 0;
+    socklen_t n = sizeof value;
+    int result = APUS_RESULT(getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &n));
+    return result < 0 ? result : -value;
+}
+int apus_linger_reset(int fd) {
+    struct linger l = {1, 0};
+    return APUS_RESULT(setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof l));
+}
+int apus_shutdown_write(int fd) { return APUS_RESULT(shutdown(fd, SHUT_WR)); }
+int apus_close(int fd) { return APUS_RESULT(close(fd)); }
+ssize_t apus_receive(int fd, void *bytes, size_t count) { return APUS_RESULT(recv(fd, bytes, count, 0)); }
+ssize_t apus_send(int fd, const void *bytes, size_t count) {
+    return APUS_RESULT(send(fd, bytes, count, MSG_NOSIGNAL));
+}
+ssize_t apus_send_vector(int fd, const struct apus_piece *pieces, int count) {
+    struct msghdr message = {0};
+    message.msg_iov = (struct iovec *)pieces;
+    message.msg_iovlen = (size_t)count;
+    return APUS_RESULT(sendmsg(fd, &message, MSG_NOSIGNAL));
+}
+
+// epoll, eventfd.
+int apus_epoll_create(void) { return APUS_RESULT(epoll_create1(EPOLL_CLOEXEC)); }
+int apus_epoll_add(int epoll, int fd, uint32_t events, uint64_t token) {
+    struct epoll_event event = {events, {.u64 = token}};
+    return APUS_RESULT(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
+}
+int apus_epoll_remove(int epoll, int fd) {
+    return APUS_RESULT(epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL));
+}
+int apus_epoll_wait(int epoll, struct apus_event *events, int count, int milliseconds) {
+    return APUS_RESULT(epoll_wait(epoll, (struct epoll_event *)events, count, milliseconds));
+}
+int apus_eventfd(void) { return APUS_RESULT(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
+int apus_eventfd_signal(int fd) { return APUS_RESULT(eventfd_write(fd, 1)); }
+int apus_eventfd_clear(int fd) {
+    eventfd_t value;
+    return APUS_RESULT(eventfd_read(fd, &value));
+}
+
+// Time, limits, threads.
+int64_t apus_clock(int clock) {
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+int apus_descriptor_limit(uint64_t *soft, uint64_t *hard) {
+    struct rlimit limit;
+    int result = APUS_RESULT(getrlimit(RLIMIT_NOFILE, &limit));
+    *soft = limit.rlim_cur;
+    *hard = limit.rlim_max;
+    return result;
+}
+int apus_set_descriptor_limit(uint64_t soft, uint64_t hard) {
+    struct rlimit limit = {soft, hard};
+    return APUS_RESULT(setrlimit(RLIMIT_NOFILE, &limit));
+}
+int apus_usable_cores(void) {
+    cpu_set_t set;
+    int result = APUS_RESULT(sched_getaffinity(0, sizeof set, &set));
+    return result < 0 ? result : CPU_COUNT(&set);
+}
+void apus_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }

@@ -1,0 +1,69 @@
+// System calls and socket options that Swift's Glibc overlay does not import, or imports badly (variadic functions,
+// packed structures, _GNU_SOURCE). One call a function, no logic: each returns what the call returned, or -errno where
+// it failed, so that no caller reads the thread-local errno after other code has run.
+#ifndef APUS_CLINUX_H
+#define APUS_CLINUX_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// Not in the libc headers of Debian 12.
+enum { APUS_IPV6_TRANSPARENT = 75 };
+
+// An IPv4 (mapped) or IPv6 address as 128 bits in host byte order, and a port.
+struct apus_address {
+    uint64_t high;
+    uint64_t low;
+    uint16_t port;
+};
+
+// struct epoll_event: packed on x86-64 only, hence in two halves.
+struct apus_event {
+    uint32_t flags;
+#if defined(__x86_64__)
+    uint32_t token_low;
+    uint32_t token_high;
+#else
+    uint32_t padding;
+    uint32_t token_low;
+    uint32_t token_high;
+#endif
+};
+static const uint32_t APUS_READABLE = 0x1, APUS_WRITABLE = 0x4, APUS_ERROR = 0x8, APUS_HANGUP = 0x10,
+                      APUS_PEER_CLOSED = 0x2000, APUS_EDGE = 1u << 31;
+
+// struct iovec.
+struct apus_piece {
+    const void *base;
+    size_t count;
+};
+
+int apus_tcp_socket(int v4);
+int apus_accept(int fd, struct apus_address *peer);
+int apus_bind(int fd, const struct apus_address *a);
+int apus_connect(int fd, const struct apus_address *a);
+int apus_listen(int fd, int backlog);
+int apus_local_address(int fd, struct apus_address *a);
+int apus_set_option(int fd, int level, int option, int value);
+int apus_socket_error(int fd);
+int apus_linger_reset(int fd);
+int apus_shutdown_write(int fd);
+int apus_close(int fd);
+ssize_t apus_receive(int fd, void *bytes, size_t count);
+ssize_t apus_send(int fd, const void *bytes, size_t count);
+ssize_t apus_send_vector(int fd, const struct apus_piece *pieces, int count);
+int apus_epoll_create(void);
+int apus_epoll_add(int epoll, int fd, uint32_t events, uint64_t token);
+int apus_epoll_remove(int epoll, int fd);
+int apus_epoll_wait(int epoll, struct apus_event *events, int count, int milliseconds);
+int apus_eventfd(void);
+int apus_eventfd_signal(int fd);
+int apus_eventfd_clear(int fd);
+int64_t apus_clock(int clock);
+int apus_descriptor_limit(uint64_t *soft, uint64_t *hard);
+int apus_set_descriptor_limit(uint64_t soft, uint64_t hard);
+int apus_usable_cores(void);
+void apus_name_thread(const char *name);
+
+#endif

@@ -1,0 +1,48 @@
+import CLinux
+import Glibc
+import Model
+
+extension Socket {
+    /// Socket options by their kernel names; the value's meaning is in the comment.
+    public enum Option: Sendable {
+        /// Several sockets share the address and the kernel spreads connections over them.
+        case reusePort
+        /// A port in TIME_WAIT, or bound by another socket that set this too, may be bound.
+        case reuseAddress
+        /// Addresses that are not this host's may be bound. Needs CAP_NET_ADMIN.
+        case transparent(IPAddress.Family)
+        /// An IPv6 socket takes no IPv4.
+        case v6Only
+        /// The packet mark. Needs CAP_NET_ADMIN.
+        case mark(UInt32)
+        /// Small writes are sent at once.
+        case noDelay
+        /// Probes after `idleSeconds` of silence, `intervalSeconds` apart, `count` of them.
+        case keepAlive(idleSeconds: Int32, intervalSeconds: Int32, count: Int32)
+        /// Unacknowledged data older than this breaks the connection.
+        case userTimeout(milliseconds: Int32)
+    }
+
+    /// Sets an option.
+    public func set(_ option: Option) throws(Errno) {
+        switch option {
+        case .reusePort: try set(SOL_SOCKET, SO_REUSEPORT, 1)
+        case .reuseAddress: try set(SOL_SOCKET, SO_REUSEADDR, 1)
+        case .transparent(.v4): try set(Int32(IPPROTO_IP), IP_TRANSPARENT, 1)
+        case .transparent(.v6): try set(Int32(IPPROTO_IPV6), Int32(APUS_IPV6_TRANSPARENT), 1)
+        case .v6Only: try set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1)
+        case .mark(let mark): try set(SOL_SOCKET, SO_MARK, Int32(bitPattern: mark))
+        case .noDelay: try set(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        case .keepAlive(let idle, let interval, let count):
+            try set(SOL_SOCKET, SO_KEEPALIVE, 1)
+            try set(Int32(IPPROTO_TCP), TCP_KEEPIDLE, idle)
+            try set(Int32(IPPROTO_TCP), TCP_KEEPINTVL, interval)
+            try set(Int32(IPPROTO_TCP), TCP_KEEPCNT, count)
+        case .userTimeout(let milliseconds): try set(Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, milliseconds)
+        }
+    }
+
+    private func set(_ level: Int32, _ option: Int32, _ value: Int32) throws(Errno) {
+        try Errno.check(apus_set_option(descriptor.number, level, option, value))
+    }
+}

@@ -1,0 +1,41 @@
+import CLinux
+import Glibc
+
+/// A named kernel thread that runs a closure to its end.
+public final class Thread: @unchecked Sendable {
+    // Sound to share: written once in init before anybody else has the reference.
+    private var handle = pthread_t()
+
+    /// Starts `body` on a new thread called `name` (15 bytes at most are kept by the kernel).
+    public init(name: String, _ body: @escaping @Sendable () -> Void) throws(Errno) {
+        let start = Start(name: name, body: body)
+        // The new thread takes this reference over.
+        let argument = unsafe Unmanaged.passRetained(start).toOpaque()
+        let code = unsafe pthread_create(&handle, nil, { argument in
+            guard let argument = unsafe argument else { return nil }
+            // Balanced with passRetained above: exactly one thread gets it.
+            let start = unsafe Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
+            // The string is terminated and lives for the call.
+            unsafe String(start.name.prefix(15)).withCString { unsafe apus_name_thread($0) }
+            start.body()
+            return nil
+        }, argument)
+        guard code == 0 else {
+            // No thread was made, so the reference is still ours to drop.
+            unsafe Unmanaged<Start>.fromOpaque(argument).release()
+            throw Errno(code: code)
+        }
+    }
+
+    /// Waits for the end. Called once.
+    public func join() { _ = pthread_join(handle, nil) }
+
+    private final class Start: Sendable {
+        let name: String
+        let body: @Sendable () -> Void
+        init(name: String, body: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.body = body
+        }
+    }
+}
