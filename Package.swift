@@ -19,5 +19,9 @@ let package = Package(
         .target(name: "Syscalls", dependencies: ["CLinux", "Model"], swiftSettings: settings),
         .target(name: "Buffers", swiftSettings: settings),
         .target(name: "EventLoop", dependencies: ["Syscalls"], swiftSettings: settings),
+
+        // MARK: upstream
+        .target(name: "Upstream", dependencies: ["Model"], swiftSettings: settings),
+        .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Model"], swiftSettings: settings),
     ]
 )

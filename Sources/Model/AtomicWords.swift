@@ -60,6 +60,18 @@ import Synchronization
         return unsafe word.pointee.wrappingAdd(delta, ordering: .relaxed).newValue
     }
 
+    /// Adds `delta`; who sees it by `loadAcquiring` also sees what this thread stored before.
+    public func addReleasing(_ delta: Int, at slot: Int) {
+        guard let word = unsafe word(slot) else { return }
+        unsafe word.pointee.wrappingAdd(delta, ordering: .releasing)
+    }
+
+    /// The word's value, and with it everything stored before the `addReleasing` that made it.
+    public func loadAcquiring(_ slot: Int) -> Int {
+        guard let word = unsafe word(slot) else { return 0 }
+        return unsafe word.pointee.load(ordering: .acquiring)
+    }
+
     /// Adds one unless the word has reached `limit`. Returns whether it did. Exact under concurrency: it may refuse
     /// while another thread takes back its own increment, but never exceeds the limit.
     public func take(at slot: Int, limit: Int) -> Bool {

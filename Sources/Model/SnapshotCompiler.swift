@@ -95,6 +95,7 @@ public struct SnapshotCompiler: Sendable {
         ) { words.load($0) == 0 }
         guard let given else { throw TooMany(description: "clusters: more than \(SlotLimits.clusters)") }
         words.reserve(given.slot)
+        shared.clusterHealthEpochs.reserve(given.slot)
         if given.isFresh {
             parts.freshSlots.clusters.append(given.slot)
             names.set(.cluster, given.slot, name)

@@ -102,9 +102,18 @@ public final class SharedState: Sendable {
     public let endpointConnections = AtomicWords(capacity: SlotLimits.endpoints)
     /// Health verdict by endpoint slot: 0 healthy (or not checked), 1 unhealthy.
     public let endpointHealth = AtomicWords(capacity: SlotLimits.endpoints)
+    /// By cluster slot: goes up whenever the verdict of one of the cluster's endpoints changes, so that balancers need
+    /// not look at every endpoint to know whether what they remember still holds.
+    public let clusterHealthEpochs = AtomicWords(capacity: SlotLimits.clusters)
     /// Slot 0: live connections of the process.
     public let connections = AtomicWords(capacity: 1)
 
     /// All zero.
     public init() { connections.reserve(0) }
+
+    /// Publishes a health verdict. Called by the one worker that checks the endpoint.
+    public func setHealth(isHealthy: Bool, endpointSlot: Int, clusterSlot: Int) {
+        endpointHealth.store(isHealthy ? 0 : 1, at: endpointSlot)
+        clusterHealthEpochs.addReleasing(1, at: clusterSlot)
+    }
 }

@@ -1,0 +1,140 @@
+import Model
+
+/// What balancers of all workers need of one snapshot, in flat arrays: endpoints grouped by weight, and the lookup
+/// tables of ringHash and maglev.
+///
+/// Built off the workers, immutable. Building costs time in the number of endpoints, plus the hash tables of clusters
+/// whose endpoints changed: the others are shared with the generation before.
+public final class ClusterTables: Sendable {
+    /// A cluster. Its endpoints have the indices `lower..<upper` in the snapshot, and `members` holds a permutation of
+    /// them at the same places.
+    struct Cluster: Sendable, BitwiseCopyable {
+        let slot: Int
+        let policy: Configuration.Cluster.LoadBalancer
+        let isChecked: Bool
+        let lower, upper: UInt32
+        let firstGroup, endGroup: UInt32
+        /// Fewer healthy endpoints than this: panic.
+        let healthyMin: UInt32
+    }
+
+    /// Endpoints of one cluster with one weight: places in `members`.
+    struct Group: Sendable, BitwiseCopyable {
+        let weight: Int
+        let lower: UInt32
+        var upper: UInt32
+    }
+
+    struct Endpoint: Sendable, BitwiseCopyable {
+        let slot: UInt32
+        let weight: UInt32
+    }
+
+    let clusters: [Cluster]
+    let groups: [Group]
+    let members: [UInt32]
+    let endpoints: [Endpoint]
+    /// By cluster index; `.none` for policies without a table. They point into `hashTables`.
+    let views: [HashTable.View]
+    /// By cluster slot; -1: not in this generation.
+    let indexBySlot: [Int32]
+    /// One past the highest endpoint slot.
+    let endpointSlotCount: Int
+    private let hashTables: [HashTable?]
+
+    /// Tables for `snapshot`. `previous`, when given, lends what has not changed.
+    public init(_ snapshot: Snapshot, reusing previous: ClusterTables? = nil) {
+        endpoints = snapshot.endpoints.map {
+            // Validation keeps weights in 1...1000; a zero would be an endpoint that is never picked, silently.
+            Endpoint(slot: UInt32($0.slot), weight: UInt32(clamping: max(1, $0.weight)))
+        }
+        endpointSlotCount = (snapshot.endpoints.lazy.map(\.slot).max() ?? -1) + 1
+        var members = Array(0..<UInt32(endpoints.count))
+        var groups: [Group] = []
+        var clusters: [Cluster] = []
+        for record in snapshot.clusters {
+            let first = groups.count
+            Self.appendGroups(record.endpoints.indices, endpoints, &members, &groups)
+            clusters.append(Cluster(record, groups: first..<groups.count))
+        }
+        self.members = members
+        self.groups = groups
+        self.clusters = clusters
+        hashTables = snapshot.clusters.map { Self.hashTable($0, snapshot, previous) }
+        views = hashTables.map { $0?.view ?? .none }
+        indexBySlot = Self.indexBySlot(clusters)
+    }
+
+    private static func indexBySlot(_ clusters: [Cluster]) -> [Int32] {
+        var indices = [Int32](repeating: -1, count: (clusters.map(\.slot).max() ?? -1) + 1)
+        for (index, cluster) in clusters.enumerated() { indices[cluster.slot] = Int32(index) }
+        return indices
+    }
+
+    /// Orders one cluster's members by weight, lightest first, and appends a group for each weight.
+    private static func appendGroups(
+        _ range: Range<Int>, _ endpoints: [Endpoint], _ members: inout [UInt32], _ groups: inout [Group]
+    ) {
+        guard let first = range.first else { return }
+        if range.contains(where: { endpoints[$0].weight != endpoints[first].weight }) {
+            let sorted = range.sorted { (endpoints[$0].weight, $0) < (endpoints[$1].weight, $1) }
+            for (place, index) in zip(range, sorted) { members[place] = UInt32(index) }
+        }
+        let start = groups.count
+        for place in range {
+            let weight = Int(endpoints[Int(members[place])].weight)
+            if groups.count == start || groups[groups.count - 1].weight != weight {
+                groups.append(Group(weight: weight, lower: UInt32(place), upper: UInt32(place)))
+            }
+            groups[groups.count - 1].upper += 1
+        }
+    }
+
+    private static func hashTable(
+        _ record: ClusterRecord, _ snapshot: Snapshot, _ previous: ClusterTables?
+    ) -> HashTable? {
+        guard record.loadBalancer == .ringHash || record.loadBalancer == .maglev, !record.endpoints.isEmpty else {
+            return nil
+        }
+        let members = record.endpoints.indices.map {
+            HashTable.Member(
+                hash: StableHash.of(snapshot.endpoints[$0].address), weight: max(1, snapshot.endpoints[$0].weight))
+        }
+        let seed: UInt64 = record.loadBalancer == .ringHash ? 1 : 2
+        let fingerprint = members.reduce(seed) {
+            StableHash.combine(StableHash.combine($0, $1.hash), UInt64($1.weight))
+        }
+        if let old = previous?.hashTable(slot: record.slot), old.fingerprint == fingerprint,
+            old.memberCount == members.count
+        {
+            return old
+        }
+        return record.loadBalancer == .ringHash
+            ? HashTable(ring: members, fingerprint: fingerprint) : HashTable(maglev: members, fingerprint: fingerprint)
+    }
+
+    /// The table of the cluster with this slot.
+    func hashTable(slot: Int) -> HashTable? {
+        guard slot < indexBySlot.count, indexBySlot[slot] >= 0 else { return nil }
+        return hashTables[Int(indexBySlot[slot])]
+    }
+}
+
+extension ClusterTables.Cluster {
+    fileprivate init(_ record: ClusterRecord, groups: Range<Int>) {
+        slot = record.slot
+        policy = record.loadBalancer
+        isChecked = record.healthCheck != nil
+        lower = record.endpoints.lower
+        upper = record.endpoints.upper
+        firstGroup = UInt32(groups.lowerBound)
+        endGroup = UInt32(groups.upperBound)
+        // "Share below the threshold" as a count; the epsilon keeps 7 % of 100 from becoming 8 by rounding.
+        let threshold = (0...1).contains(record.panicThreshold) ? record.panicThreshold : 0
+        healthyMin = UInt32(max(0, (threshold * Double(record.endpoints.count) - 1e-9).rounded(.up)))
+    }
+
+    var count: Int { Int(upper) - Int(lower) }
+    var range: Range<Int> { Int(lower)..<Int(upper) }
+    var groups: Range<Int> { Int(firstGroup)..<Int(endGroup) }
+}

@@ -1,0 +1,207 @@
+import Model
+
+/// The outcome of a pick.
+public enum Pick: Sendable, BitwiseCopyable, Equatable {
+    /// An index into `Snapshot.endpoints`; `panic` when health was ignored because too few are healthy.
+    case endpoint(Int, panic: Bool)
+    /// No endpoint is left: the cluster has none, or none is both healthy and untried.
+    case none
+}
+
+/// One worker's load balancers, for all clusters. Owned by the worker; never shared.
+///
+/// State that outlives a snapshot goes by slot: connection counts by endpoint, cursors by cluster and weight. What is
+/// looked up per pick lies in flat arrays, so a pick allocates nothing and counts no references.
+///
+/// Policies, all over endpoints grouped by weight, which makes each O(distinct weights):
+/// * roundRobin: smooth weighted round robin between groups (nginx's), plain round robin inside one. In every period of
+///   (sum of weights) picks each endpoint is picked exactly `weight` times. Workers start at random places.
+/// * random: in proportion to weight.
+/// * leastRequest: two draws in proportion to weight; the one with fewer connections per weight of this worker
+///   (HAProxy's `random(2)`). Drawing by weight keeps an idle cluster's shares right as well.
+/// * ringHash, maglev: the table's place for the client, then on to the next usable one.
+public struct EndpointPicker: Sendable {
+    /// The balancing state of one group.
+    struct GroupState: Sendable, BitwiseCopyable {
+        /// Of smooth weighted round robin.
+        var credit = 0
+        /// The next place inside the group.
+        var cursor = 0
+        /// Healthy members come first in the group: so many.
+        var healthy = 0
+    }
+
+    /// What is remembered of a cluster's health.
+    struct ClusterState: Sendable, BitwiseCopyable {
+        /// The epoch of `shared.clusterHealthEpochs` that the groups' `healthy` belong to; nil: none yet.
+        var epoch: Int?
+        var healthy = 0
+        /// Picks before they may be counted again; see `refreshHealth`.
+        var picksBeforeRefresh = 0
+        /// Whether cursors have been set to their random start.
+        var isStarted = false
+    }
+
+    let health: AtomicWords
+    let epochs: AtomicWords
+    var clusters: [ClusterTables.Cluster] = []
+    var groups: [ClusterTables.Group] = []
+    var endpoints: [ClusterTables.Endpoint] = []
+    var views: [HashTable.View] = []
+    /// Endpoint indices, in each group the healthy ones first. Shared with the tables until the first unhealthy one.
+    var members: [UInt32] = []
+    var groupStates: [GroupState] = []
+    var clusterStates: [ClusterState] = []
+    /// This worker's connections by endpoint slot.
+    var active: [UInt32] = []
+    private var tables: ClusterTables?
+
+    /// Draws before the endpoints are searched in order instead.
+    private static let drawsMax = 8
+    /// Places of a hash table before a client is given one of the healthy endpoints by its hash instead.
+    private static let stepsMax = 256
+
+    /// A picker without clusters; health verdicts are those of `shared`.
+    public init(shared: SharedState) {
+        health = shared.endpointHealth
+        epochs = shared.clusterHealthEpochs
+    }
+
+    /// An endpoint for a new connection. `cluster` is an index of the adopted snapshot; out of range, or a cluster that
+    /// goes to the original destination: `none`.
+    public mutating func pick(
+        cluster index: Int, clientHash: UInt64, tried: TriedEndpoints, random: inout SmallRandom
+    ) -> Pick {
+        guard index >= 0, index < clusters.count, clusters[index].count > 0 else { return .none }
+        let cluster = clusters[index]
+        let panic = refreshHealth(index)
+        if !clusterStates[index].isStarted { start(index, &random) }
+        let found =
+            switch cluster.policy {
+            case .ringHash, .maglev: walk(index, clientHash, panic, tried)
+            case .roundRobin, .leastRequest, .random: draw(index, panic, tried, &random)
+            }
+        if let found { return .endpoint(found, panic: panic) }
+        // A client that is balanced by hash keeps its endpoint here too, as long as health stays as it is.
+        let isHashed = cluster.policy == .ringHash || cluster.policy == .maglev
+        return search(index, tried, from: isHashed ? clientHash : random.next())
+    }
+
+    private mutating func draw(
+        _ index: Int, _ panic: Bool, _ tried: TriedEndpoints, _ random: inout SmallRandom
+    ) -> Int? {
+        let cluster = clusters[index]
+        for _ in 0..<Self.drawsMax {
+            let drawn =
+                switch cluster.policy {
+                case .roundRobin: roundRobin(cluster, panic)
+                case .leastRequest: leastRequest(cluster, panic, &random)
+                case .random, .ringHash, .maglev: weightedRandom(cluster, panic, &random)
+                }
+            guard let drawn else { return nil }
+            if isUsable(drawn, cluster, panic, tried) { return drawn }
+        }
+        return nil
+    }
+
+    private func walk(_ index: Int, _ clientHash: UInt64, _ panic: Bool, _ tried: TriedEndpoints) -> Int? {
+        let cluster = clusters[index]
+        let view = views[index]
+        var place = view.place(of: clientHash)
+        for _ in 0..<min(Self.stepsMax, view.count) {
+            let endpoint = Int(cluster.lower) + view.member(at: place)
+            if isUsable(endpoint, cluster, panic, tried) { return endpoint }
+            place = place + 1 == view.count ? 0 : place + 1
+        }
+        return nil
+    }
+
+    /// The first usable endpoint from some place on, when drawing or walking found none: what is remembered of health
+    /// may be old, most endpoints have been tried, or one outweighs all others. What is remembered is fresh after the
+    /// first line, so this ends after a few steps.
+    private mutating func search(_ index: Int, _ tried: TriedEndpoints, from start: UInt64) -> Pick {
+        let cluster = clusters[index]
+        let panic = refreshHealth(index, atOnce: true)
+        let count = drawableCount(cluster, panic)
+        guard count > 0 else { return .none }
+        let first = Int(start % UInt64(count))
+        for offset in 0..<count {
+            let place = first + offset < count ? first + offset : first + offset - count
+            guard let endpoint = drawable(at: place, cluster, panic) else { break }
+            if isUsable(endpoint, cluster, panic, tried) { return .endpoint(endpoint, panic: panic) }
+        }
+        return .none
+    }
+
+    @inline(__always)
+    private func isUsable(
+        _ endpoint: Int, _ cluster: ClusterTables.Cluster, _ panic: Bool, _ tried: TriedEndpoints
+    ) -> Bool {
+        let slot = Int(endpoints[endpoint].slot)
+        // The word itself, not what is remembered: a new verdict holds for the very next pick.
+        return !tried.contains(endpointSlot: slot) && (panic || !cluster.isChecked || health.load(slot) == 0)
+    }
+}
+
+// MARK: - connections and reloads
+
+extension EndpointPicker {
+    /// This worker has begun a connection to the endpoint; balanced by `connectionClosed`.
+    public mutating func connectionOpened(endpointSlot slot: Int) {
+        guard slot >= 0, slot < active.count else { return }
+        active[slot] += 1
+    }
+
+    /// The connection is over, or never came about.
+    public mutating func connectionClosed(endpointSlot slot: Int) {
+        guard slot >= 0, slot < active.count, active[slot] > 0 else { return }
+        active[slot] -= 1
+    }
+
+    /// Goes over to `tables`, made from the snapshot the worker adopts. Costs time in the number of clusters. Returns
+    /// the tables that were in use, for the caller to release where that is cheap (freeing them takes time).
+    @discardableResult
+    public mutating func adopt(_ tables: ClusterTables) -> ClusterTables? {
+        let carried = carriedStates(tables)
+        let old = self.tables
+        self.tables = tables
+        clusters = tables.clusters
+        groups = tables.groups
+        endpoints = tables.endpoints
+        views = tables.views
+        members = tables.members
+        (clusterStates, groupStates) = carried
+        // Never shrinks: a connection may outlive its endpoint's place in the configuration.
+        if active.count < tables.endpointSlotCount {
+            active += [UInt32](repeating: 0, count: tables.endpointSlotCount - active.count)
+        }
+        return old
+    }
+
+    /// Cursors go on where they were, by cluster slot and weight; health is counted anew.
+    private func carriedStates(_ new: ClusterTables) -> ([ClusterState], [GroupState]) {
+        var clusterStates = [ClusterState](repeating: ClusterState(), count: new.clusters.count)
+        var groupStates = new.groups.map { GroupState(healthy: Int($0.upper - $0.lower)) }
+        guard let tables else { return (clusterStates, groupStates) }
+        for (index, cluster) in new.clusters.enumerated() {
+            guard cluster.slot < tables.indexBySlot.count, tables.indexBySlot[cluster.slot] >= 0 else { continue }
+            let old = Int(tables.indexBySlot[cluster.slot])
+            clusterStates[index].isStarted = self.clusterStates[old].isStarted
+            carry(from: tables.clusters[old].groups, to: cluster.groups, new.groups, &groupStates)
+        }
+        return (clusterStates, groupStates)
+    }
+
+    /// Both lists of groups are ordered by weight.
+    private func carry(
+        from old: Range<Int>, to new: Range<Int>, _ newGroups: [ClusterTables.Group], _ states: inout [GroupState]
+    ) {
+        var from = old.lowerBound
+        for to in new {
+            while from < old.upperBound, groups[from].weight < newGroups[to].weight { from += 1 }
+            guard from < old.upperBound, groups[from].weight == newGroups[to].weight else { continue }
+            states[to].credit = groupStates[from].credit
+            states[to].cursor = groupStates[from].cursor
+        }
+    }
+}

@@ -1,0 +1,5 @@
+import Model
+import Testing
+import Upstream
+
+@Suite struct HealthMachineTests {}
