@@ -19,6 +19,9 @@ let package = Package(
         .target(name: "Syscalls", dependencies: ["CLinux", "Model"], swiftSettings: settings),
         .target(name: "Buffers", swiftSettings: settings),
         .target(name: "EventLoop", dependencies: ["Syscalls"], swiftSettings: settings),
+        .target(
+            name: "Proxy", dependencies: ["Model", "Syscalls", "Buffers", "EventLoop", "Upstream"],
+            swiftSettings: settings),
 
         // MARK: upstream
         .target(name: "Upstream", dependencies: ["Model"], swiftSettings: settings),

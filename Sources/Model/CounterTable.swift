@@ -33,6 +33,13 @@ import Synchronization
         unsafe number.pointee.store(number.pointee.load(ordering: .relaxed) &+ delta, ordering: .relaxed)
     }
 
+    /// Replaces one number. Only the owning worker calls this.
+    public func set(_ value: Int, slot: Int, counter: Int) {
+        guard counter < width, let block = unsafe blockForWriting(slot) else { return }
+        // In bounds: a block has `width` numbers.
+        unsafe (block + counter).pointee.store(value, ordering: .relaxed)
+    }
+
     /// One number. Any thread.
     public func value(slot: Int, counter: Int) -> Int {
         guard slot >= 0, slot < chunkCount * Self.chunkSize, counter < width,

@@ -10,7 +10,7 @@ public protocol ProxyInspecting: Sendable {
     /// What slots are called.
     var names: SlotNames { get }
     /// Pod x cluster series: pair slot to (pod slot, cluster slot).
-    var pairs: [PairSeries] { get }
+    var pairSeries: [PairSeries] { get }
     /// Sockets that listen now.
     var listeners: [ListenerView] { get }
     /// Whether it accepts: every listener is bound and no drain has begun.

@@ -1,0 +1,71 @@
+import Model
+import Synchronization
+import Syscalls
+
+/// A listening socket of one worker, with what is to be done with its connections.
+struct ListeningSocket: ~Copyable {
+    let socket: Socket
+    let spec: ListenerSpec
+    /// The bound address, with the port the kernel picked where 0 was asked for.
+    let bound: SocketAddress
+}
+
+/// What distinguishes one listener from another.
+struct ListenerSpec: Sendable, Hashable, BitwiseCopyable {
+    let direction: ConnectionDirection
+    let address: SocketAddress
+    /// For its counters, and to find its record in a newer snapshot.
+    let slot: Int
+
+    var isTransparent: Bool { direction != .listener }
+}
+
+extension ListeningSocket {
+    /// Long: connections that wait here are served as soon as the worker turns, while a full queue drops SYNs, which
+    /// clients repeat only after a second. The kernel caps it at net.core.somaxconn.
+    static let backlog: Int32 = 4096
+
+    /// Opens a socket that listens, known as `name` (by default as `spec` itself). Listening is the last step: from then
+    /// on the host's rules send traffic here.
+    static func open(_ spec: ListenerSpec, as name: ListenerSpec? = nil) throws(Errno) -> ListeningSocket {
+        let family = spec.address.address.family
+        let socket = try Socket(family: family)
+        // A port whose last connections are in TIME_WAIT can be listened on again.
+        try socket.set(.reuseAddress)
+        try socket.set(.reusePort)
+        if family == .v6 { try socket.set(.v6Only) }
+        if spec.isTransparent { try socket.set(.transparent(family)) }
+        // Accepted sockets inherit these: no system call per connection.
+        try ConnectionOptions.apply(to: socket)
+        try socket.bind(to: spec.address)
+        try socket.listen(backlog: backlog)
+        let bound = try socket.localAddress()
+        return ListeningSocket(socket: socket, spec: name ?? spec, bound: bound)
+    }
+}
+
+/// Options of every proxied connection, on both sides.
+enum ConnectionOptions {
+    /// Keepalive reaps peers that vanished, and refreshes conntrack's 60 s timer of half-closed connections, without
+    /// which a translated one loses its translation.
+    static func apply(to socket: borrowing Socket) throws(Errno) {
+        try socket.set(.noDelay)
+        try socket.set(.keepAlive(idleSeconds: 30, intervalSeconds: 10, count: 6))
+        try socket.set(.userTimeout(milliseconds: 90_000))
+    }
+}
+
+/// Carries a listening socket to its worker in a message: taken once, closed if nobody takes it.
+final class ListenerParcel: Sendable {
+    private let content: Mutex<ListeningSocket?>
+
+    init(_ socket: consuming ListeningSocket) { content = Mutex(socket) }
+
+    func take() -> ListeningSocket? {
+        content.withLock { content in
+            var taken: ListeningSocket?
+            swap(&content, &taken)
+            return taken
+        }
+    }
+}

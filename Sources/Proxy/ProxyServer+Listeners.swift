@@ -1,0 +1,100 @@
+import Model
+import Syscalls
+
+/// A listener that cannot be opened.
+public struct ListenFailure: Error, CustomStringConvertible {
+    /// Its name and address.
+    public let name: String, address: SocketAddress
+    /// What the kernel said.
+    public let errno: Errno
+
+    /// `listener web: 127.0.0.1:80: permission denied (13): ...`
+    public var description: String {
+        let hint =
+            switch errno {
+            case .addressInUse: ": another process listens there; stop it or change the port"
+            case .notPermitted, .accessDenied: ": interception and ports below 1024 need CAP_NET_ADMIN or root"
+            case .addressNotAvailable: ": no interface of this host has that address"
+            default: ""
+            }
+        return "listener \(name): \(address): \(errno)\(hint)"
+    }
+}
+
+extension ProxyServer {
+    /// Opens what the newest snapshot asks for and is not open yet. All or nothing; explicit listeners first, the
+    /// interception ones last, because from then on the host's rules send traffic here. An IPv6 interception listener
+    /// is left out on a host without IPv6.
+    public func openListeners() throws(ListenFailure) {
+        var parcels: [[ListenerParcel]] = []
+        var opened: [OpenListener] = []
+        for spec in wantedListeners() {
+            do throws(Errno) {
+                let (bound, group) = try openGroup(spec)
+                opened.append(OpenListener(spec: spec, bound: bound))
+                parcels.append(group)
+            } catch {
+                let isMissingFamily = error == .familyNotSupported || error == .addressNotAvailable
+                if spec.isTransparent, !spec.address.address.isV4, isMissingFamily { continue }
+                throw ListenFailure(
+                    name: names.name(.listener, spec.slot) ?? "?", address: spec.address, errno: error)
+            }
+        }
+        for group in parcels {
+            for (context, parcel) in zip(contexts, group) { context.mailbox.send(.listen(parcel)) }
+        }
+        state.withLock { state in
+            state.listeners += opened
+            if state.phase == .starting { state.phase = .serving }
+        }
+    }
+
+    /// Closes explicit listeners that the newest snapshot no longer has.
+    public func closeListeners() {
+        let wanted = Set(snapshotListeners().map(\.self))
+        let gone = state.withLock { state in
+            let gone = state.listeners.filter { $0.spec.direction == .listener && !wanted.contains($0.spec) }
+            state.listeners.removeAll { listener in gone.contains { $0.spec == listener.spec } }
+            return gone
+        }
+        for listener in gone {
+            for context in contexts { context.mailbox.send(.close(listener.spec)) }
+        }
+    }
+
+    private func snapshotListeners() -> [ListenerSpec] {
+        state.withLock { $0.generation.snapshot }.listeners.map { listener in
+            ListenerSpec(direction: .listener, address: listener.address, slot: listener.slot)
+        }
+    }
+
+    private func wantedListeners() -> [ListenerSpec] {
+        let open = Set(state.withLock { $0.listeners.map(\.spec) })
+        return (snapshotListeners() + interceptionListeners()).filter { !open.contains($0) }
+    }
+
+    private func interceptionListeners() -> [ListenerSpec] {
+        guard let interception = state.withLock({ $0.generation.snapshot }).configuration.interception else { return [] }
+        return [IPAddress.loopbackV4, .loopbackV6].flatMap { address in
+            [
+                ListenerSpec(
+                    direction: .inbound, address: SocketAddress(address, interception.inboundPort),
+                    slot: Snapshot.inboundListenerSlot),
+                ListenerSpec(
+                    direction: .outbound, address: SocketAddress(address, interception.outboundPort),
+                    slot: Snapshot.outboundListenerSlot),
+            ]
+        }
+    }
+
+    /// One socket for each worker; the kernel spreads connections over them.
+    private func openGroup(_ spec: ListenerSpec) throws(Errno) -> (SocketAddress, [ListenerParcel]) {
+        let first = try ListeningSocket.open(spec)
+        let bound = first.bound
+        var group = [ListenerParcel(first)]
+        // With port 0 the others join the first one's port, under the same spec.
+        let again = ListenerSpec(direction: spec.direction, address: bound, slot: spec.slot)
+        for _ in contexts.dropFirst() { group.append(ListenerParcel(try ListeningSocket.open(again, as: spec))) }
+        return (bound, group)
+    }
+}

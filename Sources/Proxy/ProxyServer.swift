@@ -1,0 +1,201 @@
+import EventLoop
+import Model
+import Synchronization
+import Syscalls
+import Upstream
+
+/// The data plane as the rest of the process sees it: starts workers, publishes snapshots to them, opens and closes
+/// listeners, drains, stops. All of it off the data path; one caller at a time (`apusd`'s control loop).
+public final class ProxyServer: Sendable {
+    let contexts: [WorkerContext]
+    let threads: Mutex<[Thread]>
+    let pairs: PairRegistry
+    let state: Mutex<State>
+    /// See `ProxyInspecting`.
+    public let shared: SharedState
+    /// See `ProxyInspecting`.
+    public let names: SlotNames
+
+    struct State {
+        var phase = ProxyPhase.starting
+        var generation: Generation
+        var listeners: [OpenListener] = []
+    }
+
+    struct OpenListener {
+        let spec: ListenerSpec
+        let bound: SocketAddress
+    }
+
+    /// Descriptors kept for everything but proxied connections: epoll, listeners, logs, the admin API, health checks.
+    public static let descriptorReserve = 128
+
+    /// Starts the workers with their first snapshot. They listen only when `open` is called: listening means ready.
+    /// `descriptorLimit` bounds the connections: each takes two descriptors.
+    public init(
+        _ snapshot: Snapshot, workers: Int, descriptorLimit: Int, shared: SharedState, names: SlotNames
+    ) throws(Errno) {
+        self.shared = shared
+        self.names = names
+        let connectionsMax = max(1, (descriptorLimit - Self.descriptorReserve) / 2)
+        let settings = WorkerSettings(snapshot.configuration, connectionsMax: connectionsMax)
+        pairs = PairRegistry(limit: snapshot.configuration.statisticsSeriesMax)
+        var contexts: [WorkerContext] = []
+        for index in 0..<workers {
+            contexts.append(
+                WorkerContext(
+                    index: index, workerCount: workers, settings: settings,
+                    mailbox: try Mailbox<WorkerMessage>(), shared: shared, pairs: pairs))
+        }
+        self.contexts = contexts
+        let generation = Generation(snapshot: snapshot, tables: ClusterTables(snapshot))
+        state = Mutex(State(generation: generation))
+        threads = Mutex([])
+        for context in contexts {
+            let thread = try Thread(name: "worker-\(context.index)") { Self.run(context, generation) }
+            threads.withLock { $0.append(thread) }
+        }
+    }
+
+    private static func run(_ context: WorkerContext, _ generation: Generation) {
+        do throws(Errno) {
+            let poller = try Poller()
+            try poller.add(context.mailbox.wakeup.descriptor, token: Token(.mailbox).bits, writing: false)
+            var worker = Worker(context: context, generation: generation, poller: poller)
+            worker.run()
+        } catch {
+            // epoll or eventfd at start: without them there is nothing to run, and the process says so at once.
+            fatalError("worker \(context.index): cannot start its event loop: \(error)")
+        }
+    }
+
+    /// Hands a snapshot to every worker. Returns when all have it (or after a second: a hung worker must not stop
+    /// configuration), having released what they returned.
+    public func publish(_ snapshot: Snapshot) async {
+        pairs.setLimit(snapshot.configuration.statisticsSeriesMax)
+        let previous = state.withLock { $0.generation }
+        let next = Generation(snapshot: snapshot, tables: ClusterTables(snapshot, reusing: previous.tables))
+        state.withLock { $0.generation = next }
+        for context in contexts { context.mailbox.send(.adopt(next)) }
+        for _ in 0..<500 where oldestGenerationInUse < snapshot.generation {
+            try? await Task.sleep(for: .milliseconds(2))
+        }
+        for context in contexts { context.returned.withLock { $0.removeAll() } }
+    }
+
+    /// The oldest generation that a worker works with.
+    public var oldestGenerationInUse: UInt64 {
+        contexts.map { $0.adopted.load(ordering: .acquiring) }.min() ?? 0
+    }
+
+    /// The workers' access log records, in worker order. One consumer.
+    public var recordRings: [RecordRing] { contexts.map(\.records) }
+
+    /// Live connections of the process.
+    public var connectionCount: Int { shared.connections.load(0) }
+
+    /// Stops accepting, waits until all connections have ended or `timeout` is over, resets what is left and ends the
+    /// workers. Returns how many connections had to be reset.
+    public func stop(within timeout: Duration) async -> Int {
+        drain()
+        let deadline = ContinuousClock.now + timeout
+        // Once after the drain message has been obeyed: it may take in what was still queued.
+        repeat { try? await Task.sleep(for: .milliseconds(20)) } while connectionCount > 0
+            && ContinuousClock.now < deadline && !Task.isCancelled
+        let left = connectionCount
+        for context in contexts {
+            context.mailbox.send(.abortAll(.drainTimeout))
+            context.mailbox.send(.exit)
+        }
+        for thread in threads.withLock({ $0 }) { thread.join() }
+        threads.withLock { $0.removeAll() }
+        state.withLock { $0.phase = .stopped }
+        return left
+    }
+}
+
+extension ProxyServer: ProxyInspecting {
+    public var snapshot: Snapshot? { state.withLock { $0.generation.snapshot } }
+
+    public var workerStatistics: [WorkerStatistics] { contexts.map(\.statistics) }
+
+    public var pairSeries: [PairSeries] { pairs.series }
+
+    public var phase: ProxyPhase { state.withLock { $0.phase } }
+
+    public var listeners: [ListenerView] {
+        state.withLock { state in
+            state.listeners.map { listener in
+                ListenerView(
+                    name: names.name(.listener, listener.spec.slot) ?? "?", address: listener.bound,
+                    workers: contexts.count, slot: listener.spec.slot)
+            }
+        }
+    }
+
+    public func drain() {
+        state.withLock { state in
+            if state.phase == .serving || state.phase == .starting { state.phase = .draining }
+            state.listeners = []
+        }
+        for context in contexts { context.mailbox.send(.drain) }
+    }
+
+    public func connections(limit: Int) async -> ConnectionList {
+        await withTaskGroup(of: (Int, WorkerAnswer?).self) { group in
+            for context in contexts { group.addTask { (context.index, await Self.ask(context, limit)) } }
+            var list = ConnectionList()
+            for await (index, answer) in group {
+                guard let answer else {
+                    list.missingWorkers.append(index)
+                    continue
+                }
+                list.truncated = list.truncated || answer.truncated
+                list.connections += answer.views
+            }
+            if list.connections.count > limit {
+                list.connections.removeLast(list.connections.count - limit)
+                list.truncated = true
+            }
+            return list
+        }
+    }
+
+    private struct WorkerAnswer: Sendable {
+        let views: [ConnectionView]
+        let truncated: Bool
+    }
+
+    /// nil: no answer within a second.
+    private static func ask(_ context: WorkerContext, _ limit: Int) async -> WorkerAnswer? {
+        await withCheckedContinuation { continuation in
+            let once = Mutex<CheckedContinuation<WorkerAnswer?, Never>?>(continuation)
+            let box = OnceBox(once)
+            context.mailbox.send(
+                .list(limit: limit) { views, truncated in
+                    box.resume(WorkerAnswer(views: views, truncated: truncated))
+                })
+            Task {
+                try? await Task.sleep(for: .seconds(1))
+                box.resume(nil)
+            }
+        }
+    }
+
+    /// Resumes a continuation with whichever answer comes first.
+    private final class OnceBox: Sendable {
+        private let continuation: Mutex<CheckedContinuation<WorkerAnswer?, Never>?>
+
+        init(_ continuation: consuming Mutex<CheckedContinuation<WorkerAnswer?, Never>?>) {
+            self.continuation = continuation
+        }
+
+        func resume(_ answer: WorkerAnswer?) {
+            let waiting = continuation.withLock { continuation in
+                defer { continuation = nil }
+                return continuation
+            }
+            waiting?.resume(returning: answer)
+        }
+    }
+}

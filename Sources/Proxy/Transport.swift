@@ -1,0 +1,77 @@
+import Model
+import Syscalls
+
+/// One side of a connection, below tunnels and codecs: reads and writes bytes, whatever wraps them on the wire.
+///
+/// Plain TCP today. The shape is TLS's: a blocked call names the readiness it waits for, whichever direction was asked
+/// for; readable plaintext may be held without a new edge to come; an end that the layer did not announce is a reset.
+struct Transport: ~Copyable {
+    private let socket: Socket
+
+    /// What a read did.
+    enum ReadResult: BitwiseCopyable {
+        /// This many bytes are in the buffer, one or more.
+        case bytes(Int)
+        /// Nothing now; it is worth trying again after this readiness.
+        case blocked(Poller.Readiness)
+        /// The peer has announced its end: no byte will follow.
+        case end
+        /// The connection is broken.
+        case broken(Errno)
+    }
+
+    /// What a write did.
+    enum WriteResult: BitwiseCopyable {
+        /// All bytes were taken.
+        case complete
+        /// So many were taken; it is worth trying again after this readiness.
+        case blocked(taken: Int, Poller.Readiness)
+        /// The connection is broken.
+        case broken(Errno)
+    }
+
+    /// Plain TCP.
+    init(_ socket: consuming Socket) { self.socket = socket }
+
+    /// Bytes that a read would return although the kernel has no edge for them. Plain TCP holds none.
+    var holdsPlaintext: Bool { false }
+
+    /// Reads into the worker's scratch memory.
+    @inline(__always)
+    func read(into buffer: UnsafeMutableRawBufferPointer) -> ReadResult {
+        // The caller owns the memory.
+        switch unsafe socket.read(into: buffer) {
+        case .bytes(let count): .bytes(count)
+        case .wouldBlock: .blocked(.readable)
+        case .end: .end
+        case .failed(let errno): .broken(errno)
+        }
+    }
+
+    /// Writes what is taken at once.
+    @inline(__always)
+    func write(_ buffer: UnsafeRawBufferPointer) -> WriteResult {
+        // The caller owns the memory.
+        switch unsafe socket.write(buffer) {
+        case .bytes(let count): unsafe count == buffer.count ? .complete : .blocked(taken: count, .writable)
+        case .failed(let errno): .broken(errno)
+        }
+    }
+
+    /// Passes the end of the stream on.
+    func finishWriting() { socket.shutdownWrite() }
+
+    /// Makes closing send a reset.
+    func resetOnClose() { socket.resetOnClose() }
+
+    /// The pending error, taken.
+    func takeError() -> Errno? { socket.takeError() }
+
+    /// The local address, if the kernel still knows it.
+    func localAddress() -> SocketAddress? { try? socket.localAddress() }
+
+    /// Registers with the worker's poller, for good.
+    func register(with poller: borrowing Poller, token: UInt64) throws(Errno) {
+        try poller.add(socket.descriptor, token: token)
+    }
+}

@@ -1,0 +1,127 @@
+import EventLoop
+import Model
+import Syscalls
+import Upstream
+
+/// What the tables say about a connection.
+enum Verdict {
+    /// To this cluster's endpoint (index in the snapshot).
+    case forward(cluster: Int)
+    case refuse(EndReason)
+}
+
+extension Worker {
+    /// A connection has been accepted: find out whose it is, what its tables say, and connect on or reset it.
+    mutating func admit(_ socket: consuming Socket, from peer: SocketAddress, _ spec: ListenerSpec) {
+        var record = ConnectionRecord()
+        record.startedWallNanoseconds = Clock.wall()
+        record.generation = snapshot.generation
+        record.client = peer
+        record.worker = UInt16(context.index)
+        record.listener = Int32(spec.slot)
+        record.direction = spec.direction
+        record.originalDestination = spec.address
+        if spec.isTransparent {
+            // The address the client dialled is the accepted socket's own.
+            record.originalDestination = (try? socket.localAddress()) ?? spec.address
+        }
+        context.statistics.listeners.add(1, slot: spec.slot, counter: ListenerCounter.connections.rawValue)
+
+        var admission = Admission()
+        let verdict = judge(&record, &admission, spec)
+        switch verdict {
+        case .refuse(let reason): refuse(Transport(socket), record, admission, reason)
+        case .forward(let cluster): connect(Transport(socket), record, admission, cluster: cluster)
+        }
+    }
+
+    private mutating func judge(
+        _ record: inout ConnectionRecord, _ admission: inout Admission, _ spec: ListenerSpec
+    ) -> Verdict {
+        guard context.shared.connections.take(at: 0, limit: context.settings.connectionsMax) else {
+            return .refuse(.nodeLimit)
+        }
+        count(.connectionsActive)
+        admission.isCounted = true
+        switch spec.direction {
+        case .outbound: return judgeOutbound(&record, &admission)
+        case .inbound: return judgeInbound(&record, &admission)
+        case .listener:
+            guard let listener = snapshot.listeners.first(where: { $0.slot == spec.slot }) else {
+                return .refuse(.internalError)
+            }
+            return .forward(cluster: listener.cluster)
+        }
+    }
+
+    private func judgeOutbound(_ record: inout ConnectionRecord, _ admission: inout Admission) -> Verdict {
+        let destination = record.originalDestination
+        // The rules bring pods' connections only, but a host process can dial the listener itself.
+        guard !isOwnListener(destination) else { return .refuse(.loop) }
+        guard let pod = snapshot.pod(at: record.client.address) else { return .forward(cluster: Snapshot.passthroughCluster) }
+        let podRecord = snapshot.pods[pod]
+        record.pod = Int32(podRecord.slot)
+        countPod(podRecord.slot, .outboundConnections)
+        guard context.shared.podConnections.take(at: podRecord.slot, limit: podRecord.connectionsMax) else {
+            return .refuse(.podLimit)
+        }
+        admission.pod = podRecord.slot
+        guard let entry = snapshot.outboundEntry(pod: pod, destination: destination) else {
+            return .forward(cluster: Snapshot.passthroughCluster)
+        }
+        switch snapshot.entries[entry].action {
+        case .deny: return .refuse(.deniedOutbound)
+        case .cluster(let cluster): return .forward(cluster: cluster)
+        }
+    }
+
+    private func judgeInbound(_ record: inout ConnectionRecord, _ admission: inout Admission) -> Verdict {
+        guard !isOwnListener(record.originalDestination) else { return .refuse(.loop) }
+        return judgeReceiver(of: record.originalDestination, &record, &admission)
+            ?? .forward(cluster: Snapshot.passthroughCluster)
+    }
+
+    /// What the table of the local pod at `destination` says of the client; nil when no local pod is there.
+    func judgeReceiver(
+        of destination: SocketAddress, _ record: inout ConnectionRecord, _ admission: inout Admission
+    ) -> Verdict? {
+        guard let pod = snapshot.pod(at: destination.address) else { return nil }
+        let podRecord = snapshot.pods[pod]
+        record.destinationPod = Int32(podRecord.slot)
+        countPod(podRecord.slot, .inboundConnections)
+        guard context.shared.podConnections.take(at: podRecord.slot, limit: podRecord.connectionsMax) else {
+            return .refuse(.podLimit)
+        }
+        admission.destinationPod = podRecord.slot
+        let entry = snapshot.inboundEntry(pod: pod, client: record.client.address, port: destination.port)
+        switch entry.map({ snapshot.entries[$0].action }) {
+        case nil: return .forward(cluster: Snapshot.passthroughCluster)
+        case .deny: return .refuse(.deniedInbound)
+        case .cluster(let cluster): return .forward(cluster: cluster)
+        }
+    }
+
+    /// Whether connecting there would come back to this process.
+    func isOwnListener(_ destination: SocketAddress) -> Bool {
+        if context.settings.interceptionListeners.contains(destination) { return true }
+        return snapshot.listeners.contains { listener in
+            guard listener.address.port == destination.port else { return false }
+            return listener.address == destination
+                || listener.address.address.isUnspecified && destination.address.isLoopback
+        }
+    }
+
+    func countPod(_ slot: Int, _ counter: PodCounter, _ delta: Int = 1) {
+        context.statistics.pods.add(delta, slot: slot, counter: counter.rawValue)
+    }
+
+    /// Ends a connection that has no upstream: a reset, because its client has been told it was established.
+    mutating func refuse(
+        _ downstream: consuming Transport, _ record: ConnectionRecord, _ admission: Admission, _ reason: EndReason
+    ) {
+        downstream.resetOnClose()
+        var record = record
+        record.durationNanoseconds = 0
+        finish(record, admission, reason, by: .proxy)
+    }
+}

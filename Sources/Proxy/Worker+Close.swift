@@ -1,0 +1,97 @@
+import Buffers
+import EventLoop
+import Model
+import Upstream
+
+extension Worker {
+    /// Resets both sides. The tunnel must not be queued.
+    mutating func close(_ handle: SlabHandle, _ reason: EndReason, by side: ConnectionRecord.Side) {
+        guard let tunnel = tunnels.find(handle) else { return bug() }
+        if reason != .completed {
+            tunnel.value.downstream.resetOnClose()
+            tunnel.value.upstream.resetOnClose()
+        }
+        countBytes(tunnel)
+        timers.cancel(tunnel.value.timer)
+        release(&tunnel.value.plan, tunnel.value.record.direction)
+        giveBack(&tunnel.value.up)
+        giveBack(&tunnel.value.down)
+        var record = tunnel.value.record
+        record.durationNanoseconds = now - tunnel.value.startedAt
+        record.bytesSent = tunnel.value.up.bytes
+        record.bytesReceived = tunnel.value.down.bytes
+        let admission = tunnel.value.admission
+        // Both descriptors close here: with FIN, or with the reset asked for above.
+        _ = tunnels.remove(handle)
+        finish(record, admission, reason, by: side)
+    }
+
+    private mutating func giveBack(_ flow: inout Flow) {
+        if let chunk = flow.pending.take() {
+            count(.bufferedBytes, -chunk.capacity)
+            pool.give(chunk)
+        }
+    }
+
+    /// Gives back what the connection was admitted under, counts its end and leaves its log line.
+    func finish(
+        _ record: ConnectionRecord, _ admission: Admission, _ reason: EndReason, by side: ConnectionRecord.Side
+    ) {
+        let shared = context.shared
+        if admission.isCounted {
+            shared.connections.add(-1, at: 0)
+            count(.connectionsActive, -1)
+        }
+        if admission.pod >= 0 { shared.podConnections.add(-1, at: admission.pod) }
+        if admission.destinationPod >= 0 { shared.podConnections.add(-1, at: admission.destinationPod) }
+        if admission.cluster >= 0 { shared.clusterConnections.add(-1, at: admission.cluster) }
+
+        let statistics = context.statistics
+        // A connection counts once: for its client's pod, else for the receiver's.
+        let pod = record.pod >= 0 ? record.pod : record.destinationPod
+        if pod >= 0 { statistics.pods.add(1, slot: Int(pod), counter: PodCounter.column(reason)) }
+        statistics.listeners.add(1, slot: Int(record.listener), counter: ListenerCounter.column(reason))
+        var record = record
+        record.reason = reason
+        record.closedBy = side
+        if !context.records.push(record) { count(.accessLogDropped) }
+    }
+
+    /// Gives back what an attempt to connect took: the source port, the endpoint's count.
+    mutating func release(_ plan: inout ConnectPlan, _ direction: ConnectionDirection) {
+        if let lease = plan.lease {
+            plan.lease = nil
+            if direction == .outbound { outboundPorts.release(lease) } else { inboundPorts.release(lease) }
+        }
+        guard plan.endpointSlot >= 0 else { return }
+        picker.connectionClosed(endpointSlot: plan.endpointSlot)
+        context.shared.endpointConnections.add(-1, at: plan.endpointSlot)
+        plan.endpointSlot = -1
+    }
+
+    /// Adds what has flowed since the last time to the counters.
+    func countBytes(_ tunnel: SlabReference<Tunnel>) {
+        let (sent, received) = (tunnel.value.up.uncounted, tunnel.value.down.uncounted)
+        guard sent | received != 0 else { return }
+        tunnel.value.up.uncounted = 0
+        tunnel.value.down.uncounted = 0
+        let record = tunnel.value.record
+        let statistics = context.statistics
+        // A pod sends what its own connections send, and what connections to it receive.
+        if record.pod >= 0 { countPodBytes(Int(record.pod), sent: sent, received: received) }
+        if record.destinationPod >= 0 { countPodBytes(Int(record.destinationPod), sent: received, received: sent) }
+        if record.cluster >= 0 {
+            let slot = Int(record.cluster)
+            statistics.clusters.add(sent, slot: slot, counter: ClusterCounter.bytesSent.rawValue)
+            statistics.clusters.add(received, slot: slot, counter: ClusterCounter.bytesReceived.rawValue)
+        }
+        let slot = Int(record.listener)
+        statistics.listeners.add(sent, slot: slot, counter: ListenerCounter.bytesSent.rawValue)
+        statistics.listeners.add(received, slot: slot, counter: ListenerCounter.bytesReceived.rawValue)
+    }
+
+    private func countPodBytes(_ slot: Int, sent: Int, received: Int) {
+        countPod(slot, .bytesSent, sent)
+        countPod(slot, .bytesReceived, received)
+    }
+}

@@ -1,0 +1,216 @@
+import EventLoop
+import Model
+import Syscalls
+import Upstream
+
+/// What looking for an upstream came to.
+enum ConnectOutcome: ~Copyable {
+    /// The handshake with an endpoint is under way.
+    case started(Transport)
+    /// There is nobody (more) to connect to.
+    case failed(EndReason)
+}
+
+extension Worker {
+    /// Connects an admitted connection on.
+    mutating func connect(
+        _ downstream: consuming Transport, _ record: ConnectionRecord, _ admission: Admission, cluster index: Int
+    ) {
+        var (record, admission) = (record, admission)
+        let cluster = snapshot.clusters[index]
+        record.cluster = Int32(cluster.slot)
+        guard context.shared.clusterConnections.take(at: cluster.slot, limit: cluster.connectionsMax) else {
+            countCluster(cluster.slot, .circuitBreakerOpen)
+            return refuse(downstream, record, admission, .circuitBreaker)
+        }
+        admission.cluster = cluster.slot
+        var plan = ConnectPlan(clusterIndex: index, clusterSlot: cluster.slot, generation: snapshot.generation)
+        switch connectNext(&plan, &record, &admission) {
+        case .failed(let reason):
+            release(&plan, record.direction)
+            refuse(downstream, record, admission, reason)
+        case .started(let upstream):
+            let handle = tunnels.insert(
+                Tunnel(
+                    downstream: downstream, upstream: upstream, record: record, admission: admission, plan: plan,
+                    startedAt: now, lastActivity: now, idleTimeout: cluster.tunnelIdleTimeout))
+            watch(handle, connectTimeout: cluster.connectTimeout)
+        }
+    }
+
+    private mutating func watch(_ handle: SlabHandle, connectTimeout: Int64) {
+        guard let tunnel = tunnels.find(handle) else { return bug() }
+        tunnel.value.timer = timers.set(now + connectTimeout, payload: Token(.tunnelTimer, handle).bits)
+        do throws(Errno) {
+            try tunnel.value.upstream.register(with: poller, token: Token(.upstream, handle).bits)
+            try tunnel.value.downstream.register(with: poller, token: Token(.downstream, handle).bits)
+        } catch {
+            // Out of kernel memory or watches: nothing was queued, so it can go at once.
+            close(handle, .nodeLimit, by: .proxy)
+        }
+    }
+
+    /// Starts to connect to the next endpoint of the plan's cluster, going on past those that fail at once.
+    private mutating func connectNext(
+        _ plan: inout ConnectPlan, _ record: inout ConnectionRecord, _ admission: inout Admission
+    ) -> ConnectOutcome {
+        guard let cluster = currentCluster(&plan) else { return .failed(plan.failure) }
+        while true {
+            guard let endpoint = nextEndpoint(cluster, &plan, record) else {
+                let isFirst = record.attempts == 0
+                if isFirst { countCluster(cluster.slot, .noEndpoint) }
+                return .failed(isFirst ? .noEndpoint : plan.failure)
+            }
+            record.endpoint = endpoint
+            if let refusal = checkReceiver(endpoint, &record, &admission) { return .failed(refusal) }
+            if record.attempts > 0 { countCluster(cluster.slot, .connectRetries) }
+            record.attempts += 1
+            do throws(ConnectFailure) {
+                let socket = try openUpstream(to: endpoint, &plan, &record)
+                return .started(Transport(socket))
+            } catch {
+                release(&plan, record.direction)
+                guard case .refused = error else { return .failed(error.reason) }
+                countCluster(cluster.slot, .connectFailures)
+                plan.failure = .connectFailed
+            }
+        }
+    }
+
+    /// The plan's cluster in the snapshot in force; nil when a reload has taken it away.
+    private func currentCluster(_ plan: inout ConnectPlan) -> ClusterRecord? {
+        if plan.generation != snapshot.generation {
+            let slot = plan.clusterSlot
+            guard let index = snapshot.clusters.firstIndex(where: { $0.slot == slot }) else { return nil }
+            plan.clusterIndex = index
+            plan.generation = snapshot.generation
+        }
+        return snapshot.clusters[plan.clusterIndex]
+    }
+
+    private mutating func nextEndpoint(
+        _ cluster: ClusterRecord, _ plan: inout ConnectPlan, _ record: ConnectionRecord
+    ) -> SocketAddress? {
+        if cluster.isOriginalDestination { return record.attempts == 0 ? record.originalDestination : nil }
+        guard plan.tried.count < TriedEndpoints.capacity else { return nil }
+        let pick = picker.pick(
+            cluster: plan.clusterIndex, clientHash: clientHash(of: record.client.address), tried: plan.tried,
+            random: &random)
+        guard case .endpoint(let index, let panic) = pick else { return nil }
+        let endpoint = snapshot.endpoints[index]
+        if panic { countCluster(cluster.slot, .panicPicks) }
+        _ = plan.tried.insert(endpointSlot: endpoint.slot)
+        plan.endpointSlot = endpoint.slot
+        picker.connectionOpened(endpointSlot: endpoint.slot)
+        context.shared.endpointConnections.add(1, at: endpoint.slot)
+        return endpoint.address
+    }
+
+    /// A local receiver's table holds however the pod is reached. On the inbound leg it has been asked already.
+    private func checkReceiver(
+        _ endpoint: SocketAddress, _ record: inout ConnectionRecord, _ admission: inout Admission
+    ) -> EndReason? {
+        if isOwnListener(endpoint) { return .loop }
+        guard record.direction != .inbound else { return nil }
+        if admission.destinationPod >= 0 {
+            context.shared.podConnections.add(-1, at: admission.destinationPod)
+            admission.destinationPod = -1
+        }
+        record.destinationPod = -1
+        guard case .refuse(let reason) = judgeReceiver(of: endpoint, &record, &admission) else { return nil }
+        return reason
+    }
+
+    func countCluster(_ slot: Int, _ counter: ClusterCounter) {
+        context.statistics.clusters.add(1, slot: slot, counter: counter.rawValue)
+    }
+}
+
+// MARK: - the handshake's end
+
+extension Worker {
+    /// A turn of a tunnel whose upstream is not connected yet.
+    mutating func serveConnecting(_ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle) {
+        if let reason = tunnel.value.abortReason { return close(handle, reason, by: .proxy) }
+        if tunnel.value.downstreamBroken { return close(handle, .clientReset, by: .client) }
+        if tunnel.value.connectTimedOut { return retry(tunnel, handle, after: .connectTimeout) }
+        if tunnel.value.upstream.takeError() != nil { return retry(tunnel, handle, after: .connectFailed) }
+        connected(tunnel, handle)
+    }
+
+    private mutating func retry(
+        _ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle, after failure: EndReason
+    ) {
+        let timedOut = failure == .connectTimeout
+        countCluster(tunnel.value.plan.clusterSlot, timedOut ? .connectTimeouts : .connectFailures)
+        timers.cancel(tunnel.value.timer)
+        tunnel.value.timer = .none
+        release(&tunnel.value.plan, tunnel.value.record.direction)
+        tunnel.value.plan.failure = failure
+        tunnel.value.upstreamAnswered = false
+        tunnel.value.upstreamBroken = false
+        tunnel.value.connectTimedOut = false
+        switch connectNext(&tunnel.value.plan, &tunnel.value.record, &tunnel.value.admission) {
+        case .failed(let reason): close(handle, reason, by: .upstream)
+        case .started(let upstream):
+            // The old socket closes here, and with it its registration.
+            tunnel.value.upstream = upstream
+            let timeout = snapshot.clusters[tunnel.value.plan.clusterIndex].connectTimeout
+            tunnel.value.timer = timers.set(now + timeout, payload: Token(.tunnelTimer, handle).bits)
+            do throws(Errno) {
+                try tunnel.value.upstream.register(with: poller, token: Token(.upstream, handle).bits)
+            } catch {
+                close(handle, .nodeLimit, by: .proxy)
+            }
+        }
+    }
+
+    private mutating func connected(_ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle) {
+        tunnel.value.state = .open
+        tunnel.value.lastActivity = now
+        tunnel.value.record.connectNanoseconds = now - tunnel.value.startedAt
+        if tunnel.value.plan.lease == nil, let source = tunnel.value.upstream.localAddress() {
+            tunnel.value.record.source = source
+        }
+        // What came from the client meanwhile is waiting; what the server says first may be.
+        tunnel.value.down.sourceReady = true
+        timers.cancel(tunnel.value.timer)
+        tunnel.value.timer = timers.set(
+            now + tunnel.value.idleTimeout, payload: Token(.tunnelTimer, handle).bits)
+        let record = tunnel.value.record
+        countCluster(Int(record.cluster), .connections)
+        countPair(record)
+    }
+
+    /// The connect took too long, or the tunnel may have been idle for too long: activity does not move the timer.
+    mutating func tunnelTimerFired(_ handle: SlabHandle) {
+        guard let tunnel = tunnels.find(handle) else { return }
+        tunnel.value.timer = .none
+        switch tunnel.value.state {
+        case .connecting: tunnel.value.connectTimedOut = true
+        case .open:
+            let deadline = tunnel.value.lastActivity + tunnel.value.idleTimeout
+            if deadline > now {
+                tunnel.value.timer = timers.set(deadline, payload: Token(.tunnelTimer, handle).bits)
+            } else {
+                tunnel.value.abortReason = .idleTimeout
+            }
+        }
+        enqueue(tunnel, handle)
+    }
+
+    /// pod x cluster: the one crossed series.
+    private mutating func countPair(_ record: ConnectionRecord) {
+        let pod = record.pod >= 0 ? record.pod : record.destinationPod
+        guard pod >= 0 else { return }
+        let key = PairRegistry.key(pod: Int(pod), cluster: Int(record.cluster))
+        let slot: Int
+        if let known = pairSlots[key] {
+            slot = known
+        } else {
+            slot = context.pairs.slot(pod: Int(pod), cluster: Int(record.cluster))
+            pairSlots[key] = slot
+        }
+        context.statistics.pairs.add(1, slot: slot, counter: 0)
+    }
+}

@@ -1,0 +1,117 @@
+import EventLoop
+import Model
+import Syscalls
+import Upstream
+
+/// One endpoint's active check, on the worker that owns it: waiting for its time, or under way.
+struct HealthProbe: ~Copyable {
+    let endpointSlot: Int
+    var clusterSlot: Int
+    var address: SocketAddress
+    var check: HealthCheckRecord
+    var machine: HealthMachine
+    /// The connect under way; nil between checks.
+    var socket: Socket?
+    var startedAt: Int64 = 0
+    /// The next check, or the end of patience with this one.
+    var timer = TimerWheel.Timer.none
+    /// Named by the snapshot in force; cleared and set anew on adoption.
+    var isWanted = true
+}
+
+extension Worker {
+    /// Goes over to the checks that the snapshot asks of this worker: verdicts of endpoints that stay are kept.
+    mutating func adoptChecks() {
+        for handle in checks.values { probes.find(handle)?.value.isWanted = false }
+        for cluster in snapshot.clusters {
+            guard let check = cluster.healthCheck else { continue }
+            for index in cluster.endpoints.indices { adopt(snapshot.endpoints[index], cluster, check) }
+        }
+        for (slot, handle) in checks {
+            guard let probe = probes.find(handle), !probe.value.isWanted else { continue }
+            timers.cancel(probe.value.timer)
+            _ = probes.remove(handle)
+            checks[slot] = nil
+        }
+    }
+
+    private mutating func adopt(_ endpoint: EndpointRecord, _ cluster: ClusterRecord, _ check: HealthCheckRecord) {
+        let owner = HealthOwner.worker(endpointSlot: endpoint.slot, workers: context.workerCount)
+        guard owner == context.index else { return }
+        if let handle = checks[endpoint.slot], let probe = probes.find(handle) {
+            probe.value.isWanted = true
+            probe.value.clusterSlot = cluster.slot
+            guard probe.value.address == endpoint.address else {
+                // The slot was given to another endpoint: nothing of the old one's past is true of it.
+                probe.value.address = endpoint.address
+                probe.value.machine = HealthMachine(check)
+                return
+            }
+            probe.value.check = check
+            probe.value.machine.adopt(check)
+            return
+        }
+        let machine = HealthMachine(check)
+        let handle = probes.insert(
+            HealthProbe(
+                endpointSlot: endpoint.slot, clusterSlot: cluster.slot, address: endpoint.address, check: check,
+                machine: machine))
+        checks[endpoint.slot] = handle
+        setTimer(handle, after: machine.firstCheckDelay(random: &random))
+    }
+
+    private mutating func setTimer(_ handle: SlabHandle, after delay: Int64) {
+        guard let probe = probes.find(handle) else { return }
+        timers.cancel(probe.value.timer)
+        probe.value.timer = timers.set(now + delay, payload: Token(.checkDue, handle).bits)
+    }
+
+    /// Time for the next check, or this one has taken too long.
+    mutating func checkTimerFired(_ handle: SlabHandle) {
+        guard let probe = probes.find(handle) else { return }
+        probe.value.timer = .none
+        if probe.value.socket == nil { startCheck(probe, handle) } else { endCheck(handle, passed: false) }
+    }
+
+    private mutating func startCheck(_ probe: SlabReference<HealthProbe>, _ handle: SlabHandle) {
+        probe.value.startedAt = now
+        do throws(Errno) {
+            // From the host's own address and without the mark: as any process of the host would connect.
+            let socket = try Socket(family: probe.value.address.address.family)
+            try socket.connect(to: probe.value.address)
+            try poller.add(socket.descriptor, token: Token(.probe, handle).bits)
+            probe.value.socket = consume socket
+            setTimer(handle, after: probe.value.check.timeout)
+        } catch {
+            // Our own shortage says nothing about the endpoint.
+            if error.isResourceShortage {
+                setTimer(handle, after: probe.value.check.interval)
+            } else {
+                endCheck(handle, passed: false)
+            }
+        }
+    }
+
+    /// The probe's socket has something to say: connected, or failed.
+    mutating func probeAnswered(_ handle: SlabHandle) {
+        guard let probe = probes.find(handle), probe.value.socket != nil else { return }
+        let error = probe.value.socket?.takeError()
+        endCheck(handle, passed: error == nil)
+    }
+
+    private mutating func endCheck(_ handle: SlabHandle, passed: Bool) {
+        guard let probe = probes.find(handle) else { return }
+        // A reset: no TIME_WAIT is left on a host that is checked often.
+        probe.value.socket?.resetOnClose()
+        probe.value.socket = nil
+        countCluster(probe.value.clusterSlot, passed ? .healthChecksPassed : .healthChecksFailed)
+        let verdict = passed ? probe.value.machine.passed() : probe.value.machine.failed()
+        if let verdict {
+            context.shared.setHealth(
+                isHealthy: verdict == .healthy, endpointSlot: probe.value.endpointSlot,
+                clusterSlot: probe.value.clusterSlot)
+        }
+        let delay = probe.value.machine.nextCheckDelay(elapsed: now - probe.value.startedAt, random: &random)
+        setTimer(handle, after: delay)
+    }
+}

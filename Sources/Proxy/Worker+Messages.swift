@@ -1,0 +1,86 @@
+import EventLoop
+import Model
+import Upstream
+
+extension Worker {
+    mutating func obey(_ message: WorkerMessage) {
+        switch message {
+        case .adopt(let generation): adopt(generation)
+        case .listen(let parcel):
+            guard !isDraining, let listening = parcel.take() else { return }
+            listen(listening)
+        case .close(let spec): closeListeners { $0 == spec }
+        case .drain:
+            isDraining = true
+            closeListeners { _ in true }
+        case .list(let limit, let reply): list(limit, reply)
+        case .abortAll(let reason): abortAll(reason)
+        case .exit: isRunning = false
+        }
+    }
+
+    private mutating func adopt(_ next: Generation) {
+        let old = generation
+        takeUp(next)
+        // The control side drops the last reference: freeing a large snapshot takes time.
+        context.returned.withLock { $0.append(old) }
+    }
+
+    /// Makes `next` the generation in force.
+    mutating func takeUp(_ next: Generation) {
+        generation = next
+        clearFreshSlots(next.snapshot.freshSlots)
+        picker.adopt(next.tables)
+        adoptChecks()
+        context.adopted.store(next.snapshot.generation, ordering: .releasing)
+    }
+
+    /// Slots that mean something else now start at zero.
+    private func clearFreshSlots(_ fresh: FreshSlots) {
+        let statistics = context.statistics
+        for slot in fresh.pods { statistics.pods.clear(slot: slot) }
+        for slot in fresh.clusters { statistics.clusters.clear(slot: slot) }
+        for slot in fresh.listeners { statistics.listeners.clear(slot: slot) }
+        guard !fresh.pods.isEmpty || !fresh.clusters.isEmpty else { return }
+        let (pods, clusters) = (Set(fresh.pods), Set(fresh.clusters))
+        for (key, slot) in pairSlots where slot != PairRegistry.otherSlot {
+            let isStale = pods.contains(Int(key >> 32)) || clusters.contains(Int(key & 0xffff_ffff))
+            if isStale { statistics.pairs.clear(slot: slot) }
+        }
+    }
+
+    private mutating func abortAll(_ reason: EndReason) {
+        for index in 0..<tunnels.indexEnd {
+            guard let handle = tunnels.handle(at: index), let tunnel = tunnels.find(handle) else { continue }
+            tunnel.value.abortReason = reason
+            enqueue(tunnel, handle)
+        }
+    }
+
+    private func list(_ limit: Int, _ reply: ([ConnectionView], Bool) -> Void) {
+        var views: [ConnectionView] = []
+        views.reserveCapacity(min(limit, tunnels.count))
+        for index in 0..<tunnels.indexEnd {
+            guard views.count < limit else { break }
+            guard let handle = tunnels.handle(at: index), let tunnel = tunnels.find(handle) else { continue }
+            views.append(view(tunnel))
+        }
+        reply(views, tunnels.count > views.count)
+    }
+
+    private func view(_ tunnel: SlabReference<Tunnel>) -> ConnectionView {
+        var record = tunnel.value.record
+        record.durationNanoseconds = now - tunnel.value.startedAt
+        record.bytesSent = tunnel.value.up.bytes
+        record.bytesReceived = tunnel.value.down.bytes
+        let isHalfClosed = tunnel.value.up.finished || tunnel.value.down.finished
+        let state: ConnectionView.State =
+            switch tunnel.value.state {
+            case .connecting: .connecting
+            case .open: isHalfClosed ? .halfClosed : .open
+            }
+        return ConnectionView(
+            record: record, state: state, idleNanoseconds: now - tunnel.value.lastActivity,
+            bufferedBytes: tunnel.value.bufferedBytes)
+    }
+}

@@ -1,0 +1,175 @@
+import Buffers
+import EventLoop
+import Model
+import Syscalls
+import Upstream
+
+/// One data-plane thread: an event loop and everything it owns. Nothing here is shared but what `WorkerContext` names;
+/// nothing here blocks but the poller's wait.
+///
+/// A turn: wait, take in events (mark what became ready, queue the connection), fire timers, read messages, accept a
+/// bounded number of connections, then serve queued connections fairly by pod until the turn's share is used up.
+/// Whatever is left over stays queued and the next wait does not sleep.
+struct Worker: ~Copyable {
+    let context: WorkerContext
+    var generation: Generation
+    var picker: EndpointPicker
+    var random: SmallRandom
+
+    var poller: Poller
+    var timers: TimerWheel
+    var tunnels = Slab<Tunnel>()
+    var listeners = Slab<Listener>()
+    var probes = Slab<HealthProbe>()
+    var ready = FairQueue()
+    var pool = ChunkPool()
+    let scratch = Scratch()
+    var outboundPorts: SourcePortLedger
+    var inboundPorts: SourcePortLedger
+
+    /// Listeners whose queue may not be empty yet, served in turn.
+    var accepting: [SlabHandle] = []
+    /// Series slots of pod x cluster pairs this worker has met.
+    var pairSlots: [UInt64: Int] = [:]
+    /// Health checks this worker owns, by endpoint slot.
+    var checks: [Int: SlabHandle] = [:]
+    var isDraining = false
+    var isRunning = true
+
+    /// Monotonic nanoseconds, read once per turn.
+    var now: Int64
+
+    /// Bytes and connections of one turn between two looks at the poller.
+    static let turnBytesMax = 2 << 20
+    static let turnVisitsMax = 512
+    /// A worker turns at least this often, so that its heartbeat tells a hung one from an idle one.
+    static let heartbeatMilliseconds: Int64 = 250
+
+    /// A worker with its first generation. `poller` has the mailbox registered already.
+    init(context: WorkerContext, generation: Generation, poller: consuming Poller) {
+        self.context = context
+        self.generation = generation
+        now = Clock.monotonic()
+        self.poller = poller
+        timers = TimerWheel(now: now)
+        random = SmallRandom(seed: UInt64(truncatingIfNeeded: now) &+ UInt64(context.index) &* 0x9e37_79b9_7f4a_7c15)
+        picker = EndpointPicker(shared: context.shared)
+        let halves = context.settings.sourcePorts.halves
+        let (outbound, inbound) = halves ?? (context.settings.sourcePorts, context.settings.sourcePorts)
+        outboundPorts = SourcePortLedger(
+            range: outbound, worker: context.index, workers: context.workerCount, seed: random.next())
+        inboundPorts = SourcePortLedger(
+            range: inbound, worker: context.index, workers: context.workerCount, seed: random.next())
+        takeUp(generation)
+    }
+
+    /// Runs until told to exit.
+    mutating func run() {
+        while isRunning {
+            let count = poller.wait(milliseconds: waitMilliseconds())
+            now = Clock.monotonic()
+            heartbeat()
+            for index in 0..<count { takeIn(poller.event(index)) }
+            while let payload = timers.expire(now) { fire(payload) }
+            acceptPending()
+            serveReady()
+        }
+        closeEverything()
+    }
+
+    private func waitMilliseconds() -> Int32 {
+        guard ready.isEmpty, accepting.isEmpty else { return 0 }
+        guard let delay = timers.delay(from: now) else { return Int32(Self.heartbeatMilliseconds) }
+        return Int32(min((delay + 999_999) / 1_000_000, Self.heartbeatMilliseconds))
+    }
+
+    private func heartbeat() {
+        count(.turns)
+        context.statistics.worker.set(
+            Int(now / 1_000_000), slot: 0, counter: WorkerCounter.heartbeatMilliseconds.rawValue)
+    }
+
+    private mutating func takeIn(_ event: Poller.Event) {
+        guard let token = Token(event.token) else { return bug() }
+        switch token.kind {
+        case .downstream, .upstream: takeIn(event.readiness, for: token)
+        case .listener: listenerReady(token.handle)
+        case .mailbox: for message in context.mailbox.takeAll() { obey(message) }
+        case .probe: probeAnswered(token.handle)
+        case .tunnelTimer, .acceptResume, .checkDue: bug()
+        }
+    }
+
+    private mutating func takeIn(_ readiness: Poller.Readiness, for token: Token) {
+        // A stale handle: the connection was closed earlier in this batch of events.
+        guard let tunnel = tunnels.find(token.handle) else { return }
+        if token.kind == .downstream {
+            tunnel.value.up.sourceEvent(readiness)
+            tunnel.value.down.sinkEvent(readiness)
+            if readiness.contains(.error) { tunnel.value.downstreamBroken = true }
+        } else {
+            tunnel.value.down.sourceEvent(readiness)
+            tunnel.value.up.sinkEvent(readiness)
+            if !readiness.isDisjoint(with: [.writable, .hangup, .error]) { tunnel.value.upstreamAnswered = true }
+            if readiness.contains(.error) { tunnel.value.upstreamBroken = true }
+        }
+        enqueue(tunnel, token.handle)
+    }
+
+    mutating func enqueue(_ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle) {
+        guard !tunnel.value.queued, tunnel.value.hasWork else { return }
+        tunnel.value.queued = true
+        ready.add(handle.index, pod: tunnel.value.fairnessSlot, tunnels: tunnels)
+    }
+
+    private mutating func fire(_ payload: UInt64) {
+        guard let token = Token(payload) else { return bug() }
+        switch token.kind {
+        case .tunnelTimer: tunnelTimerFired(token.handle)
+        case .acceptResume: listenerReady(token.handle)
+        case .checkDue: checkTimerFired(token.handle)
+        case .downstream, .upstream, .listener, .mailbox, .probe: bug()
+        }
+    }
+
+    private mutating func serveReady() {
+        var bytes = 0
+        var visits = 0
+        while bytes < Self.turnBytesMax, visits < Self.turnVisitsMax, let entry = ready.next(tunnels: tunnels) {
+            visits += 1
+            guard let handle = tunnels.handle(at: Int(entry.index)), let tunnel = tunnels.find(handle) else {
+                bug()
+                continue
+            }
+            tunnel.value.queued = false
+            let moved = serve(tunnel, handle)
+            bytes += moved
+            ready.charge(moved, pod: entry.pod)
+            // It may have ended: look it up anew.
+            if let tunnel = tunnels.find(handle) { enqueue(tunnel, handle) }
+        }
+    }
+
+    private mutating func closeEverything() {
+        for index in 0..<tunnels.indexEnd {
+            guard let handle = tunnels.handle(at: index) else { continue }
+            close(handle, .drainTimeout, by: .proxy)
+        }
+    }
+}
+
+extension Worker {
+    /// Adds to one of the worker's own counters.
+    func count(_ counter: WorkerCounter, _ delta: Int = 1) {
+        context.statistics.worker.add(delta, slot: 0, counter: counter.rawValue)
+    }
+
+    /// Something that cannot be, and was survived: counted, so that it is seen.
+    func bug() {
+        assertionFailure("event loop: an event without a meaning")
+        count(.bugs)
+    }
+
+    /// The snapshot in force.
+    var snapshot: Snapshot { generation.snapshot }
+}

@@ -1,0 +1,56 @@
+import EventLoop
+import Model
+import Synchronization
+
+/// What a worker shares with the rest of the process: where messages come in, where counters and records go out, and
+/// the settings that are fixed for the life of the process.
+final class WorkerContext: Sendable {
+    let index: Int
+    let workerCount: Int
+    let settings: WorkerSettings
+    let mailbox: Mailbox<WorkerMessage>
+    let statistics = WorkerStatistics()
+    let records = RecordRing()
+    let shared: SharedState
+    let pairs: PairRegistry
+    /// Generations the worker has let go of: released on the control side, where freeing them stops nobody.
+    let returned = Mutex<[Generation]>([])
+    /// The generation it works with.
+    let adopted = Atomic<UInt64>(0)
+
+    init(
+        index: Int, workerCount: Int, settings: WorkerSettings, mailbox: Mailbox<WorkerMessage>, shared: SharedState,
+        pairs: PairRegistry
+    ) {
+        self.index = index
+        self.workerCount = workerCount
+        self.settings = settings
+        self.mailbox = mailbox
+        self.shared = shared
+        self.pairs = pairs
+    }
+}
+
+/// Settings that no reload changes.
+struct WorkerSettings: Sendable {
+    /// SO_MARK of upstream sockets; nil: not intercepting, so no mark (and no privilege) is needed.
+    let upstreamMark: UInt32?
+    /// Ports to connect from when spoofing.
+    let sourcePorts: PortRange
+    /// The interception listeners' addresses: connections *to* them are loops.
+    let interceptionListeners: [SocketAddress]
+    /// Connections of this process at most.
+    let connectionsMax: Int
+
+    init(_ configuration: Configuration, connectionsMax: Int) {
+        let interception = configuration.interception
+        upstreamMark = interception?.mark.mark(2)
+        sourcePorts = interception?.sourcePorts ?? Configuration.Interception.defaultSourcePorts
+        interceptionListeners = interception.map { interception in
+            [interception.outboundPort, interception.inboundPort].flatMap { port in
+                [SocketAddress(.loopbackV4, port), SocketAddress(.loopbackV6, port)]
+            }
+        } ?? []
+        self.connectionsMax = connectionsMax
+    }
+}
