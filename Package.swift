@@ -8,7 +8,10 @@ let settings: [SwiftSetting] = [.strictMemorySafety(), .enableUpcomingFeature("E
 let package = Package(
     name: "apus",
     products: [],
-    dependencies: [],
+    dependencies: [
+        // MARK: control
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2")
+    ],
     targets: [
         // MARK: model
         .target(name: "Model", swiftSettings: settings),
@@ -19,5 +22,10 @@ let package = Package(
         .target(name: "Syscalls", dependencies: ["CLinux", "Model"], swiftSettings: settings),
         .target(name: "Buffers", swiftSettings: settings),
         .target(name: "EventLoop", dependencies: ["Syscalls"], swiftSettings: settings),
+
+        // MARK: control
+        .target(
+            name: "Control", dependencies: ["Model", .product(name: "Yams", package: "Yams")], swiftSettings: settings),
+        .testTarget(name: "ControlTests", dependencies: ["Control", "Model"], swiftSettings: settings),
     ]
 )
