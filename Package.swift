@@ -8,7 +8,15 @@ let settings: [SwiftSetting] = [.strictMemorySafety(), .enableUpcomingFeature("E
 let package = Package(
     name: "apus",
     products: [],
-    dependencies: [],
+    dependencies: [
+        // MARK: control
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+
+        // MARK: programs
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
     targets: [
         // MARK: model
         .target(name: "Model", swiftSettings: settings),
@@ -26,5 +34,20 @@ let package = Package(
         // MARK: upstream
         .target(name: "Upstream", dependencies: ["Model"], swiftSettings: settings),
         .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Model"], swiftSettings: settings),
+
+        // MARK: control
+        .target(
+            name: "Control", dependencies: ["Model", .product(name: "Yams", package: "Yams")], swiftSettings: settings),
+        .testTarget(name: "ControlTests", dependencies: ["Control", "Model"], swiftSettings: settings),
+
+        // MARK: programs
+        .executableTarget(
+            name: "apusd",
+            dependencies: [
+                "Model", "Control", "Proxy", "Syscalls",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ], swiftSettings: settings),
     ]
 )

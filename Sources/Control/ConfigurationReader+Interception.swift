@@ -1,0 +1,86 @@
+import Model
+
+extension ConfigurationReader {
+    /// `interception`: what the host's rules take, and the ports and marks they use.
+    mutating func readInterception(_ value: Value) {
+        hasInterception = true
+        let known = [
+            "outboundPort", "inboundPort", "sourcePorts", "mark", "podCIDRs", "excludeCIDRs", "excludeOutboundPorts",
+            "excludeInboundPorts", "preserveSource",
+        ]
+        guard let fields = value.fields(known) else { return }
+        var interception = Configuration.Interception(podCIDRs: readPodCIDRs(fields))
+        if let port = fields["outboundPort"]?.port() { interception.outboundPort = port }
+        if let port = fields["inboundPort"]?.port() { interception.inboundPort = port }
+        if let mark = fields["mark"].flatMap(readMark) { interception.mark = mark }
+        interception.excludeCIDRs = fields["excludeCIDRs"]?.list("address prefixes")?.compactMap { $0.prefix() } ?? []
+        interception.excludeOutboundPorts = Self.ports(fields["excludeOutboundPorts"])
+        interception.excludeInboundPorts = Self.ports(fields["excludeInboundPorts"])
+        if let preserve = fields["preserveSource"]?.boolean() { interception.preserveSource = preserve }
+        if let ports = fields["sourcePorts"].flatMap(readSourcePorts) { interception.sourcePorts = ports }
+        bindings.outbound = (interception.outboundPort, fields["outboundPort"] ?? value)
+        bindings.inbound = (interception.inboundPort, fields["inboundPort"] ?? value)
+        configuration.interception = interception
+    }
+
+    private static func ports(_ value: Value?) -> [PortRange] {
+        value?.list("ports or ranges")?.compactMap { $0.portRange() } ?? []
+    }
+
+    /// The range may hold the interception ports: those belong to loopback addresses, these to pods' addresses.
+    private func readSourcePorts(_ value: Value) -> PortRange? {
+        guard let ports = value.portRange() else { return nil }
+        if ports.count < 2 || ports.first < 1024 {
+            value.fail(
+                "\(ports) does not serve both legs, expected two ports or more from 1024 on, such as 10240-19999")
+        }
+        return ports
+    }
+
+    private func readPodCIDRs(_ fields: Fields) -> [CIDR] {
+        let values = fields.required("podCIDRs", "the prefixes of this host's pods")?.nonEmptyList("address prefixes")
+        var prefixes: [(prefix: CIDR, value: Value)] = []
+        for value in values ?? [] {
+            guard let prefix = value.prefix() else { continue }
+            if let reason = Self.hostsOwn(prefix) {
+                value.fail("\(prefix) \(reason), expected a prefix of pods")
+            } else if let other = prefixes.first(where: { $0.prefix.overlaps(prefix) }) {
+                let place = problems.place(other.value.position)
+                value.fail("\(prefix) overlaps \(other.prefix) at \(place), expected prefixes that share no address")
+            } else {
+                prefixes.append((prefix, value))
+            }
+        }
+        return prefixes.map(\.prefix)
+    }
+
+    /// Why rules for `prefix` would cut the host off.
+    private static func hostsOwn(_ prefix: CIDR) -> String? {
+        if prefix.length == 0 { return "holds every address, the host's own too" }
+        let reserved = ["127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::1/128", "fe80::/10", "ff00::/8"]
+        let clash = reserved.first { text in CIDR(text).map(prefix.overlaps) ?? false }
+        return clash.map { "holds addresses of \($0)" }
+    }
+
+    /// `mark`: three adjacent bits, `value` the lowest. Either one tells the other.
+    private func readMark(_ value: Value) -> Configuration.MarkField? {
+        guard let fields = value.fields(["value", "mask"]) else { return nil }
+        let expected = "a 32-bit number, such as 0x10"
+        let lowest = fields["value"]?.parsed(expected, Units.mark)
+        let mask = fields["mask"]?.parsed(expected, Units.mark)
+        guard let bit = lowest ?? mask.map({ $0 & (~$0 &+ 1) }) else { return nil }
+        guard bit.nonzeroBitCount == 1, bit <= 1 << 29 else {
+            fields["value"]?.fail(
+                "\(Units.hexadecimal(bit)) is not the lowest of three adjacent bits, expected one bit from 0x1 to 0x20000000"
+            )
+            return nil
+        }
+        let field = Configuration.MarkField(value: bit, mask: bit * 7)
+        if let mask, mask != field.mask {
+            fields["mask"]?.fail(
+                "\(Units.hexadecimal(mask)) is not three adjacent bits from \(Units.hexadecimal(bit)) up, "
+                    + "expected \(Units.hexadecimal(field.mask))")
+        }
+        return field
+    }
+}

@@ -1,0 +1,98 @@
+/// The form of a part of the schema that this build knows and does not read: keys are checked, so that a misspelt one
+/// is found before the build that reads it arrives; values only as far as they are mappings, lists or scalars.
+indirect enum Shape: Sendable {
+    case scalar
+    case list(Shape)
+    /// Exactly these keys may occur.
+    case mapping([String: Shape])
+    /// Keys of the operator's own, such as header names.
+    case names(Shape)
+    case anything
+
+    /// Reports what does not have this form.
+    func check(_ value: Value) {
+        switch self {
+        case .scalar: _ = value.scalar("a value")
+        case .list(let item): value.list("values")?.forEach(item.check)
+        case .mapping(let shapes):
+            for field in value.fields(shapes.keys.sorted())?.all ?? [] { shapes[field.name]?.check(field.value) }
+        case .names(let item):
+            for field in value.anyFields(expected: "a mapping")?.all ?? [] { item.check(field.value) }
+        case .anything: break
+        }
+    }
+
+    /// A mapping whose values are all scalars.
+    static func scalars(_ keys: String...) -> Shape {
+        .mapping(Dictionary(uniqueKeysWithValues: keys.map { ($0, .scalar) }))
+    }
+}
+
+// MARK: the schema of what later builds read
+
+extension Shape {
+    /// Filters are named by their one key; what is behind it is theirs.
+    static let filters = Shape.list(.names(.anything))
+
+    /// `routes[]`.
+    static let route = Shape.mapping(["name": .scalar, "virtualHosts": .list(virtualHost)])
+
+    private static let virtualHost = Shape.mapping(["domains": .list(.scalar), "rules": .list(rule)])
+
+    private static let rule = Shape.mapping([
+        "match": .mapping([
+            "path": .scalars("prefix", "exact", "regex"),
+            "methods": .list(.scalar),
+            "headers": .list(valueMatch),
+            "query": .list(valueMatch),
+        ]),
+        "route": action,
+        "respond": .scalars("status", "body"),
+        "redirect": .scalars("prefix", "host", "status"),
+        "filters": filters,
+    ])
+
+    private static let valueMatch = Shape.scalars("name", "exact", "prefix", "regex", "present", "absent")
+
+    private static let action = Shape.mapping([
+        "cluster": .scalar,
+        "weightedClusters": .list(.scalars("cluster", "weight")),
+        "labels": .names(.scalar),
+        "timeout": .scalar,
+        "retry": .mapping([
+            "attempts": .scalar, "perTryTimeout": .scalar, "when": .list(.scalar), "grpc": .list(.scalar),
+            "backoff": .scalars("base", "max"), "budget": .scalar,
+        ]),
+        "retryNonIdempotent": .scalar,
+        "hashOn": .scalars("header", "cookie", "sourceAddress", "path"),
+        "requestHeaders": headerChanges,
+        "responseHeaders": headerChanges,
+        "rewrite": .scalars("prefix", "host"),
+        "mirror": .list(.scalars("cluster", "percent")),
+    ])
+
+    private static let headerChanges = Shape.mapping([
+        "set": .names(.scalar), "add": .names(.scalar), "remove": .list(.scalar),
+    ])
+
+    /// `failover.*` other than `policy` and `protects`.
+    static let failover: [String: Shape] = [
+        "remotes": .list(.scalars("name", "address", "adminPort")),
+        "probe": .scalars("interval", "timeout", "unhealthyAfter", "healthyAfter", "killAfter"),
+        "tunnel": tunnel,
+        "hostMark": .scalars("mask"),
+    ]
+
+    /// `failover.protects[]`.
+    static let protectedHost = Shape.mapping([
+        "id": .scalar, "node": .scalar, "address": .scalar, "podCIDRs": .list(.scalar), "tunnel": tunnel,
+    ])
+
+    private static let tunnel = Shape.scalars("vni", "port")
+
+    /// `clusters[].outlierDetection`.
+    static let outlierDetection = Shape.scalars("consecutiveFailures", "baseEjection", "maxEjected")
+
+    /// `clusters[].healthCheck.http`.
+    static let httpCheck = Shape.mapping(["path": .scalar, "host": .scalar, "expect": .list(.scalar)])
+}
