@@ -1,0 +1,151 @@
+import Model
+
+/// `GET /config`: the effective configuration with the keys, units and nesting of the configuration file, so that the
+/// two can be laid side by side, and `generation`. Nothing in it is secret in this build.
+enum ConfigurationView {
+    static func json(_ snapshot: Snapshot) -> JSONValue {
+        let configuration = snapshot.configuration
+        return [
+            "generation": .int(Int(clamping: snapshot.generation)),
+            "version": 1,
+            "node": [
+                "name": .string(configuration.node.name), "mode": .string(configuration.node.mode.rawValue),
+                "zone": configuration.node.zone.map(JSONValue.string),
+            ],
+            "workers": configuration.workers.map(JSONValue.int),
+            "drainTimeout": .duration(configuration.drainTimeout),
+            "admin": [
+                "address": .string(configuration.admin.address.description),
+                "port": .int(Int(configuration.admin.port)),
+            ],
+            "accessLog": configuration.accessLog.map {
+                ["path": .string($0.path), "format": .string($0.format.rawValue)]
+            },
+            "statistics": ["seriesMax": .int(configuration.statisticsSeriesMax)],
+            "interception": configuration.interception.map(interception),
+            "failover": ["policy": .array(configuration.failover.policy.map { .string($0.rawValue) })],
+            "passthrough": [
+                "connectTimeout": .duration(configuration.passthrough.connectTimeout),
+                "tunnelIdleTimeout": .duration(configuration.passthrough.tunnelIdleTimeout),
+            ],
+            "pods": .array(configuration.pods.map(pod)),
+            "podDefaults": .object(tables(configuration.podDefaults)),
+            "limits": ["memory": .bytes(configuration.limits.memoryBytesMax)],
+            "listeners": .array(
+                configuration.listeners.map {
+                    [
+                        "name": .string($0.name), "address": .string($0.address.description), "protocol": "tcp",
+                        "cluster": .string($0.cluster),
+                    ]
+                }),
+            "clusters": .array(configuration.clusters.map(cluster)),
+        ]
+    }
+
+    private static func interception(_ interception: Configuration.Interception) -> JSONValue {
+        [
+            "outboundPort": .int(Int(interception.outboundPort)),
+            "inboundPort": .int(Int(interception.inboundPort)),
+            "sourcePorts": .string(interception.sourcePorts.description),
+            "mark": ["value": .hexadecimal(interception.mark.value), "mask": .hexadecimal(interception.mark.mask)],
+            "podCIDRs": .descriptions(interception.podCIDRs),
+            "excludeCIDRs": .descriptions(interception.excludeCIDRs),
+            "excludeOutboundPorts": .ports(interception.excludeOutboundPorts),
+            "excludeInboundPorts": .ports(interception.excludeInboundPorts),
+            "preserveSource": .bool(interception.preserveSource),
+        ]
+    }
+
+    private static func pod(_ pod: Configuration.Pod) -> JSONValue {
+        var members = tables(pod.tables)
+        members["name"] = .string(pod.name)
+        members["uid"] = pod.uid.map(JSONValue.string)
+        members["addresses"] = .descriptions(pod.addresses)
+        members["serviceAccount"] = pod.serviceAccount.map(JSONValue.string)
+        return .object(members)
+    }
+
+    private static func tables(_ tables: Configuration.PodTables) -> [String: JSONValue?] {
+        var members: [String: JSONValue?] = [:]
+        members["outbound"] = tables.outbound.map { .array($0.map(entry)) }
+        members["inbound"] = tables.inbound.map { .array($0.map(entry)) }
+        if tables.connectionsMax != nil || tables.bufferBytesMax != nil {
+            members["limits"] = [
+                "connections": tables.connectionsMax.map(JSONValue.int),
+                "bufferBytes": tables.bufferBytesMax.map(JSONValue.bytes),
+            ]
+        }
+        return members
+    }
+
+    private static func entry(_ entry: Configuration.TableEntry) -> JSONValue {
+        var match: [String: JSONValue?] = [:]
+        if !entry.cidrs.isEmpty { match["cidrs"] = .descriptions(entry.cidrs) }
+        if !entry.ports.isEmpty { match["ports"] = .ports(entry.ports) }
+        switch entry.action {
+        case .passthrough: return ["match": .object(match)]
+        case .cluster(let name): return ["match": .object(match), "protocol": "tcp", "cluster": .string(name)]
+        case .deny: return ["match": .object(match), "deny": true]
+        }
+    }
+
+    private static func cluster(_ cluster: Configuration.Cluster) -> JSONValue {
+        var members: [String: JSONValue?] = [
+            "name": .string(cluster.name), "loadBalancer": .string(cluster.loadBalancer.rawValue),
+            "connectTimeout": .duration(cluster.connectTimeout),
+            "tunnelIdleTimeout": .duration(cluster.tunnelIdleTimeout),
+            "panicThreshold": .string("\(Int((cluster.panicThreshold * 100).rounded()))%"),
+        ]
+        switch cluster.discovery {
+        case .originalDestination: members["discovery"] = ["originalDestination": true]
+        case .endpoints(let endpoints): members["endpoints"] = .array(endpoints.map(endpoint))
+        }
+        members["healthCheck"] = cluster.healthCheck.map {
+            [
+                "tcp": [:], "interval": .duration($0.interval), "timeout": .duration($0.timeout),
+                "unhealthyAfter": .int($0.unhealthyAfter), "healthyAfter": .int($0.healthyAfter),
+            ]
+        }
+        members["circuitBreaker"] = cluster.connectionsMax.map { ["connections": .int($0)] }
+        return .object(members)
+    }
+
+    private static func endpoint(_ endpoint: Configuration.Endpoint) -> JSONValue {
+        [
+            "address": .string(endpoint.address.description), "weight": .int(endpoint.weight),
+            "zone": endpoint.zone.map(JSONValue.string),
+            "labels": endpoint.labels.isEmpty ? nil : .object(endpoint.labels.mapValues { .string($0) }),
+        ]
+    }
+}
+
+extension JSONValue {
+    fileprivate static func descriptions(_ values: [some CustomStringConvertible]) -> JSONValue {
+        .array(values.map { .string($0.description) })
+    }
+
+    /// A single port is a number, a range is text, as in the file.
+    fileprivate static func ports(_ ports: [PortRange]) -> JSONValue {
+        .array(ports.map { $0.count == 1 ? .int(Int($0.first)) : .string($0.description) })
+    }
+
+    fileprivate static func hexadecimal(_ value: UInt32) -> JSONValue { .string("0x" + String(value, radix: 16)) }
+
+    /// The largest unit that leaves a whole number, as the file would have it.
+    fileprivate static func duration(_ duration: Duration) -> JSONValue {
+        let nanoseconds = duration.nanoseconds
+        let units: [(Int64, String)] = [
+            (3_600_000_000_000, "h"), (60_000_000_000, "m"), (1_000_000_000, "s"), (1_000_000, "ms"), (1000, "us"),
+        ]
+        for (unit, name) in units where nanoseconds != 0 && nanoseconds % unit == 0 {
+            return .string("\(nanoseconds / unit)\(name)")
+        }
+        return .string(nanoseconds == 0 ? "0s" : "\(nanoseconds)ns")
+    }
+
+    fileprivate static func bytes(_ count: Int) -> JSONValue {
+        let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
+        for (unit, name) in units where count != 0 && count % unit == 0 { return .string("\(count / unit)\(name)") }
+        return .string("\(count)B")
+    }
+}

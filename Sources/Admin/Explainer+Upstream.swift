@@ -1,0 +1,122 @@
+import Model
+
+extension Explainer {
+    /// The part after the tables: cluster, endpoints, the receiving pod, and the verdict.
+    func route(to index: Int, clientPod: Int?, leg: ConnectionDirection, _ draft: inout Explanation) {
+        let cluster = snapshot.clusters[index]
+        draft.cluster = snapshot.clusterName(index)
+        if cluster.connectionsMax != .max {
+            draft.limits.append(
+                Explanation.Limit(
+                    name: "circuitBreaker of cluster \(snapshot.clusterName(index))",
+                    used: shared?.clusterConnections.load(cluster.slot), max: cluster.connectionsMax))
+        }
+        if cluster.isOriginalDestination {
+            draft.endpoints = [endpoint(destination, weight: 1, health: "unchecked", clientPod: clientPod, leg: leg)]
+        } else {
+            draft.loadBalancer = cluster.loadBalancer.rawValue
+            draft.endpoints = endpoints(cluster, clientPod: clientPod, leg: leg)
+        }
+        addReceivingPodLimits(leg, &draft)
+        decide(cluster, &draft)
+    }
+
+    private func endpoints(
+        _ cluster: ClusterRecord, clientPod: Int?, leg: ConnectionDirection
+    ) -> [Explanation.Endpoint] {
+        let records = cluster.endpoints.indices.map { snapshot.endpoints[$0] }
+        var endpoints = records.map { record in
+            endpoint(
+                record.address, weight: record.weight, health: health(record, of: cluster), clientPod: clientPod,
+                leg: leg)
+        }
+        let healthy = endpoints.count { $0.health != "unhealthy" }
+        let isPanic = Double(healthy) < cluster.panicThreshold * Double(endpoints.count)
+        for index in endpoints.indices where endpoints[index].health == "unhealthy" && !isPanic {
+            endpoints[index].eligible = false
+        }
+        return endpoints
+    }
+
+    private func health(_ endpoint: EndpointRecord, of cluster: ClusterRecord) -> String {
+        guard cluster.healthCheck != nil else { return "unchecked" }
+        guard let shared else { return "unknown" }
+        return shared.endpointHealth.load(endpoint.slot) == 0 ? "healthy" : "unhealthy"
+    }
+
+    private func endpoint(
+        _ address: SocketAddress, weight: Int, health: String, clientPod: Int?, leg: ConnectionDirection
+    ) -> Explanation.Endpoint {
+        var endpoint = Explanation.Endpoint(
+            address: address.description, weight: weight, health: health, eligible: true,
+            source: sourceWords(for: address.address, clientPod: clientPod, leg: leg))
+        guard let pod = snapshot.pod(at: address.address) else { return endpoint }
+        endpoint.pod = snapshot.podName(pod)
+        // On the inbound leg the pod's table is the leg's own and has been asked already.
+        if leg != .inbound {
+            let entry = snapshot.inboundEntry(pod: pod, client: source, port: address.port)
+            endpoint.inbound = inboundTable(pod, entry)
+        }
+        return endpoint
+    }
+
+    /// The rules of `preserveSource`: the client's own address where the kernel lets it work.
+    private func sourceWords(for endpoint: IPAddress, clientPod: Int?, leg: ConnectionDirection) -> String {
+        guard leg != .listener else { return "the host's address: explicit listeners never spoof" }
+        guard let interception = snapshot.configuration.interception, interception.preserveSource else {
+            return "the host's address: preserveSource is off"
+        }
+        let configuration = clientPod.flatMap { snapshot.podConfiguration($0) }
+        if endpoint == source || configuration?.addresses.contains(endpoint) == true {
+            return "the host's address: the endpoint is the client itself"
+        }
+        let ports = interception.sourcePorts.halves.map { leg == .outbound ? $0.outbound : $0.inbound }
+        let range = ports.map { ", ports \($0)" } ?? ""
+        if endpoint.family == source.family { return "\(source)\(range): the client's own" }
+        let record = clientPod.map { snapshot.pods[$0] }
+        if let address = endpoint.isV4 ? record?.v4 : record?.v6 {
+            return "\(address)\(range): the client's pod's address of the endpoint's family"
+        }
+        return "the host's address: the client has none of the endpoint's family"
+    }
+
+    private func addReceivingPodLimits(_ leg: ConnectionDirection, _ draft: inout Explanation) {
+        guard leg != .inbound else { return }
+        let pods = Set(draft.endpoints.compactMap { SocketAddress($0.address).flatMap { snapshot.pod(at: $0.address) } })
+        for pod in pods.sorted() {
+            let limit = podLimit(pod)
+            if !draft.limits.contains(limit) { draft.limits.append(limit) }
+        }
+    }
+
+    private func decide(_ cluster: ClusterRecord, _ draft: inout Explanation) {
+        draft.outcome = .reset
+        let name = draft.cluster ?? ""
+        let eligible = draft.endpoints.filter(\.eligible)
+        if let full = draft.limits.first(where: { $0.used.map { [max = $0.max] in $0 >= max } ?? false }) {
+            draft.verdict = "reset: \(full.name): \(full.used ?? 0) of \(full.max) in use"
+        } else if eligible.isEmpty {
+            draft.verdict = "reset: cluster \(name) has no endpoint that may be used"
+        } else if eligible.allSatisfy({ $0.inbound?.action == "deny" }) {
+            draft.verdict = "reset: \(eligible[0].inbound?.table ?? "") denies it"
+        } else {
+            draft.outcome = .forwarded
+            draft.verdict = forwarded(cluster, eligible, &draft)
+        }
+    }
+
+    private func forwarded(
+        _ cluster: ClusterRecord, _ eligible: [Explanation.Endpoint], _ draft: inout Explanation
+    ) -> String {
+        let denied = eligible.count { $0.inbound?.action == "deny" }
+        if denied > 0 {
+            draft.notes.append("\(denied) of \(eligible.count) endpoints are pods that deny it: picked, then reset")
+        }
+        if eligible.contains(where: { $0.health == "unhealthy" }) {
+            draft.notes.append("too few endpoints are healthy (panicThreshold): health is ignored")
+        }
+        if cluster.isOriginalDestination { return "forwarded to the original destination \(destination)" }
+        let count = eligible.count == 1 ? eligible[0].address : "one of \(eligible.count) endpoints"
+        return "forwarded to \(count) of cluster \(draft.cluster ?? "")"
+    }
+}

@@ -1,0 +1,153 @@
+import Model
+
+/// Builds an `Explanation`: the data plane's decisions in the data plane's order, with the reasons kept.
+struct Explainer {
+    let snapshot: Snapshot
+    let shared: SharedState?
+    let source: IPAddress
+    let destination: SocketAddress
+
+    private var interception: Configuration.Interception? { snapshot.configuration.interception }
+
+    /// The address behind `from`. A pod with addresses of both families speaks the destination's.
+    static func source(
+        _ from: String, destination: IPAddress, _ snapshot: Snapshot
+    ) throws(Explanation.BadQuestion) -> IPAddress {
+        if let address = IPAddress(from) { return address }
+        guard let pod = snapshot.configuration.pods.first(where: { $0.name == from }) else {
+            throw Explanation.BadQuestion(description: "from: \(from): neither an IP address nor a pod of this host")
+        }
+        let sameFamily = pod.addresses.first { $0.family == destination.family }
+        guard let address = sameFamily ?? pod.addresses.first else {
+            throw Explanation.BadQuestion(description: "from: \(from): the pod has no address")
+        }
+        return address
+    }
+
+    func explanation() -> Explanation {
+        var draft = Explanation(
+            leg: "none", from: party(source, source.description),
+            to: party(destination.address, destination.description), endpoints: [], limits: [],
+            outcome: .notIntercepted, verdict: "", notes: [])
+        let clientPod = snapshot.pod(at: source)
+        if interception != nil, let clientPod {
+            explainOutbound(clientPod, &draft)
+        } else if interception != nil, let pod = snapshot.pod(at: destination.address) {
+            explainInbound(pod, &draft)
+        } else if let listener = explicitListener() {
+            explain(listener, &draft)
+        } else if interception == nil {
+            draft.verdict = "not intercepted: there is no interception, and no listener has this address"
+        } else {
+            draft.verdict = "not intercepted: neither end is a pod of this host"
+        }
+        return draft
+    }
+
+    private func party(_ address: IPAddress, _ text: String) -> Explanation.Party {
+        guard let index = snapshot.pod(at: address) else {
+            let why = interception == nil ? "no pod has this address" : "outside podCIDRs: not a pod of this host"
+            return Explanation.Party(address: text, why: why)
+        }
+        let why = index == Snapshot.unknownPod ? "inside podCIDRs, no pod has it: podDefaults" : "the pod's address"
+        return Explanation.Party(address: text, pod: snapshot.podName(index), why: why)
+    }
+
+    // MARK: legs
+
+    private func explainOutbound(_ pod: Int, _ draft: inout Explanation) {
+        if let cause = exclusion(ports: interception?.excludeOutboundPorts, "excludeOutboundPorts") {
+            draft.verdict = cause
+            return
+        }
+        draft.leg = "outbound"
+        if snapshot.pod(at: destination.address) == nil {
+            draft.notes.append("if \(destination.address) is one of this host's own addresses, it is not intercepted")
+        }
+        let index = snapshot.outboundEntry(pod: pod, destination: destination)
+        let isOwn = snapshot.podConfiguration(pod)?.tables.outbound != nil
+        let table = table("outbound", pod, snapshot.pods[pod].outbound, index, isOwn: isOwn)
+        draft.table = table
+        draft.limits.append(podLimit(pod))
+        conclude(index, table, clientPod: pod, leg: .outbound, &draft)
+    }
+
+    private func explainInbound(_ pod: Int, _ draft: inout Explanation) {
+        if let cause = exclusion(ports: interception?.excludeInboundPorts, "excludeInboundPorts") {
+            draft.verdict = cause
+            return
+        }
+        draft.leg = "inbound"
+        let index = snapshot.inboundEntry(pod: pod, client: source, port: destination.port)
+        let table = inboundTable(pod, index)
+        draft.table = table
+        draft.limits.append(podLimit(pod))
+        conclude(index, table, clientPod: nil, leg: .inbound, &draft)
+    }
+
+    private func explain(_ listener: Int, _ draft: inout Explanation) {
+        let record = snapshot.listeners[listener]
+        let name = snapshot.configuration.listeners.first { $0.address == record.address }?.name ?? ""
+        draft.leg = "listener \(name)"
+        route(to: record.cluster, clientPod: nil, leg: .listener, &draft)
+    }
+
+    private func explicitListener() -> Int? {
+        snapshot.listeners.indices.first { index in
+            let address = snapshot.listeners[index].address
+            guard address.port == destination.port else { return false }
+            // A wildcard socket also has this host's addresses, which are not known here: take the family's word.
+            return address.address == destination.address
+                || (address.address.isUnspecified && (!address.address.isV4 || destination.address.isV4))
+        }
+    }
+
+    private func exclusion(ports: [PortRange]?, _ name: String) -> String? {
+        if let cidr = interception?.excludeCIDRs.first(where: { $0.contains(destination.address) }) {
+            return "not intercepted: excludeCIDRs has \(cidr)"
+        }
+        if let range = ports?.first(where: { $0.contains(destination.port) }) {
+            return "not intercepted: \(name) has \(range)"
+        }
+        return nil
+    }
+
+    // MARK: tables
+
+    func inboundTable(_ pod: Int, _ index: Int?) -> Explanation.Table {
+        let isOwn = snapshot.podConfiguration(pod)?.tables.inbound != nil
+        return table("inbound", pod, snapshot.pods[pod].inbound, index, isOwn: isOwn)
+    }
+
+    private func table(
+        _ direction: String, _ pod: Int, _ range: IndexRange, _ index: Int?, isOwn: Bool
+    ) -> Explanation.Table {
+        let owner = isOwn ? "pod \(snapshot.podName(pod))" : "podDefaults"
+        guard let index else {
+            return Explanation.Table(table: "\(direction) of \(owner)", action: "passthrough")
+        }
+        let words = snapshot.words(snapshot.entries[index])
+        return Explanation.Table(
+            table: "\(direction) of \(owner)", entry: index - range.indices.lowerBound, match: words.match,
+            action: words.action)
+    }
+
+    private func conclude(
+        _ entry: Int?, _ table: Explanation.Table, clientPod: Int?, leg: ConnectionDirection,
+        _ draft: inout Explanation
+    ) {
+        switch entry.map({ snapshot.entries[$0].action }) ?? .cluster(Snapshot.passthroughCluster) {
+        case .deny:
+            draft.outcome = .reset
+            draft.verdict = "reset: entry \(table.entry ?? 0) of \(table.table) denies it"
+        case .cluster(let cluster): route(to: cluster, clientPod: clientPod, leg: leg, &draft)
+        }
+    }
+
+    func podLimit(_ pod: Int) -> Explanation.Limit {
+        let record = snapshot.pods[pod]
+        return Explanation.Limit(
+            name: "connections of pod \(snapshot.podName(pod))", used: shared?.podConnections.load(record.slot),
+            max: record.connectionsMax)
+    }
+}

@@ -1,0 +1,100 @@
+public import Model
+
+/// What a connection from one place to another would meet, and why. A pure function of a snapshot and the health and
+/// connection counts of the moment; nothing is sent.
+///
+/// It follows the data plane's order: which leg takes the connection, the pod's table, the cluster, its endpoints, the
+/// receiving pod's table, the source address, the limits. What only the kernel knows (addresses of the host, NAT of
+/// others) is named in `notes`.
+public struct Explanation: Codable, Sendable, Equatable {
+    /// One end of the connection.
+    public struct Party: Codable, Sendable, Equatable {
+        /// `10.1.0.2`, or `10.96.0.1:80`.
+        public var address: String
+        /// The local pod that has the address; absent: none of this host's.
+        public var pod: String?
+        /// Why it is (or is not) that pod.
+        public var why: String
+    }
+
+    /// A table that was searched.
+    public struct Table: Codable, Sendable, Equatable {
+        /// `outbound of pod shop/cart`, `inbound of podDefaults`, ...
+        public var table: String
+        /// Position of the entry that matched, from 0; absent: none did.
+        public var entry: Int?
+        /// The entry's match in words.
+        public var match: String?
+        /// `passthrough`, `deny` or `cluster NAME`.
+        public var action: String
+    }
+
+    /// An endpoint that the connection may go to.
+    public struct Endpoint: Codable, Sendable, Equatable {
+        /// Where it listens.
+        public var address: String
+        /// Relative share of traffic.
+        public var weight: Int
+        /// `healthy`, `unhealthy`, `unchecked`, or `unknown` without a running proxy.
+        public var health: String
+        /// Whether it is picked at all.
+        public var eligible: Bool
+        /// The local pod it is.
+        public var pod: String?
+        /// The receiving pod's inbound table, if it is a local pod.
+        public var inbound: Table?
+        /// The address the upstream connection comes from, and why.
+        public var source: String
+    }
+
+    /// A limit that counts here.
+    public struct Limit: Codable, Sendable, Equatable {
+        /// `connections of pod shop/cart`, ...
+        public var name: String
+        /// Used now (absent without a running proxy), and the limit.
+        public var used: Int?, max: Int
+    }
+
+    /// What comes of it.
+    public enum Outcome: String, Codable, Sendable { case forwarded, reset, notIntercepted }
+
+    /// Which way it comes in: `outbound`, `inbound`, `listener NAME`, or `none`.
+    public var leg: String
+    /// The two ends.
+    public var from: Party, to: Party
+    /// The table of the leg; absent for explicit listeners and what is not intercepted.
+    public var table: Table?
+    /// The cluster; absent when none is met.
+    public var cluster: String?
+    /// How an endpoint is picked; absent where there is only the original destination.
+    public var loadBalancer: String?
+    /// Endpoints, in the order of the configuration.
+    public var endpoints: [Endpoint]
+    /// Limits that apply.
+    public var limits: [Limit]
+    /// See `Outcome`.
+    public var outcome: Outcome
+    /// The outcome in words.
+    public var verdict: String
+    /// What cannot be known from the configuration alone.
+    public var notes: [String]
+
+    /// A question that makes no sense: `from: ...` or `to: ...`, and what was expected.
+    public struct BadQuestion: Error, CustomStringConvertible, Equatable {
+        /// The text.
+        public let description: String
+    }
+}
+
+extension Explanation {
+    /// Explains a connection from a pod (its name) or an address to `to`, an `IP:PORT` or `[IPv6]:PORT`.
+    ///
+    /// - Parameter shared: counts and health of the running proxy; nil: there is none.
+    public init(from: String, to: String, snapshot: Snapshot, shared: SharedState?) throws(BadQuestion) {
+        guard let destination = SocketAddress(to), destination.port != 0 else {
+            throw BadQuestion(description: "to: \(to): expected IP:PORT or [IPv6]:PORT")
+        }
+        let source = try Explainer.source(from, destination: destination.address, snapshot)
+        self = Explainer(snapshot: snapshot, shared: shared, source: source, destination: destination).explanation()
+    }
+}

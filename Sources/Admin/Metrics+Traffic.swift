@@ -1,0 +1,179 @@
+import Model
+
+extension Metrics {
+    /// Families by pod under the names without a prefix, and the process's live connections.
+    mutating func addConnections() {
+        // Names are kept for listeners that went away, so this sum does not fall when one does.
+        let explicit = proxy.names.all(.listener).indices.filter { $0 > Snapshot.inboundListenerSlot }
+        text.family(
+            "apus_connections_total", .counter,
+            "Connections accepted, by local pod: opened by it (outbound), received by it (inbound).")
+        for pod in pods {
+            for (direction, counter) in [
+                ("outbound", PodCounter.outboundConnections), ("inbound", .inboundConnections),
+            ] {
+                text.sample(sum(pod, \.pods, counter.rawValue), ["pod": pod.name, "direction": direction])
+            }
+        }
+        text.sample(
+            sum(explicit, \.listeners, ListenerCounter.connections.rawValue), ["pod": "", "direction": "listener"])
+
+        text.family("apus_connections_active", .gauge, "Live connections of the process.")
+        text.sample(proxy.shared.connections.load(0))
+
+        text.family("apus_bytes_total", .counter, "Payload bytes sent and received by local pods (pod=\"\": clients).")
+        for pod in pods {
+            text.sample(sum(pod, \.pods, PodCounter.bytesSent.rawValue), ["pod": pod.name, "direction": "sent"])
+            text.sample(sum(pod, \.pods, PodCounter.bytesReceived.rawValue), ["pod": pod.name, "direction": "received"])
+        }
+        for (direction, counter) in [("sent", ListenerCounter.bytesSent), ("received", .bytesReceived)] {
+            text.sample(sum(explicit, \.listeners, counter.rawValue), ["pod": "", "direction": direction])
+        }
+
+        text.family("apus_resets_total", .counter, "Connections that did not end in order, by local pod and reason.")
+        for pod in pods {
+            for reason in EndReason.resets {
+                let count = sum(pod, \.pods, PodCounter.column(reason))
+                if count != 0 { text.sample(count, ["pod": pod.name, "reason": reason.label]) }
+            }
+        }
+        for reason in EndReason.resets {
+            let count = sum(explicit, \.listeners, ListenerCounter.column(reason))
+            text.sample(count, ["pod": "", "reason": reason.label])
+        }
+    }
+
+    /// What else is known of pods.
+    mutating func addPods() {
+        text.family("apus_pod_connections_active", .gauge, "Live connections, both legs, that count for the pod's limit.")
+        for pod in pods { text.sample(sum(pod, proxy.shared.podConnections), ["pod": pod.name]) }
+        text.family("apus_pod_source_port_clashes_total", .counter, "Source ports that were taken and skipped.")
+        for pod in pods {
+            text.sample(sum(pod, \.pods, PodCounter.sourcePortClashes.rawValue), ["pod": pod.name])
+        }
+        text.family(
+            "apus_pod_host_source_total", .counter,
+            "Connections from the host's own address: to the pod itself (hairpin), or to a family it has no address of.")
+        for pod in pods {
+            for (reason, counter) in [("hairpin", PodCounter.sourceHairpin), ("no_family", .sourceNoFamily)] {
+                text.sample(sum(pod, \.pods, counter.rawValue), ["pod": pod.name, "reason": reason])
+            }
+        }
+    }
+
+    /// Pod x cluster.
+    mutating func addPairs() {
+        text.family("apus_pod_cluster_connections_total", .counter, "Connections of a pod to a cluster.")
+        var counts: [Pair: Int] = [:]
+        for (position, pair) in proxy.pairs.enumerated() {
+            let count = sum([pair.slot], \.pairs, 0)
+            counts[position < pairsLimit ? key(pair) : .other, default: 0] += count
+        }
+        for (pair, count) in counts.sorted(by: { $0.key < $1.key }) {
+            text.sample(count, ["pod": pair.pod, "cluster": pair.cluster])
+        }
+    }
+
+    private struct Pair: Hashable, Comparable {
+        let pod, cluster: String
+        static let other = Pair(pod: MetricSeries.other, cluster: MetricSeries.other)
+        static func < (left: Pair, right: Pair) -> Bool {
+            (left.pod, left.cluster) < (right.pod, right.cluster)
+        }
+    }
+
+    private func key(_ pair: PairSeries) -> Pair {
+        guard let pod = pair.pod, let cluster = pair.cluster, let podName = proxy.names.name(.pod, pod),
+            let clusterName = proxy.names.name(.cluster, cluster)
+        else { return .other }
+        return Pair(pod: podName, cluster: clusterName)
+    }
+
+    /// Clusters and their endpoints.
+    mutating func addClusters() {
+        for (name, counter, help) in Self.clusterCounters {
+            text.family(name, .counter, help)
+            for cluster in clusters { text.sample(sum(cluster, \.clusters, counter.rawValue), ["cluster": cluster.name]) }
+        }
+        addClusterPairs(
+            "apus_cluster_bytes_total", "Payload bytes sent to and received from endpoints.", label: "direction",
+            [("sent", .bytesSent), ("received", .bytesReceived)])
+        addClusterPairs(
+            "apus_cluster_health_checks_total", "Active health checks.", label: "result",
+            [("passed", .healthChecksPassed), ("failed", .healthChecksFailed)])
+        text.family("apus_cluster_connections_active", .gauge, "Live connections to the cluster.")
+        for cluster in clusters { text.sample(sum(cluster, proxy.shared.clusterConnections), ["cluster": cluster.name]) }
+        addEndpoints()
+    }
+
+    private static let clusterCounters: [(String, ClusterCounter, String)] = [
+        ("apus_cluster_connections_total", .connections, "Connections established to endpoints."),
+        ("apus_cluster_connect_failures_total", .connectFailures, "Connect attempts that were refused or failed."),
+        ("apus_cluster_connect_timeouts_total", .connectTimeouts, "Connect attempts without an answer in time."),
+        ("apus_cluster_connect_retries_total", .connectRetries, "Connects that went on to the next endpoint."),
+        ("apus_cluster_circuit_breaker_open_total", .circuitBreakerOpen, "Connections refused by the circuit breaker."),
+        ("apus_cluster_no_endpoint_total", .noEndpoint, "Connections refused for want of an endpoint."),
+        ("apus_cluster_panic_picks_total", .panicPicks, "Picks that ignored health: too few endpoints were healthy."),
+    ]
+
+    private mutating func addClusterPairs(
+        _ name: String, _ help: String, label: StaticString, _ counters: [(String, ClusterCounter)]
+    ) {
+        text.family(name, .counter, help)
+        for cluster in clusters {
+            for (value, counter) in counters {
+                let count = sum(cluster, \.clusters, counter.rawValue)
+                text.sample(count, KeyValuePairs(dictionaryLiteral: ("cluster", cluster.name), (label, value)))
+            }
+        }
+    }
+
+    private mutating func addEndpoints() {
+        guard let snapshot else { return }
+        var bySlot: [Int: (healthy: Int, unhealthy: Int)] = [:]
+        for cluster in snapshot.clusters where !cluster.isOriginalDestination {
+            let unhealthy = cluster.endpoints.indices.count {
+                proxy.shared.endpointHealth.load(snapshot.endpoints[$0].slot) != 0
+            }
+            bySlot[cluster.slot] = (cluster.endpoints.count - unhealthy, unhealthy)
+        }
+        text.family("apus_cluster_endpoints", .gauge, "Endpoints by health; not checked counts as healthy.")
+        for cluster in clusters {
+            let known = cluster.slots.compactMap { bySlot[$0] }
+            // The original destination is no endpoint that could be counted.
+            guard !known.isEmpty else { continue }
+            let healthy = known.reduce(0) { $0 + $1.healthy }
+            let unhealthy = known.reduce(0) { $0 + $1.unhealthy }
+            text.sample(healthy, ["cluster": cluster.name, "state": "healthy"])
+            text.sample(unhealthy, ["cluster": cluster.name, "state": "unhealthy"])
+        }
+    }
+
+    /// Listeners, the two of interception included.
+    mutating func addListeners() {
+        text.family("apus_listener_connections_total", .counter, "Connections accepted.")
+        for listener in listeners {
+            let count = sum(listener, \.listeners, ListenerCounter.connections.rawValue)
+            text.sample(count, ["listener": listener.name])
+        }
+        text.family("apus_listener_bytes_total", .counter, "Payload bytes sent and received by clients.")
+        for listener in listeners {
+            for (direction, counter) in [("sent", ListenerCounter.bytesSent), ("received", .bytesReceived)] {
+                let count = sum(listener, \.listeners, counter.rawValue)
+                text.sample(count, ["listener": listener.name, "direction": direction])
+            }
+        }
+        text.family("apus_listener_resets_total", .counter, "Connections that did not end in order.")
+        for listener in listeners {
+            for reason in EndReason.resets {
+                let count = sum(listener, \.listeners, ListenerCounter.column(reason))
+                if count != 0 { text.sample(count, ["listener": listener.name, "reason": reason.label]) }
+            }
+        }
+    }
+}
+
+extension EndReason {
+    /// Every way to end but the orderly one.
+    static let resets = allCases.filter { $0 != .completed }
+}

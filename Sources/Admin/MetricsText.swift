@@ -1,0 +1,49 @@
+/// Builds the Prometheus text exposition format 0.0.4. All samples of a family must follow its `family` call.
+struct MetricsText {
+    /// The text so far.
+    private(set) var bytes: [UInt8] = []
+    private var name = ""
+
+    enum Kind: String { case counter, gauge }
+
+    typealias Labels = KeyValuePairs<StaticString, String>
+
+    /// Begins a metric family.
+    mutating func family(_ name: String, _ kind: Kind, _ help: String) {
+        self.name = name
+        bytes += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n".utf8
+    }
+
+    /// One sample of the family that was begun last.
+    mutating func sample(_ value: Int, _ labels: Labels = [:]) { append(String(value), labels) }
+
+    /// One sample with a fraction.
+    mutating func sample(_ value: Double, _ labels: Labels = [:]) { append("\(value)", labels) }
+
+    private mutating func append(_ value: String, _ labels: Labels) {
+        bytes += name.utf8
+        if !labels.isEmpty {
+            bytes.append(UInt8(ascii: "{"))
+            for (index, (key, text)) in labels.enumerated() {
+                if index > 0 { bytes.append(UInt8(ascii: ",")) }
+                bytes += "\(key)=\"".utf8
+                Self.appendEscaped(text, to: &bytes)
+                bytes.append(UInt8(ascii: "\""))
+            }
+            bytes.append(UInt8(ascii: "}"))
+        }
+        bytes += " \(value)\n".utf8
+    }
+
+    /// The format knows three escapes in a label value: backslash, quote and line feed.
+    private static func appendEscaped(_ text: String, to bytes: inout [UInt8]) {
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\\"): bytes += "\\\\".utf8
+            case UInt8(ascii: "\""): bytes += "\\\"".utf8
+            case UInt8(ascii: "\n"): bytes += "\\n".utf8
+            default: bytes.append(byte)
+            }
+        }
+    }
+}
