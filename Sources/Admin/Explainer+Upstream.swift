@@ -82,7 +82,8 @@ extension Explainer {
 
     private func addReceivingPodLimits(_ leg: ConnectionDirection, _ draft: inout Explanation) {
         guard leg != .inbound else { return }
-        let pods = Set(draft.endpoints.compactMap { SocketAddress($0.address).flatMap { snapshot.pod(at: $0.address) } })
+        let pods = Set(
+            draft.endpoints.compactMap { SocketAddress($0.address).flatMap { snapshot.pod(at: $0.address) } })
         for pod in pods.sorted() {
             let limit = podLimit(pod)
             if !draft.limits.contains(limit) { draft.limits.append(limit) }

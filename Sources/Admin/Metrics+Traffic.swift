@@ -24,7 +24,8 @@ extension Metrics {
         text.family("apus_bytes_total", .counter, "Payload bytes sent and received by local pods (pod=\"\": clients).")
         for pod in pods {
             text.sample(sum(pod, \.pods, PodCounter.bytesSent.rawValue), ["pod": pod.name, "direction": "sent"])
-            text.sample(sum(pod, \.pods, PodCounter.bytesReceived.rawValue), ["pod": pod.name, "direction": "received"])
+            text.sample(
+                sum(pod, \.pods, PodCounter.bytesReceived.rawValue), ["pod": pod.name, "direction": "received"])
         }
         for (direction, counter) in [("sent", ListenerCounter.bytesSent), ("received", .bytesReceived)] {
             text.sample(sum(explicit, \.listeners, counter.rawValue), ["pod": "", "direction": direction])
@@ -45,7 +46,8 @@ extension Metrics {
 
     /// What else is known of pods.
     mutating func addPods() {
-        text.family("apus_pod_connections_active", .gauge, "Live connections, both legs, that count for the pod's limit.")
+        text.family(
+            "apus_pod_connections_active", .gauge, "Live connections, both legs, that count for the pod's limit.")
         for pod in pods { text.sample(sum(pod, proxy.shared.podConnections), ["pod": pod.name]) }
         text.family("apus_pod_source_port_clashes_total", .counter, "Source ports that were taken and skipped.")
         for pod in pods {
@@ -53,7 +55,8 @@ extension Metrics {
         }
         text.family(
             "apus_pod_host_source_total", .counter,
-            "Connections from the host's own address: to the pod itself (hairpin), or to a family it has no address of.")
+            "Connections from the host's own address: to the pod itself (hairpin), or to a family it has no address of."
+        )
         for pod in pods {
             for (reason, counter) in [("hairpin", PodCounter.sourceHairpin), ("no_family", .sourceNoFamily)] {
                 text.sample(sum(pod, \.pods, counter.rawValue), ["pod": pod.name, "reason": reason])
@@ -93,7 +96,9 @@ extension Metrics {
     mutating func addClusters() {
         for (name, counter, help) in Self.clusterCounters {
             text.family(name, .counter, help)
-            for cluster in clusters { text.sample(sum(cluster, \.clusters, counter.rawValue), ["cluster": cluster.name]) }
+            for cluster in clusters {
+                text.sample(sum(cluster, \.clusters, counter.rawValue), ["cluster": cluster.name])
+            }
         }
         addClusterPairs(
             "apus_cluster_bytes_total", "Payload bytes sent to and received from endpoints.", label: "direction",
@@ -102,7 +107,9 @@ extension Metrics {
             "apus_cluster_health_checks_total", "Active health checks.", label: "result",
             [("passed", .healthChecksPassed), ("failed", .healthChecksFailed)])
         text.family("apus_cluster_connections_active", .gauge, "Live connections to the cluster.")
-        for cluster in clusters { text.sample(sum(cluster, proxy.shared.clusterConnections), ["cluster": cluster.name]) }
+        for cluster in clusters {
+            text.sample(sum(cluster, proxy.shared.clusterConnections), ["cluster": cluster.name])
+        }
         addEndpoints()
     }
 

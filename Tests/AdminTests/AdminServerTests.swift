@@ -24,7 +24,8 @@ import Testing
     @Test func everyGetAnswersJSONToAnotherClientToo() async throws {
         let proxy = try FakeProxy(.sample())
         try await withServer(proxy) { address in
-            for path in ["/live", "/config", "/status", "/pods", "/listeners", "/clusters", "/connections", "/version"] {
+            for path in ["/live", "/config", "/status", "/pods", "/listeners", "/clusters", "/connections", "/version"]
+            {
                 let url = try #require(URL(string: "http://\(address)\(path)"))
                 let (data, response) = try await URLSession.shared.data(from: url)
                 #expect((response as? HTTPURLResponse)?.statusCode == 200, "\(path)")
@@ -112,7 +113,9 @@ import Testing
             #expect(head == nil || head.map { (400...499).contains($0.status) } == true, "\(String(describing: head))")
             let body = try? await curl(address, "/drain", "-X", "POST", "--data-binary", "@\(bodyFile.path)")
             #expect(body == nil || body?.status == 413, "\(String(describing: body))")
-            for text in ["GET\r\n\r\n", "\u{0}\u{1}\u{2}", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET http://x/ HTTP/1.1\r\n\r\n"] {
+            for text in [
+                "GET\r\n\r\n", "\u{0}\u{1}\u{2}", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET http://x/ HTTP/1.1\r\n\r\n",
+            ] {
                 _ = try await run(
                     "curl", ["-s", "--max-time", "1", "telnet://\(address)"], input: Array(text.utf8))
             }

@@ -82,7 +82,9 @@ extension Configuration {
             name: "shop/cart", uid: "u1", addresses: [.known("10.1.0.2"), .known("fd01::2")],
             tables: PodTables(
                 outbound: [
-                    TableEntry(cidrs: [CIDR("10.96.0.0/12")].compactMap(\.self), ports: [PortRange(80)], action: .cluster("web")),
+                    TableEntry(
+                        cidrs: [CIDR("10.96.0.0/12")].compactMap(\.self), ports: [PortRange(80)],
+                        action: .cluster("web")),
                     TableEntry(ports: [PortRange(5432)], action: .cluster("postgres")),
                     TableEntry(ports: [PortRange(25)], action: .deny),
                 ], connectionsMax: 100))
@@ -102,7 +104,8 @@ extension Configuration {
                 Cluster(
                     name: "postgres",
                     discovery: .endpoints([
-                        Endpoint(address: .known("10.2.0.3:5432"), weight: 3), Endpoint(address: .known("10.2.0.4:5432")),
+                        Endpoint(address: .known("10.2.0.3:5432"), weight: 3),
+                        Endpoint(address: .known("10.2.0.4:5432")),
                     ]), healthCheck: HealthCheck(), connectionsMax: 50),
                 Cluster(name: "web", discovery: .endpoints([Endpoint(address: .known("10.1.0.3:8080"))])),
             ])

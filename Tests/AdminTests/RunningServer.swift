@@ -74,7 +74,8 @@ private func runBlocking(_ command: String, _ arguments: [String], input: [UInt8
 }
 
 /// `curl`, with the status code on the last line of the output.
-func curl(_ address: SocketAddress, _ path: String, _ arguments: String...) async throws -> (status: Int, body: String) {
+func curl(_ address: SocketAddress, _ path: String, _ arguments: String...) async throws -> (status: Int, body: String)
+{
     let result = try await run(
         "curl", ["-sS", "--max-time", "10", "-w", "\n%{http_code}"] + arguments + ["http://\(address)\(path)"])
     guard result.status == 0, let cut = result.output.lastIndex(of: "\n") else {
