@@ -48,7 +48,7 @@ let package = Package(
         .executableTarget(
             name: "apusd",
             dependencies: [
-                "Model", "Control", "Proxy", "Syscalls",
+                "Admin", "Control", "Model", "Proxy", "Syscalls",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),

@@ -22,17 +22,34 @@ public struct ListenFailure: Error, CustomStringConvertible {
 }
 
 extension ProxyServer {
-    /// Opens what the newest snapshot asks for and is not open yet. All or nothing; explicit listeners first, the
-    /// interception ones last, because from then on the host's rules send traffic here. An IPv6 interception listener
-    /// is left out on a host without IPv6.
-    public func openListeners() throws(ListenFailure) {
+    /// Sockets that listen, but have not been given to the workers: closed if they never are.
+    struct OpenedListeners {
+        var listeners: [OpenListener] = []
+        /// A parcel for each worker, by listener.
         var parcels: [[ListenerParcel]] = []
-        var opened: [OpenListener] = []
-        for spec in wantedListeners() {
+    }
+
+    /// Opens what the newest snapshot asks for. From here on the process serves.
+    public func openListeners() throws(ListenFailure) {
+        let snapshot = state.withLock { $0.generation.snapshot }
+        start(try open(missing: snapshot))
+        state.withLock { state in
+            if state.phase == .starting { state.phase = .serving }
+        }
+    }
+
+    /// Opens what `snapshot` asks for and is not open yet: all or nothing; explicit listeners first, the interception
+    /// ones last, because from then on the host's rules send traffic here. An IPv6 interception listener is left out
+    /// on a host without IPv6.
+    func open(missing snapshot: Snapshot) throws(ListenFailure) -> OpenedListeners {
+        let known = Set(state.withLock { $0.listeners.map(\.spec) })
+        var opened = OpenedListeners()
+        guard phase != .draining, phase != .stopped else { return opened }
+        for spec in Self.specs(snapshot) where !known.contains(spec) {
             do throws(Errno) {
                 let (bound, group) = try openGroup(spec)
-                opened.append(OpenListener(spec: spec, bound: bound))
-                parcels.append(group)
+                opened.listeners.append(OpenListener(spec: spec, bound: bound))
+                opened.parcels.append(group)
             } catch {
                 let isMissingFamily = error == .familyNotSupported || error == .addressNotAvailable
                 if spec.isTransparent, !spec.address.address.isV4, isMissingFamily { continue }
@@ -40,18 +57,20 @@ extension ProxyServer {
                     name: names.name(.listener, spec.slot) ?? "?", address: spec.address, errno: error)
             }
         }
-        for group in parcels {
+        return opened
+    }
+
+    /// Gives opened listeners to the workers.
+    func start(_ opened: OpenedListeners) {
+        for group in opened.parcels {
             for (context, parcel) in zip(contexts, group) { context.mailbox.send(.listen(parcel)) }
         }
-        state.withLock { state in
-            state.listeners += opened
-            if state.phase == .starting { state.phase = .serving }
-        }
+        state.withLock { $0.listeners += opened.listeners }
     }
 
     /// Closes explicit listeners that the newest snapshot no longer has.
-    public func closeListeners() {
-        let wanted = Set(snapshotListeners().map(\.self))
+    func closeListeners() {
+        let wanted = Set(Self.specs(state.withLock { $0.generation.snapshot }))
         let gone = state.withLock { state in
             let gone = state.listeners.filter { $0.spec.direction == .listener && !wanted.contains($0.spec) }
             state.listeners.removeAll { listener in gone.contains { $0.spec == listener.spec } }
@@ -62,29 +81,22 @@ extension ProxyServer {
         }
     }
 
-    private func snapshotListeners() -> [ListenerSpec] {
-        state.withLock { $0.generation.snapshot }.listeners.map { listener in
+    private static func specs(_ snapshot: Snapshot) -> [ListenerSpec] {
+        let explicit = snapshot.listeners.map { listener in
             ListenerSpec(direction: .listener, address: listener.address, slot: listener.slot)
         }
-    }
-
-    private func wantedListeners() -> [ListenerSpec] {
-        let open = Set(state.withLock { $0.listeners.map(\.spec) })
-        return (snapshotListeners() + interceptionListeners()).filter { !open.contains($0) }
-    }
-
-    private func interceptionListeners() -> [ListenerSpec] {
-        guard let interception = state.withLock({ $0.generation.snapshot }).configuration.interception else { return [] }
-        return [IPAddress.loopbackV4, .loopbackV6].flatMap { address in
-            [
-                ListenerSpec(
-                    direction: .inbound, address: SocketAddress(address, interception.inboundPort),
-                    slot: Snapshot.inboundListenerSlot),
-                ListenerSpec(
-                    direction: .outbound, address: SocketAddress(address, interception.outboundPort),
-                    slot: Snapshot.outboundListenerSlot),
-            ]
-        }
+        guard let interception = snapshot.configuration.interception else { return explicit }
+        return explicit
+            + [IPAddress.loopbackV4, .loopbackV6].flatMap { address in
+                [
+                    ListenerSpec(
+                        direction: .inbound, address: SocketAddress(address, interception.inboundPort),
+                        slot: Snapshot.inboundListenerSlot),
+                    ListenerSpec(
+                        direction: .outbound, address: SocketAddress(address, interception.outboundPort),
+                        slot: Snapshot.outboundListenerSlot),
+                ]
+            }
     }
 
     /// One socket for each worker; the kernel spreads connections over them.

@@ -69,9 +69,17 @@ public final class ProxyServer: Sendable {
         }
     }
 
-    /// Hands a snapshot to every worker. Returns when all have it (or after a second: a hung worker must not stop
-    /// configuration), having released what they returned.
-    public func publish(_ snapshot: Snapshot) async {
+    /// Goes over to a snapshot: opens the listeners it adds, hands it to every worker, closes the listeners it no longer
+    /// has. A listener that cannot be opened changes nothing. Returns when all workers have it (or after a second: a
+    /// hung worker must not stop configuration), having released what they returned.
+    public func apply(_ snapshot: Snapshot) async throws(ListenFailure) {
+        let opened = try open(missing: snapshot)
+        await publish(snapshot)
+        start(opened)
+        closeListeners()
+    }
+
+    private func publish(_ snapshot: Snapshot) async {
         pairs.setLimit(snapshot.configuration.statisticsSeriesMax)
         let previous = state.withLock { $0.generation }
         let next = Generation(snapshot: snapshot, tables: ClusterTables(snapshot, reusing: previous.tables))

@@ -1,3 +1,4 @@
+import Admin
 import ArgumentParser
 import Control
 import Foundation
@@ -14,16 +15,20 @@ struct Apusd: AsyncParsableCommand {
         discussion: """
             SIGHUP and a changed file reload the configuration; SIGTERM drains (connections finish until drainTimeout) \
             and exits 0; a second SIGTERM exits at once. Exit status: 0 ok, 1 failed, 64 usage, 78 bad configuration.
-            """)
+            """,
+        version: "apusd \(BuildVersion.current)")
 
-    @Option(help: "The configuration file (YAML).")
+    @Option(help: ArgumentHelp("The configuration file (YAML).", valueName: "file"))
     var config: String
 
     @Flag(help: "Only check the configuration: exit 0, or 78 with every problem.")
     var check = false
 
-    @Option(help: "Worker threads; overrides the configuration. Default: one per core.")
+    @Option(help: "Worker threads, 1 to 256; overrides the configuration. Default: one per core.")
     var workers: Int?
+
+    @Option(help: "How log lines on standard error look: \(StderrLogHandler.Format.allCases.map(\.rawValue)).")
+    var logFormat = StderrLogHandler.Format.text
 
     func validate() throws {
         if let workers, !(1...256).contains(workers) {
@@ -32,23 +37,33 @@ struct Apusd: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let loaded: Configuration
-        do throws(ConfigurationProblems) {
-            loaded = try ConfigurationFile.load(path: config)
-        } catch {
-            complain("\(error)")
-            throw ExitCode(78)
-        }
+        let source = try load()
         guard !check else { return }
+        // A log reader that goes away must not take the proxy with it.
+        signal(SIGPIPE, SIG_IGN)
+        let level = ProcessLogLevel()
+        let format = logFormat
+        LoggingSystem.bootstrap { StderrLogHandler(label: $0, format: format, level: level) }
+        let logger = Logger(label: "apusd")
         do {
-            try await Node(loaded, workersOverride: workers).run()
-        } catch let error as ListenFailure {
-            complain("apusd: \(error)")
+            try await Node(source, logger: logger, logLevel: level).run()
+        } catch {
+            logger.critical("\(error)")
             throw ExitCode.failure
         }
     }
 
-    private func complain(_ text: String) {
-        FileHandle.standardError.write(Data((text + "\n").utf8))
+    private func load() throws -> FileSource {
+        let workers = workers
+        do throws(ConfigurationProblems) {
+            return try FileSource(path: config) { configuration in
+                if let workers { configuration.workers = workers }
+            }
+        } catch {
+            FileHandle.standardError.write(Data("\(error)\n".utf8))
+            throw ExitCode(78)
+        }
     }
 }
+
+extension StderrLogHandler.Format: ExpressibleByArgument {}

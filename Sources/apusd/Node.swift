@@ -1,34 +1,120 @@
+import Admin
 import Control
+import Glibc
 import Logging
 import Model
 import Proxy
 import Syscalls
 import UnixSignals
 
-/// The running process: wires configuration, data plane and admin side together.
+/// The running process: wires configuration, data plane and admin side together, and obeys signals.
 struct Node {
-    let configuration: Configuration
-    let workersOverride: Int?
+    private let source: FileSource
+    private let logger: Logger
+    private let logLevel: ProcessLogLevel
 
-    init(_ configuration: Configuration, workersOverride: Int?) {
-        self.configuration = configuration
-        self.workersOverride = workersOverride
+    init(_ source: FileSource, logger: Logger, logLevel: ProcessLogLevel) {
+        self.source = source
+        self.logger = logger
+        self.logLevel = logLevel
     }
 
+    /// Runs until SIGTERM or SIGINT has been obeyed. Throws what keeps the process from starting or serving.
     func run() async throws {
+        // Trapped first: a signal that comes while starting is obeyed, not fatal.
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let shared = SharedState()
         let names = SlotNames()
         var compiler = SnapshotCompiler(shared: shared, names: names)
-        let snapshot = try compiler.compile(configuration, oldestGenerationInUse: 0)
-        let limit = try ProcessLimits.raiseDescriptorLimit()
-        let workers = workersOverride ?? configuration.workers ?? ProcessLimits.usableCores
+        let snapshot = try compiler.compile(source.initial, oldestGenerationInUse: 0)
         let server = try ProxyServer(
-            snapshot, workers: workers, descriptorLimit: limit, shared: shared, names: names)
-        try server.openListeners()
-        for await signal in await UnixSignalsSequence(trapping: .sigterm, .sigint) {
-            _ = signal
-            break
+            snapshot, workers: source.initial.workers ?? ProcessLimits.usableCores,
+            descriptorLimit: try ProcessLimits.raiseDescriptorLimit(), shared: shared, names: names)
+        let accessLog = AccessLogWriter(rings: server.recordRings, names: names, logger: logger)
+        accessLog.apply(source.initial.accessLog)
+        let readiness = Readiness()
+        readiness.applied(restartNeeded: [], at: Clock.wall() / 1_000_000_000)
+        let reloader = Reloader(
+            server: server, compiler: compiler, readiness: readiness, accessLog: accessLog, logger: logger)
+        let admin = AdminServer(
+            inspecting: server, address: source.initial.admin, readiness: readiness, logger: logger,
+            logLevel: logLevel, accessLog: accessLog)
+
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            try await start(admin, in: &group)
+            group.addTask { await accessLog.run() }
+            group.addTask { await source.run(sink: reloader) }
+            // Last: the host's rules send traffic here from this moment on.
+            try server.openListeners()
+            logger.info("serving", metadata: Self.facts(server))
+            group.addTask { await obey(signals, server, accessLog) }
+            // The first to end is the signal task, when the process is done, or a part that failed.
+            try await group.next()
+            group.cancelAll()
         }
-        _ = await server.stop(within: configuration.drainTimeout)
+    }
+
+    /// Starts the admin API and returns when its port is open: one that is taken ends the start.
+    private func start(_ admin: AdminServer, in group: inout ThrowingTaskGroup<Void, any Error>) async throws {
+        let (bound, told) = AsyncStream.makeStream(of: Void.self)
+        group.addTask {
+            defer { told.finish() }
+            try await admin.run { _ in told.yield() }
+        }
+        for await _ in bound { return }
+        try await group.next()
+    }
+
+    private static func facts(_ server: ProxyServer) -> Logger.Metadata {
+        [
+            "workers": "\(server.workerStatistics.count)",
+            "listeners": "\(server.listeners.map { "\($0.name)=\($0.address)" }.joined(separator: ","))",
+        ]
+    }
+
+    /// Obeys signals until a drain is over.
+    private func obey(_ signals: UnixSignalsSequence, _ server: ProxyServer, _ accessLog: AccessLogWriter) async {
+        let (drained, end) = AsyncStream.makeStream(of: Void.self)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for await _ in drained {}
+            }
+            group.addTask {
+                var drain: Task<Void, Never>?
+                for await signal in signals {
+                    switch signal {
+                    case .sighup: await reload(accessLog)
+                    default:
+                        if drain != nil { exitAtOnce(server) }
+                        drain = Task {
+                            await finish(server)
+                            end.finish()
+                        }
+                    }
+                }
+            }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func reload(_ accessLog: AccessLogWriter) async {
+        logger.info("SIGHUP: reading the configuration again, reopening the access log")
+        accessLog.reopen()
+        await source.reload()
+    }
+
+    private func finish(_ server: ProxyServer) async {
+        let timeout = server.snapshot?.configuration.drainTimeout ?? .seconds(30)
+        logger.info(
+            "draining: no new connections; a second signal exits at once",
+            metadata: ["connections": "\(server.connectionCount)", "drainTimeout": "\(timeout)"])
+        let left = await server.stop(within: timeout)
+        logger.info("stopped", metadata: ["connectionsReset": "\(left)"])
+    }
+
+    private func exitAtOnce(_ server: ProxyServer) -> Never {
+        logger.warning("second signal: exiting at once", metadata: ["connections": "\(server.connectionCount)"])
+        exit(0)
     }
 }
