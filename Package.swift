@@ -42,7 +42,8 @@ let package = Package(
         // MARK: control
         .target(
             name: "Control", dependencies: ["Model", .product(name: "Yams", package: "Yams")], swiftSettings: settings),
-        .testTarget(name: "ControlTests", dependencies: ["Control", "Model"], swiftSettings: settings),
+        .testTarget(
+            name: "ControlTests", dependencies: ["Control", "Model"], exclude: ["Problems"], swiftSettings: settings),
 
         // MARK: programs
         .executableTarget(

@@ -15,7 +15,7 @@ extension ConfigurationReader {
             let cluster = readCluster(fields, name: name ?? "", discovery: discovery ?? .endpoints([]))
             guard let name else { continue }
             let isOriginalDestination = discovery.map { $0 == .originalDestination }
-            let protocolName = fields["protocol"]?.choice(among: Self.protocols)
+            let protocolName = fields["protocol"]?.choice(among: Self.protocols, offered: ["tcp"])
             clusters.add(name, .init(isOriginalDestination: isOriginalDestination, protocolName: protocolName))
             configuration.clusters.append(cluster)
         }
@@ -59,7 +59,7 @@ extension ConfigurationReader {
 
     private func readLoadBalancer(_ value: Value) -> Configuration.Cluster.LoadBalancer? {
         let names = Configuration.Cluster.LoadBalancer.allCases.map(\.rawValue)
-        guard let name = value.choice(among: names + ["peakEwma"]) else { return nil }
+        guard let name = value.choice(among: names + ["peakEwma"], offered: names) else { return nil }
         if name == "peakEwma" { value.notInThisBuild(name, expected: Value.enumeration(names)) }
         return Configuration.Cluster.LoadBalancer(rawValue: name)
     }

@@ -70,7 +70,7 @@ extension ConfigurationReader {
         let mask = fields["mask"]?.parsed(expected, Units.mark)
         guard let bit = lowest ?? mask.map({ $0 & (~$0 &+ 1) }) else { return nil }
         guard bit.nonzeroBitCount == 1, bit <= 1 << 29 else {
-            fields["value"]?.fail(
+            (fields["value"] ?? fields["mask"])?.fail(
                 "\(Units.hexadecimal(bit)) is not the lowest of three adjacent bits, expected one bit from 0x1 to 0x20000000"
             )
             return nil

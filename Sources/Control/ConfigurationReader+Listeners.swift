@@ -29,7 +29,7 @@ extension ConfigurationReader {
     /// Whether bytes are passed on as they are. Reports a protocol that would have to be decoded.
     func checkProtocol(_ fields: Fields, isEffective: Bool) -> Bool {
         guard let value = fields["protocol"] else { return fields["routes"] == nil }
-        guard let name = value.choice(among: Self.protocols) else { return false }
+        guard let name = value.choice(among: Self.protocols, offered: ["tcp"]) else { return false }
         if name != "tcp", isEffective { value.notInThisBuild("protocol \(name)", expected: "tcp") }
         return name == "tcp"
     }

@@ -138,6 +138,6 @@ extension ConfigurationReader {
     private func checkFilters(_ value: Value, isEffective: Bool) {
         Shape.filters.check(value)
         guard isEffective, case .sequence(let filters) = value.node.content, !filters.isEmpty else { return }
-        value.notInThisBuild("filters", expected: "an empty list")
+        value.notInThisBuild("a filter", expected: "an empty list")
     }
 }

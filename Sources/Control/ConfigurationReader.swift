@@ -32,7 +32,7 @@ struct ConfigurationReader {
         readAdmin(fields["admin"])
         configuration.accessLog = fields["accessLog"].flatMap(readAccessLog)
         if let statistics = fields["statistics"]?.fields(["seriesMax"]),
-            let seriesMax = statistics["seriesMax"]?.integer(100...10_000_000)
+            let seriesMax = statistics["seriesMax"]?.integer(1...10_000_000)
         {
             configuration.statisticsSeriesMax = seriesMax
         }

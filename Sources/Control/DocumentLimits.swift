@@ -7,6 +7,8 @@ enum DocumentLimits {
     static let depthMax = 64
     /// Nodes after aliases are unfolded.
     static let nodesMax = 4_000_000
+    /// Entries that `<<` copies, in all.
+    static let mergedEntriesMax = 1_000_000
     /// What `${NAME}` may add up to.
     static let substitutedBytesMax = 16 << 20
     /// Problems that are listed; the rest is a number.

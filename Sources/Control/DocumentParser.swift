@@ -44,7 +44,8 @@ struct DocumentParser {
         case YamlError.scanner(let context, let problem, let mark, _),
             YamlError.parser(let context, let problem, let mark, _):
             let position = Position(line: mark.line, column: mark.column)
-            problems.add("not YAML: \(problem)\(Self.origin(context, of: position))", at: position)
+            let hint = text.isIndentedByTab(at: position) ? " (indent with spaces, not with tabs)" : ""
+            problems.add("not YAML: \(problem)\(Self.origin(context, of: position))\(hint)", at: position)
         case YamlError.composer(_, _, let mark, _):
             let position = Position(line: mark.line, column: mark.column)
             problems.add("another document starts here, expected one document in the file", at: position)

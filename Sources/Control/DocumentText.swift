@@ -72,6 +72,12 @@ struct DocumentText {
         return true
     }
 
+    /// Whether the line of `position` is indented with a tab.
+    func isIndentedByTab(at position: Position) -> Bool {
+        guard let start = offset(of: Position(line: position.line, column: 1)) else { return false }
+        return bytes[start...].prefix { $0 == 0x20 || $0 == 0x09 }.contains(0x09)
+    }
+
     private func offset(of position: Position) -> Int? {
         var walker = PositionWalker()
         var index = 0

@@ -124,9 +124,10 @@ struct TreeBuilder {
         switch node.content {
         case .mapping(let others):
             mergedEntries += others.count
-            guard mergedEntries <= DocumentLimits.nodesMax else {
+            guard mergedEntries <= DocumentLimits.mergedEntriesMax else {
                 throw limit(
-                    "too large once merged, expected at most \(DocumentLimits.nodesMax) values", at: node.position)
+                    "too large once merged, expected at most \(DocumentLimits.mergedEntriesMax) entries",
+                    at: node.position)
             }
             for entry in others where known.updateValue(entry.keyPosition, forKey: entry.key) == nil {
                 entries.append(entry)

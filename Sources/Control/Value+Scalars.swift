@@ -58,7 +58,7 @@ extension Value {
         let example = "a duration with a unit, such as 250ms, 5s or 1h"
         guard let value = parsed(example, Units.duration) else { return nil }
         guard range.contains(value) else {
-            fail("is out of range, expected \(Self.text(range.lowerBound)) to \(Self.text(range.upperBound))")
+            failKind(expected: "\(Self.text(range.lowerBound)) to \(Self.text(range.upperBound))")
             return nil
         }
         return value
@@ -127,8 +127,10 @@ extension Value {
         choice(among: type.allCases.map(\.rawValue)).flatMap(Choice.init(rawValue:))
     }
 
-    /// One of `names`.
-    func choice(among names: [String]) -> String? {
-        parsed("one of \(Self.enumeration(names))") { names.contains($0) ? $0 : nil }
+    /// One of `names`; `offered` are those that work in this build, when not all do.
+    func choice(among names: [String], offered: [String]? = nil) -> String? {
+        let expected = offered ?? names
+        let text = expected.count > 1 ? "one of \(Self.enumeration(expected))" : Self.enumeration(expected)
+        return parsed(text) { names.contains($0) ? $0 : nil }
     }
 }

@@ -5,6 +5,12 @@ extension Configuration {
         public var effective: Configuration
         /// The fields that were kept, in document order; empty when all of it applies.
         public var restartNeeded: [String]
+
+        /// A split configuration.
+        public init(effective: Configuration, restartNeeded: [String]) {
+            self.effective = effective
+            self.restartNeeded = restartNeeded
+        }
     }
 
     /// Splits this configuration into what applies to a process that runs `running` and what needs a restart:

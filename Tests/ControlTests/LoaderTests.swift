@@ -1,0 +1,182 @@
+import Model
+import Testing
+
+@testable import Control
+
+/// What a valid file means, and what is accepted because it would have no effect.
+struct LoaderTests {
+    static func load(_ document: String) throws(ConfigurationProblems) -> Configuration {
+        try ConfigurationLoader(file: "f", environment: ["HOST": "h", "N": "3", "EMPTY": ""]).load(document)
+    }
+
+    @Test func nothingButTheVersionGivesTheDefaults() throws {
+        #expect(try Self.load("version: 1") == Configuration())
+    }
+
+    /// The documents of the benchmark: L4 with an empty list of routes.
+    @Test func loadsTheBenchmarksDocument() throws {
+        let configuration = try Self.load(
+            """
+            version: 1
+            node: {name: bench, mode: local}
+            workers: 1
+            admin: {address: 127.0.0.1, port: 19101}
+            listeners: [{name: l, address: "127.0.0.1:18101", protocol: tcp, cluster: b}]
+            routes: []
+            clusters: [{name: b, protocol: tcp, endpoints: [{address: "127.0.0.1:19000"}]}]
+            """)
+        let address = try #require(SocketAddress("127.0.0.1:18101"))
+        #expect(configuration.listeners == [.init(name: "l", address: address, cluster: "b")])
+        #expect(configuration.workers == 1)
+        #expect(configuration.admin.port == 19101)
+    }
+
+    @Test func acceptsWhatHasNoEffectAtL4() throws {
+        let configuration = try Self.load(
+            """
+            version: 1
+            failover:
+              policy: [direct]
+              remotes: [{name: r1, address: 10.99.0.13, adminPort: 15000}]
+              probe: {interval: 100ms, timeout: 300ms, unhealthyAfter: 3, healthyAfter: 20, killAfter: 10s}
+              tunnel: {vni: 7011, port: 4799}
+              hostMark: {mask: 0xffff0000}
+              protects: []
+            limits: {memory: 1GiB, headerBytes: 64KiB, headerCount: 128, headerTimeout: 10s}
+            routes:
+              - name: shop
+                virtualHosts:
+                  - domains: ["cart.shop", "*"]
+                    rules:
+                      - match: {path: {prefix: /v2}, methods: [GET], headers: [{name: x-user, exact: "7"}]}
+                        route:
+                          weightedClusters: [{cluster: elsewhere, weight: 90}]
+                          labels: {version: v2}
+                          timeout: 2s
+                          retry: {attempts: 2, when: [5xx], grpc: [unavailable], backoff: {base: 25ms}, budget: 20%}
+                          retryNonIdempotent: false
+                          hashOn: {header: x-user}
+                          requestHeaders: {set: {x-mesh: apus}, add: {}, remove: [x-secret]}
+                          rewrite: {prefix: /, host: cart.internal}
+                          mirror: [{cluster: shadow, percent: 10}]
+                        filters: [{fault: {delay: {percent: 1, duration: 100ms}}}]
+                      - {match: {path: {exact: /healthz}}, respond: {status: 200, body: "ok"}}
+                      - {match: {query: [{name: debug, present: true}]}, redirect: {prefix: /new, status: 308}}
+            listeners:
+              - name: l
+                address: 127.0.0.1:0
+                cluster: c
+                requestId: keep
+                forwardedFor: off
+                trustedHops: 0
+            clusters:
+              - name: c
+                endpoints: [{address: "10.2.0.3:8080", weight: 3, zone: a, labels: {version: v2}}]
+                idleTimeout: 60s
+                zoneAware: false
+                circuitBreaker: {connections: 7, pendingRequests: 1, requests: 2, retries: 3}
+              - {name: http, protocol: http2, endpoints: []}
+            """)
+        let cluster = try #require(configuration.clusters.first)
+        #expect(cluster.connectionsMax == 7)
+        #expect(
+            cluster.discovery
+                == .endpoints([
+                    .init(
+                        address: try #require(SocketAddress("10.2.0.3:8080")), weight: 3, zone: "a",
+                        labels: ["version": "v2"])
+                ]))
+        #expect(configuration.limits.memoryBytesMax == 1 << 30)
+        #expect(configuration.failover.policy == [.direct])
+    }
+
+    @Test func readsEveryFieldOfInterception() throws {
+        let configuration = try Self.load(
+            """
+            version: 1
+            interception:
+              outboundPort: 25001
+              inboundPort: 25006
+              sourcePorts: 20000-29999
+              mark: {value: 256}
+              podCIDRs: [10.1.0.0/24, "fd01::/64"]
+              excludeCIDRs: [169.254.169.254]
+              excludeOutboundPorts: [53, 8000-8999]
+              excludeInboundPorts: [10250]
+              preserveSource: false
+            """)
+        let expected = Configuration.Interception(
+            podCIDRs: [CIDR("10.1.0.0/24"), CIDR("fd01::/64")].compactMap(\.self), outboundPort: 25001,
+            inboundPort: 25006, sourcePorts: PortRange(20000, 29999), mark: .init(value: 0x100, mask: 0x700),
+            excludeCIDRs: [CIDR("169.254.169.254/32")].compactMap(\.self),
+            excludeOutboundPorts: [PortRange("53"), PortRange("8000-8999")].compactMap(\.self),
+            excludeInboundPorts: [PortRange(10250)], preserveSource: false)
+        #expect(configuration.interception == expected)
+    }
+
+    @Test func replacesReferencesOnceAndInAnyScalar() throws {
+        let configuration = try Self.load(
+            """
+            version: 1
+            node: {name: "${HOST}-${HOST}", zone: $HOST}
+            workers: ${N}
+            accessLog: {path: "/tmp/$${HOST}$$"}
+            """)
+        #expect(configuration.node == .init(name: "h-h", zone: "$HOST"))
+        #expect(configuration.workers == 3)
+        #expect(configuration.accessLog?.path == "/tmp/${HOST}$$")
+    }
+
+    @Test func anEmptyVariableIsNoName() {
+        #expect(ProblemTests.problems("version: 1\nnode: {name: \"${NODE_NAME}\"}") == [])
+        let problems = #expect(throws: ConfigurationProblems.self) {
+            try Self.load("version: 1\nnode: {name: \"${EMPTY}\"}")
+        }
+        #expect(problems?.description == "f:2:14: node.name: is empty, expected a name")
+    }
+
+    @Test func anchorsAliasesAndMergesWork() throws {
+        let configuration = try Self.load(
+            """
+            version: 1
+            clusters:
+              - &base {name: a, endpoints: &endpoints [{address: "10.0.0.1:80"}], connectTimeout: 2s}
+              - {<<: *base, name: b}
+              - <<: [{name: c, connectTimeout: 3s}, *base]
+              - {name: d, endpoints: *endpoints}
+            """)
+        #expect(configuration.clusters.map(\.name) == ["a", "b", "c", "d"])
+        #expect(configuration.clusters.map(\.connectTimeout) == [2, 2, 3, 5].map { Duration.seconds($0) })
+        #expect(Set(configuration.clusters.map { "\($0.discovery)" }).count == 1)
+    }
+
+    @Test func starsInTextsAreTexts() throws {
+        let text = "version: 1 # *not an alias\nnode: {name: \"*a\", zone: 'b*c'}\naccessLog: {path: a*b}"
+        let configuration = try Self.load(text)
+        #expect(configuration.node == .init(name: "*a", zone: "b*c"))
+        #expect(configuration.accessLog?.path == "a*b")
+    }
+
+    @Test func aByteOrderMarkAndCarriageReturnsAreFine() throws {
+        #expect(try Self.load("\u{FEFF}version: 1\r\nworkers: 2\r\n").workers == 2)
+        #expect(
+            ProblemTests.problems("version: 1\r\nworkers: 0\r\n") == [
+                "2:10: workers: is \"0\", expected a whole number from 1 to 256"
+            ])
+    }
+
+    @Test func podsOfOtherHostsAreLeftOut() throws {
+        let configuration = try Self.load(
+            """
+            version: 1
+            node: {name: a}
+            interception: {podCIDRs: [10.1.0.0/24]}
+            pods:
+              - {name: one, addresses: [10.1.0.1]}
+              - {name: two, addresses: [10.1.0.2], node: a, uid: 42}
+              - {name: two, addresses: [10.2.0.2], node: b, inbound: [{protocol: auto}]}
+            """)
+        #expect(configuration.pods.map(\.name) == ["one", "two"])
+        #expect(configuration.pods.map(\.uid) == [nil, "42"])
+    }
+}
