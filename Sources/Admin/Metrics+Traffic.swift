@@ -68,7 +68,7 @@ extension Metrics {
     mutating func addPairs() {
         text.family("apus_pod_cluster_connections_total", .counter, "Connections of a pod to a cluster.")
         var counts: [Pair: Int] = [:]
-        for (position, pair) in proxy.pairs.enumerated() {
+        for (position, pair) in proxy.pairSeries.enumerated() {
             let count = sum([pair.slot], \.pairs, 0)
             counts[position < pairsLimit ? key(pair) : .other, default: 0] += count
         }

@@ -16,7 +16,7 @@ struct Apusd: AsyncParsableCommand {
             SIGHUP and a changed file reload the configuration; SIGTERM drains (connections finish until drainTimeout) \
             and exits 0; a second SIGTERM exits at once. Exit status: 0 ok, 1 failed, 64 usage, 78 bad configuration.
             """,
-        version: "apusd \(BuildVersion.current)")
+        version: "apusd \(BuildVersion.text)")
 
     @Option(help: ArgumentHelp("The configuration file (YAML).", valueName: "file"))
     var config: String

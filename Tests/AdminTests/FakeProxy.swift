@@ -16,7 +16,7 @@ final class FakeProxy: ProxyInspecting {
         var phase = ProxyPhase.serving
         var connections: [ConnectionView] = []
         var missingWorkers: [Int] = []
-        var pairs: [PairSeries] = []
+        var pairSeries: [PairSeries] = []
     }
 
     init(_ configuration: Configuration? = nil, workers: Int = 2) throws {
@@ -52,7 +52,7 @@ final class FakeProxy: ProxyInspecting {
 
     var snapshot: Snapshot? { state.withLock(\.snapshot) }
     var phase: ProxyPhase { state.withLock(\.phase) }
-    var pairs: [PairSeries] { state.withLock(\.pairs) }
+    var pairSeries: [PairSeries] { state.withLock(\.pairs) }
     var listeners: [ListenerView] {
         [ListenerView(name: "outbound", address: SocketAddress(.loopbackV4, 15001), workers: 2, slot: 0)]
     }
