@@ -26,7 +26,7 @@ extension EndpointPicker {
     }
 
     /// Sets a cluster's cursors to a random start, so that workers do not walk in step.
-    mutating func start(_ index: Int, _ random: inout SmallRandom) {
+    mutating func start(_ index: Int, _ panic: Bool, _ random: inout SmallRandom) {
         let cluster = clusters[index]
         clusterStates[index].isStarted = true
         for group in cluster.groups {
@@ -34,7 +34,7 @@ extension EndpointPicker {
         }
         guard cluster.policy == .roundRobin, cluster.groups.count > 1 else { return }
         // Credits have a meaning only as a state of the schedule, so they are reached by running it.
-        for _ in 0..<random.below(64) { _ = roundRobin(cluster, true) }
+        for _ in 0..<random.below(64) { _ = roundRobin(cluster, panic) }
     }
 
     mutating func roundRobin(_ cluster: ClusterTables.Cluster, _ panic: Bool) -> Int? {

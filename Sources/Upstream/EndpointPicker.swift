@@ -75,7 +75,7 @@ public struct EndpointPicker: Sendable {
         guard index >= 0, index < clusters.count, clusters[index].count > 0 else { return .none }
         let cluster = clusters[index]
         let panic = refreshHealth(index)
-        if !clusterStates[index].isStarted { start(index, &random) }
+        if !clusterStates[index].isStarted { start(index, panic, &random) }
         let found =
             switch cluster.policy {
             case .ringHash, .maglev: walk(index, clientHash, panic, tried)

@@ -1,0 +1,86 @@
+import Model
+import Upstream
+
+/// A configuration of clusters, compiled generation after generation, and one worker's picker on it.
+struct Fixture {
+    let shared = SharedState()
+    var compiler: SnapshotCompiler
+    var snapshot: Snapshot
+    var tables: ClusterTables
+    var picker: EndpointPicker
+    var random: SmallRandom
+
+    /// The index of the first configured cluster (0 is `passthrough`).
+    static let first = 1
+    static let check = Configuration.HealthCheck()
+
+    init(_ clusters: [Configuration.Cluster], seed: UInt64 = 1) throws {
+        compiler = SnapshotCompiler(shared: shared, names: SlotNames())
+        snapshot = try compiler.compile(Configuration(clusters: clusters), oldestGenerationInUse: 0)
+        tables = ClusterTables(snapshot)
+        picker = EndpointPicker(shared: shared)
+        picker.adopt(tables)
+        random = SmallRandom(seed: seed)
+    }
+
+    mutating func reload(_ clusters: [Configuration.Cluster]) throws {
+        snapshot = try compiler.compile(
+            Configuration(clusters: clusters), oldestGenerationInUse: snapshot.generation)
+        tables = ClusterTables(snapshot, reusing: tables)
+        picker.adopt(tables)
+    }
+
+    mutating func pick(
+        _ cluster: Int = first, clientHash: UInt64 = 0, tried: TriedEndpoints = TriedEndpoints()
+    ) -> Pick {
+        picker.pick(cluster: cluster, clientHash: clientHash, tried: tried, random: &random)
+    }
+
+    /// The address picked, as text; nil: none.
+    mutating func address(_ cluster: Int = first, client: UInt64 = 0) -> String? {
+        guard case .endpoint(let index, _) = pick(cluster, clientHash: client) else { return nil }
+        return "\(snapshot.endpoints[index].address)"
+    }
+
+    /// How often each endpoint of a cluster (by its number there) is picked in `count` picks.
+    mutating func shares(of count: Int, _ cluster: Int = first) -> [Int] {
+        let range = snapshot.clusters[cluster].endpoints
+        var shares = [Int](repeating: 0, count: range.count)
+        for number in 0..<count {
+            guard case .endpoint(let index, _) = pick(cluster, clientHash: hash(number)) else { continue }
+            shares[index - Int(range.lower)] += 1
+        }
+        return shares
+    }
+
+    /// The endpoint slot of endpoint `number` of a cluster.
+    func slot(_ number: Int, _ cluster: Int = first) -> Int {
+        snapshot.endpoints[Int(snapshot.clusters[cluster].endpoints.lower) + number].slot
+    }
+
+    func setHealth(_ isHealthy: Bool, _ number: Int, _ cluster: Int = first) {
+        shared.setHealth(
+            isHealthy: isHealthy, endpointSlot: slot(number, cluster), clusterSlot: snapshot.clusters[cluster].slot)
+    }
+
+    /// The hash of the client 172.16.0.0 + `number`.
+    func hash(_ number: Int) -> UInt64 { clientHash(of: IPAddress(v4: 0xac10_0000 + UInt32(number))) }
+}
+
+/// A cluster of endpoints 10.0.0.0 + number, port 80, with these weights.
+func cluster(
+    _ policy: Configuration.Cluster.LoadBalancer, weights: [Int], name: String = "c", numbers: [Int]? = nil,
+    checked: Bool = false, panicThreshold: Double = 0.5
+) -> Configuration.Cluster {
+    let numbers = numbers ?? Array(weights.indices)
+    return Configuration.Cluster(
+        name: name,
+        discovery: .endpoints(
+            zip(numbers, weights).map {
+                Configuration.Endpoint(
+                    address: SocketAddress(IPAddress(v4: 0x0a00_0000 + UInt32($0)), 80), weight: $1)
+            }), loadBalancer: policy, healthCheck: checked ? Fixture.check : nil, panicThreshold: panicThreshold)
+}
+
+/// All policies.
+let policies = Configuration.Cluster.LoadBalancer.allCases
