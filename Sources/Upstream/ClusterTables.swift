@@ -60,7 +60,7 @@ public final class ClusterTables: Sendable {
         self.members = members
         self.groups = groups
         self.clusters = clusters
-        hashTables = snapshot.clusters.map { Self.hashTable($0, snapshot, previous) }
+        hashTables = snapshot.clusters.map { [endpoints] in Self.hashTable($0, snapshot, endpoints, previous) }
         views = hashTables.map { $0?.view ?? .none }
         indexBySlot = Self.indexBySlot(clusters)
     }
@@ -91,14 +91,14 @@ public final class ClusterTables: Sendable {
     }
 
     private static func hashTable(
-        _ record: ClusterRecord, _ snapshot: Snapshot, _ previous: ClusterTables?
+        _ record: ClusterRecord, _ snapshot: Snapshot, _ endpoints: [Endpoint], _ previous: ClusterTables?
     ) -> HashTable? {
         guard record.loadBalancer == .ringHash || record.loadBalancer == .maglev, !record.endpoints.isEmpty else {
             return nil
         }
         let members = record.endpoints.indices.map {
             HashTable.Member(
-                hash: StableHash.of(snapshot.endpoints[$0].address), weight: max(1, snapshot.endpoints[$0].weight))
+                hash: StableHash.of(snapshot.endpoints[$0].address), weight: Int(endpoints[$0].weight))
         }
         let seed: UInt64 = record.loadBalancer == .ringHash ? 1 : 2
         let fingerprint = members.reduce(seed) {

@@ -46,16 +46,18 @@ public struct HealthMachine: Sendable, BitwiseCopyable {
 
     /// Nanoseconds until the first check: anywhere within one interval, so that checks never come in bursts.
     public func firstCheckDelay(random: inout SmallRandom) -> Int64 {
-        Int64(random.below(Int(max(check.interval, 1))))
+        Int64(random.below(Int(interval)))
     }
 
     /// Nanoseconds from the end of a check that took `elapsed` to the start of the next: one interval from start to
     /// start, give or take 10 % at random, so that checks that fell into step fall out of it again.
     public func nextCheckDelay(elapsed: Int64, random: inout SmallRandom) -> Int64 {
-        let interval = max(check.interval, 1)
         let jitter = Int64(random.below(Int(interval / 5 + 1))) - interval / 10
         return max(Self.delayMin, interval + jitter - max(elapsed, 0))
     }
+
+    /// Held where adding jitter cannot overflow.
+    private var interval: Int64 { min(max(check.interval, 1), .max / 2) }
 
     /// A check that outlasts its interval is followed by a pause of one millisecond at least.
     private static let delayMin: Int64 = 1_000_000

@@ -5,6 +5,7 @@ enum MaglevTable {
     /// Table sizes: primes, so that every step visits every place. A table has 100 places or more for each endpoint
     /// (shares within 1 %) up to 10,485 endpoints, and never more than the largest (4 MiB). Growing past a size moves
     /// most clients, hence few sizes far apart; they follow from the number of endpoints alone, so that hosts agree.
+    /// An endpoint whose share of the table is less than one place may get none.
     static let sizes = [4099, 65537, 1_048_583]
     private static let placesPerEndpoint = 100
 

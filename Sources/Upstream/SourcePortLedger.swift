@@ -20,7 +20,7 @@ public struct SourcePortLease: Sendable, BitwiseCopyable {
 /// for one more. Successive ports walk through the range, so a port just given back is used again last (RFC 6056,
 /// algorithm 4: the walk's position is kept in a fixed table by hash, not with the pair, which is forgotten when idle).
 ///
-/// Memory: about 100 bytes for each pair in use; from the fifth port on also a bitmap of the range.
+/// Memory: about 250 bytes for each pair in use; from the fifth port on also a bitmap of the range.
 public struct SourcePortLedger: Sendable {
     /// Ports by place: those of this worker's residue class first.
     private let ports: [UInt16]
