@@ -42,6 +42,25 @@ import Upstream
         #expect(Set(ports).count == 30)
     }
 
+    /// Workers know of each other only through the kernel, here a set: together they still use every port once.
+    @Test(arguments: [1, 7, 100])
+    func workersShareTheRangeThroughTheKernelAlone(count: Int) throws {
+        var ledgers = try (0..<3).map { try ledger(10000, UInt16(9999 + count), worker: $0, workers: 3, seed: 9) }
+        var kernel: Set<UInt16> = []
+        var clashes = 0
+        for turn in 0..<count * 6 {
+            while let lease = ledgers[turn % 3].lease(source: source, destination: destination, now: 0) {
+                if kernel.insert(lease.port).inserted { break }
+                ledgers[turn % 3].clashed(lease, now: 0)
+                clashes += 1
+            }
+            // Taking turns, nobody runs out of the own class before nearly all ports are in use.
+            if kernel.count <= count / 3 * 3 - 3 { #expect(clashes == 0, "after \(kernel.count) of \(count) ports") }
+        }
+        #expect(kernel.count == count)
+        #expect(ledgers.reduce(0) { $0 + $1.used(source: source) } == count)
+    }
+
     @Test func aPortJustGivenBackIsUsedAgainLast() throws {
         var ledger = try ledger(10000, 10099)
         var order: [UInt16] = []
