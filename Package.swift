@@ -78,3 +78,13 @@ let package = Package(
             swiftSettings: settings),
     ]
 )
+
+// MARK: fuzz
+// tools/fuzz/run builds these with -sanitize=fuzzer and links libFuzzer's main; an ordinary build has none of it.
+if Context.environment["APUS_FUZZ"] == "1" {
+    package.targets.append(
+        .target(
+            name: "FuzzConfig", dependencies: ["Control", "Model"], path: "tools/fuzz/config", exclude: ["dictionary"],
+            swiftSettings: settings))
+    package.products.append(.library(name: "FuzzConfig", type: .static, targets: ["FuzzConfig"]))
+}
