@@ -1,4 +1,4 @@
-public import Model
+import Model
 
 /// What a connection from one place to another would meet, and why. A pure function of a snapshot and the health and
 /// connection counts of the moment; nothing is sent.

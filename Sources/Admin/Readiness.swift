@@ -1,4 +1,4 @@
-public import Model
+import Model
 import Synchronization
 
 /// Whether the process should get traffic, and what its operator should know.

@@ -1,0 +1,27 @@
+import Admin
+import ArgumentParser
+
+/// The pods and what they send and receive.
+struct Pods: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "This host's pods.")
+
+    @OptionGroup var options: AdminOptions
+
+    func run() async throws {
+        try await options.show("/pods", as: [PodView].self) { pods in
+            var table = Table("POD", "ADDRESSES", ">ACTIVE", ">MAX", ">OUT", ">IN", ">SENT", ">RECEIVED", "RESETS")
+            for pod in pods {
+                table.add(
+                    pod.name, pod.addresses.joined(separator: ","), "\(pod.connectionsActive)",
+                    "\(pod.connectionsMax)", "\(pod.outboundConnections)", "\(pod.inboundConnections)",
+                    bytesText(pod.bytesSent), bytesText(pod.bytesReceived), resetsText(pod.resets))
+            }
+            return table.text
+        }
+    }
+}
+
+/// `denied_outbound 3, pod_limit 1`: most frequent first.
+func resetsText(_ resets: [String: Int]) -> String {
+    resets.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+}
