@@ -20,6 +20,9 @@ let package = Package(
         // MARK: admin
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+
+        // MARK: interception
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
     targets: [
         // MARK: model
@@ -74,6 +77,24 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
+
+        // MARK: interception
+        .target(
+            name: "Interception",
+            dependencies: ["Model", .product(name: "Subprocess", package: "swift-subprocess")],
+            swiftSettings: settings),
+        .testTarget(
+            name: "InterceptionTests", dependencies: ["Interception", "Model"], exclude: ["Golden"],
+            swiftSettings: settings),
+
+        // MARK: apusctl
+        .executableTarget(
+            name: "apusctl",
+            dependencies: [
+                "Control", "Interception", "Model",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
     ]
