@@ -20,6 +20,9 @@ let package = Package(
         // MARK: admin
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+
+        // MARK: interception
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
     targets: [
         // MARK: model
@@ -78,11 +81,20 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        // MARK: interception
+        .target(
+            name: "Interception",
+            dependencies: ["Model", .product(name: "Subprocess", package: "swift-subprocess")],
+            swiftSettings: settings),
+        .testTarget(
+            name: "InterceptionTests", dependencies: ["Interception", "Model"], exclude: ["Golden"],
+            swiftSettings: settings),
+
         // MARK: apusctl
         .executableTarget(
             name: "apusctl",
             dependencies: [
-                "Admin", "Control", "Model",
+                "Admin", "Control", "Interception", "Model",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

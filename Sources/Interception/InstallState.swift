@@ -1,0 +1,96 @@
+import FoundationEssentials
+import Model
+
+/// What an installation leaves in `/run/apus/<netns inode>/state.json`, so that it can be compared with later and taken
+/// back without the configuration. One directory for each network namespace: several may share a file system.
+struct InstallState: Sendable, Equatable, Codable {
+    /// One iptables set's part.
+    struct XtablesPart: Sendable, Equatable, Codable {
+        var variant: IptablesVariant
+        var isV6: Bool
+        /// What was asked for.
+        var text: String
+        /// The kernel's own spelling of it, read right after.
+        var listing: XtablesListing
+
+        var set: Xtables { Xtables(variant, isV6 ? .v6 : .v4) }
+    }
+
+    /// The layout of this file.
+    var version = 1
+    /// For the operator.
+    var backend: String
+    /// Mark field value and mask: to tell own rules of the routing policy.
+    var mark: UInt32
+    var mask: UInt32
+    /// Has IPv4, IPv6 rules.
+    var isV4: Bool
+    var isV6: Bool
+    var rules: [RoutingRule]
+    /// What was asked of nft, and its own spelling of it.
+    var nftText: String
+    var nftListing: String
+    var iptables: [XtablesPart]
+    /// Names and former values.
+    var sysctlsBefore: [String: String]
+    /// Values while installed.
+    var sysctls: [Sysctl]
+    /// iptables tables (`iptables-nft/mangle`) that did not exist before us.
+    var tablesCreated: [String]
+    var limitations: [String]
+
+    var families: [IPAddress.Family] { (isV4 ? [.v4] : []) + (isV6 ? [.v6] : []) }
+
+    /// Where it is kept for the network namespace of this process.
+    static func path() throws(InterceptionError) -> String {
+        // The link reads `net:[4026531840]`.
+        guard let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/net") else {
+            throw .refused(["/proc/self/ns/net: cannot be read: is /proc mounted?"])
+        }
+        return "/run/apus/\(link.filter(\.isNumber))/state.json"
+    }
+
+    /// What the last installation left, or nil.
+    static func load() throws(InterceptionError) -> InstallState? {
+        let path = try path()
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        do {
+            return try JSONDecoder().decode(InstallState.self, from: Data(contentsOf: URL(filePath: path)))
+        } catch {
+            // Unreadable is the same as missing: own names tell what is ours.
+            return nil
+        }
+    }
+
+    func save() throws(InterceptionError) {
+        let path = try Self.path()
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        do {
+            try FileManager.default.createDirectory(
+                atPath: String(path.dropLast("/state.json".count)), withIntermediateDirectories: true)
+            try encoder.encode(self).write(to: URL(filePath: path), options: .atomic)
+        } catch {
+            throw .failed(step: "write \(path)", cause: "\(error)", leftBehind: [])
+        }
+    }
+
+    /// Removes it, with the directories that are empty then.
+    static func remove() throws(InterceptionError) {
+        let path = try path()
+        guard FileManager.default.fileExists(atPath: path) else { return }
+        do {
+            try FileManager.default.removeItem(atPath: path)
+        } catch {
+            throw .failed(step: "remove \(path)", cause: "\(error)", leftBehind: [])
+        }
+        var directory = path
+        for _ in 0..<2 {
+            directory = String(directory[..<(directory.lastIndex(of: "/") ?? directory.startIndex)])
+            guard let entries = try? FileManager.default.contentsOfDirectory(atPath: directory), entries.isEmpty else {
+                return
+            }
+            try? FileManager.default.removeItem(atPath: directory)
+        }
+    }
+}

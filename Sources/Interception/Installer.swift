@@ -1,0 +1,150 @@
+import FoundationEssentials
+import Model
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Musl
+#endif
+
+/// Puts a rule plan into the kernel of this network namespace, compares the two, and takes the plan out again.
+///
+/// It owns: table `inet apus`, chains `APUS_*`, its preferences of the routing policy, routing table 1500, the sysctls
+/// of the plan while it is installed, and its state file. Every change is a difference between what is wanted and what
+/// is there, so a second installation does nothing. Order: sysctls, routes, rules, then the tables, which begin to mark
+/// packets only when everything the marks lead to is there. Connections that live are not touched: only a SYN is taken.
+public struct Installer: Sendable {
+    /// What a run did.
+    public struct Report: Sendable, Equatable {
+        /// What was (or would be) done, in order; empty: everything was as desired.
+        public var steps: [String]
+        /// The same as commands, for a dry run.
+        public var commands: [String]
+        /// The backend that was used.
+        public var backend: String
+        /// What does not work as configured, and what the operator should know.
+        public var notes: [String]
+    }
+
+    /// How the backend is chosen.
+    public struct Options: Sendable, Equatable {
+        /// See `BackendChoice`.
+        public var backend: BackendChoice
+        /// nil: what the host uses.
+        public var variant: IptablesVariant?
+        /// Never use nf_tables for the decisions of the iptables backend, as on a kernel without it.
+        public var onlyXtables: Bool
+
+        /// Options with the documented defaults.
+        public init(backend: BackendChoice = .auto, variant: IptablesVariant? = nil, onlyXtables: Bool = false) {
+            self.backend = backend
+            self.variant = variant
+            self.onlyXtables = onlyXtables
+        }
+    }
+
+    /// What pods and ports are intercepted.
+    public let interception: Configuration.Interception
+    /// What happens when nobody listens.
+    public let failover: Configuration.Failover
+    /// See `Options`.
+    public let options: Options
+
+    /// An installer of the rules for `interception`.
+    public init(
+        interception: Configuration.Interception, failover: Configuration.Failover, options: Options = Options()
+    ) {
+        self.interception = interception
+        self.failover = failover
+        self.options = options
+    }
+
+    /// The plan for this host: backend, families and sysctls it has.
+    public func plan() async throws(InterceptionError) -> RulePlan {
+        try await choose(try await KernelState.read(), try InstallState.load()).plan
+    }
+
+    /// Brings the kernel to the plan.
+    /// - Parameter dryRun: only say what would be done.
+    /// - Throws: `refused` when the host has a conflict (nothing was changed), `failed` when a step failed (undone).
+    public func install(dryRun: Bool = false) async throws(InterceptionError) -> Report {
+        try Self.requireRoot()
+        let kernel = try await KernelState.read()
+        let before = try InstallState.load()
+        let (plan, choice) = try await choose(kernel, before)
+        try await refuseConflicts(plan, kernel)
+        let steps = installSteps(plan, kernel, before)
+        let conflicts = HostConflicts(interception: interception, rules: plan.routingRules)
+        let report = Report(
+            steps: steps.map(\.summary), commands: steps.map { "\($0.action)" }, backend: "\(plan.backend)",
+            notes: choice + plan.limitations + (await conflicts.notes()))
+        guard !dryRun, !steps.isEmpty || before == nil else { return report }
+        var state = InstallState(plan, kernel, before)
+        // The former sysctl values are saved before they are changed: a run that is killed half-way can be taken back.
+        try state.save()
+        do {
+            try await steps.perform()
+        } catch {
+            if let before { try before.save() } else { try InstallState.remove() }
+            throw error
+        }
+        state.note(try await KernelState.read(), plan)
+        try state.save()
+        return report
+    }
+
+    static func requireRoot() throws(InterceptionError) {
+        guard geteuid() == 0 else {
+            throw .refused(["not root: the rules of a network namespace need root (CAP_NET_ADMIN) in it"])
+        }
+    }
+
+    // MARK: choosing
+
+    private func choose(
+        _ kernel: KernelState, _ before: InstallState?
+    ) async throws(InterceptionError) -> (plan: RulePlan, notes: [String]) {
+        let firewalls = Xtables.all.filter { set in
+            kernel.xtablesTables.contains("\(set)/filter/INPUT")
+                && before?.tablesCreated.contains("\(set)/filter") != true
+        }
+        let hasIPv6 = FileManager.default.fileExists(atPath: "/proc/self/net/if_inet6")
+        func plan(_ backend: Backend) throws(InterceptionError) -> RulePlan {
+            try RulePlan(
+                interception: interception, failover: failover, backend: backend, hostFirewalls: firewalls,
+                hasIPv6: hasIPv6, hasTCPMigration: kernel.sysctls[Sysctl.migrateRequests.name] != nil)
+        }
+        let nft = try plan(.nft)
+        let complaint = await Self.check(nft)
+        switch options.backend {
+        case .nft:
+            if let complaint { throw .refused(["nft: the kernel or the tool refuses the table: \(complaint)"]) }
+            return (nft, [])
+        case .auto where complaint == nil: return (nft, [])
+        case .auto, .iptables:
+            var variant = options.variant
+            if variant == nil { variant = await kernel.variantInUse() }
+            let decisions: Backend.Decisions = complaint == nil && !options.onlyXtables ? .nft : .xtables
+            let notes = complaint.map { ["nf_tables is not used: \($0)"] } ?? []
+            return (try plan(.iptables(variant ?? .nft, decisions: decisions)), notes)
+        }
+    }
+
+    /// The complaint of nft and the kernel about the plan's table, found without changing anything.
+    private static func check(_ plan: RulePlan) async -> String? {
+        let result = await Tool.run(Command("nft", ["--check", "-f", "-"], input: plan.nftText))
+        return result.succeeded ? nil : result.complaint
+    }
+
+    private func refuseConflicts(_ plan: RulePlan, _ kernel: KernelState) async throws(InterceptionError) {
+        let conflicts = HostConflicts(interception: interception, rules: plan.routingRules)
+        var problems = conflicts.routing(kernel) + conflicts.iptablesMarks(kernel)
+        problems += conflicts.nftMarks(await Tool.output("nft", "-s", "list", "ruleset") ?? "")
+        problems += await conflicts.bridges()
+        problems += await conflicts.inputFirewalls(kernel)
+        for rules in plan.iptables where Tool.path(of: rules.set.restoreTool) == nil {
+            problems.append("\(rules.set.restoreTool): not installed: install iptables")
+        }
+        guard problems.isEmpty else { throw .refused(problems) }
+    }
+}

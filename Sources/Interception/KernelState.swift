@@ -1,0 +1,160 @@
+import FoundationEssentials
+import Model
+
+/// What the kernel has under our names, preferences and tables, and what of others stands next to it. Read in one go,
+/// compared by pure code.
+struct KernelState: Sendable, Equatable {
+    /// Every policy routing rule of a family.
+    var rules: [IPAddress.Family: [ForeignRule]] = [:]
+    /// Routes in our table, as `ip` prints them.
+    var localRoutes: [IPAddress.Family: [LocalRoute]] = [:]
+    /// `nft -s list table inet apus`, or nil.
+    var nftListing: String?
+    /// Own lines of each iptables set that has any.
+    var iptables: [Xtables: XtablesListing] = [:]
+    /// Sets whose nat PREROUTING has an own jump that is not the first rule.
+    var lateJumps: [Xtables] = []
+    /// iptables sets and tables (`ip6tables-nft/filter`) that exist.
+    var xtablesTables: Set<String> = []
+    /// Rules of others in the iptables sets that write marks.
+    var foreignMarkRules: [String] = []
+    /// Rules of others by variant, and whether Kubernetes has left its hint chains there.
+    var foreignRuleCount: [IptablesVariant: Int] = [:]
+    var kubernetesVariants: Set<IptablesVariant> = []
+    /// Current values of the sysctls we know of; nil: the kernel has it not.
+    var sysctls: [String: String] = [:]
+
+    /// A rule as `ip -j -N rule show` prints it.
+    struct ForeignRule: Sendable, Equatable, Codable {
+        var priority: Int
+        var not: Bool?
+        var src: String?
+        var fwmark: String?
+        var fwmask: String?
+        var iif: String?
+        var table: String?
+        private enum CodingKeys: String, CodingKey { case priority, not, src, fwmark, fwmask, iif, table }
+    }
+
+    /// A route as `ip -j route show` prints it.
+    struct LocalRoute: Sendable, Equatable, Codable {
+        var type: String?
+        var dst: String
+        var dev: String?
+    }
+
+    /// Reads the kernel through the host's programs.
+    static func read() async throws(InterceptionError) -> KernelState {
+        var state = KernelState()
+        for family in [IPAddress.Family.v4, .v6] {
+            state.rules[family] = try await decode([ForeignRule].self, family, ["-N", "rule", "show"])
+            state.localRoutes[family] = try await decode(
+                [LocalRoute].self, family, ["route", "show", "table", "\(RulePlan.localTable)"])
+        }
+        if let text = await Tool.output("nft", "-s", "list", "table", "inet", RulePlan.tableName) {
+            state.nftListing = text
+        }
+        for set in Xtables.all {
+            guard let saved = await set.saved() else { continue }
+            state.note(saved, of: set)
+        }
+        let sysctl = Sysctl.migrateRequests
+        if let value = try? String(contentsOfFile: sysctl.path, encoding: .utf8) {
+            state.sysctls[sysctl.name] = String(value.filter { !$0.isNewline })
+        }
+        return state
+    }
+
+    private mutating func note(_ saved: String, of set: Xtables) {
+        let listing = XtablesListing(parsing: saved)
+        if !listing.isEmpty { iptables[set] = listing }
+        var table = ""
+        var sawNATRule = false
+        for line in saved.split(separator: "\n") {
+            noteForeign(line, of: set)
+            if line.first == "*" {
+                table = String(line.dropFirst())
+                xtablesTables.insert("\(set)/\(table)")
+            }
+            if table == "filter", line.hasPrefix(":INPUT ") { xtablesTables.insert("\(set)/filter/INPUT") }
+            guard table == "nat", line.hasPrefix("-A PREROUTING ") else { continue }
+            if line.hasSuffix("-j \(XtablesRules.chainPrefix)NAT"), sawNATRule { lateJumps.append(set) }
+            sawNATRule = true
+        }
+    }
+
+    private mutating func noteForeign(_ line: Substring, of set: Xtables) {
+        if line.hasPrefix(":KUBE-IPTABLES-HINT") || line.hasPrefix(":KUBE-PROXY-CANARY") {
+            kubernetesVariants.insert(set.variant)
+        }
+        guard line.hasPrefix("-A"), !line.contains(XtablesRules.chainPrefix) else { return }
+        foreignRuleCount[set.variant, default: 0] += 1
+        if line.contains("MARK --set-") { foreignMarkRules.append("\(set): \(line)") }
+    }
+
+    /// The set of programs whose rules the host uses: Kubernetes' own hint first, then the one with more rules of
+    /// others, then what `iptables` is.
+    func variantInUse() async -> IptablesVariant {
+        if let one = kubernetesVariants.first, kubernetesVariants.count == 1 { return one }
+        let nft = foreignRuleCount[.nft, default: 0]
+        let legacy = foreignRuleCount[.legacy, default: 0]
+        if nft != legacy { return nft > legacy ? .nft : .legacy }
+        let version = await Tool.output("iptables", "--version") ?? ""
+        return version.contains("legacy") ? .legacy : .nft
+    }
+
+    /// Whether our one route is in our table.
+    func hasLocalRoute(_ family: IPAddress.Family) -> Bool { localRoutes[family]?.contains { $0.isOurs } ?? false }
+
+    private static func decode<Value: Decodable>(
+        _ type: Value.Type, _ family: IPAddress.Family, _ arguments: [String]
+    ) async throws(InterceptionError) -> Value? {
+        let command = Command("ip", [family.ipOption, "-j"] + arguments)
+        let result = await Tool.run(command)
+        // A table that was never used and a family that the kernel has not are the same as empty ones.
+        guard result.succeeded, !result.output.isEmpty else {
+            if Tool.path(of: "ip") == nil { throw .refused(["ip: not installed: install iproute2"]) }
+            return nil
+        }
+        do {
+            return try JSONDecoder().decode(type, from: Data(result.output.utf8))
+        } catch {
+            throw .failed(step: "\(command)", cause: "unexpected output: \(error)", leftBehind: [])
+        }
+    }
+}
+
+extension KernelState.LocalRoute {
+    var isOurs: Bool { type == "local" && dst == "default" && dev == "lo" }
+}
+
+extension KernelState.ForeignRule {
+    /// The same rule in our terms, when it is one that we could have written.
+    var ours: RoutingRule? {
+        guard not != true, src == "all", let mark = fwmark.flatMap(UInt32.init(hexadecimal:)),
+            let table = table.flatMap(Int.init)
+        else { return nil }
+        let mask = fwmask.flatMap(UInt32.init(hexadecimal:)) ?? .max
+        return RoutingRule(priority: priority, mark: mark, mask: mask, inputDevice: iif, table: table)
+    }
+}
+
+extension UInt32 {
+    /// Parses `0x10` or `16`.
+    init?(hexadecimal text: String) {
+        if text.hasPrefix("0x") { self.init(text.dropFirst(2), radix: 16) } else { self.init(text) }
+    }
+}
+
+extension Xtables {
+    /// All rules of this set, or nil when the host has not its programs or never used it. Asking the legacy programs for
+    /// a table that is not there would create it.
+    func saved() async -> String? {
+        if variant == .legacy {
+            let path = family == .v4 ? "/proc/self/net/ip_tables_names" : "/proc/self/net/ip6_tables_names"
+            guard let names = try? String(contentsOfFile: path, encoding: .utf8), !names.isEmpty else { return nil }
+        }
+        guard let text = await Tool.output(saveTool) else { return nil }
+        return text.contains("*") ? text : nil
+    }
+}

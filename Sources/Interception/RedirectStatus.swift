@@ -1,0 +1,110 @@
+import Model
+
+/// How the kernel compares with what was installed, and that with a configuration.
+public struct RedirectStatus: Sendable, Equatable, Codable {
+    /// Whether an installation left its state.
+    public var installed: Bool
+    /// Its backend.
+    public var backend: String?
+    /// Each difference, one line; empty: everything is as desired.
+    public var differences: [String]
+    /// What the installed rules do not honour.
+    public var limitations: [String]
+
+    /// Whether everything is as desired.
+    public var matches: Bool { installed && differences.isEmpty }
+
+    /// Reads the kernel and compares.
+    /// - Parameter desired: with a configuration, its installer: what it would install is compared as well.
+    public static func read(desired: Installer? = nil) async throws(InterceptionError) -> RedirectStatus {
+        try Installer.requireRoot()
+        let kernel = try await KernelState.read()
+        guard let state = try InstallState.load() else {
+            var differences = ["not installed: run redirect install"]
+            if kernel.nftListing != nil || !kernel.iptables.isEmpty {
+                differences = ["rules are there but their state is not: run redirect install or uninstall"]
+            }
+            return RedirectStatus(installed: false, backend: nil, differences: differences, limitations: [])
+        }
+        var differences = state.differences(from: kernel)
+        if let desired {
+            let plan = try await desired.plan()
+            differences += state.differences(from: plan)
+        }
+        return RedirectStatus(
+            installed: true, backend: state.backend, differences: differences, limitations: state.limitations)
+    }
+}
+
+extension InstallState {
+    /// What the kernel has otherwise than it was installed.
+    func differences(from kernel: KernelState) -> [String] {
+        var lines: [String] = []
+        for family in families {
+            for rule in rules where !kernel.has(rule, family) { lines.append("\(family.name) rule \(rule): missing") }
+            if !kernel.hasLocalRoute(family) {
+                lines.append("\(family.name) route \(RulePlan.localRoute.joined(separator: " ")): missing")
+            }
+            for rule in kernel.rules[family] ?? [] where rules.contains(where: { $0.priority == rule.priority }) {
+                if rule.ours.map({ !rules.contains($0) }) ?? true {
+                    lines.append("\(family.name) rule pref \(rule.priority): not ours")
+                }
+            }
+        }
+        for sysctl in sysctls where kernel.sysctls[sysctl.name] != sysctl.value {
+            lines.append("sysctl \(sysctl.name): \(kernel.sysctls[sysctl.name] ?? "absent"), expected \(sysctl.value)")
+        }
+        let table = "nft table inet \(RulePlan.tableName)"
+        switch (nftText.isEmpty, kernel.nftListing) {
+        case (false, nil): lines.append("\(table): missing")
+        case (true, .some): lines.append("\(table): not expected")
+        case (false, .some(let listing)): lines += Self.compare(nftListing.lines, listing.lines, table)
+        case (true, nil): break
+        }
+        for part in iptables {
+            let present = kernel.iptables[part.set] ?? XtablesListing()
+            lines += Self.compare(part.listing.lines, present.lines, "\(part.set)")
+            if kernel.lateJumps.contains(part.set) {
+                lines.append(
+                    "\(part.set): nat PREROUTING: rules of others stand before ours and translate what was taken")
+            }
+        }
+        for (set, _) in kernel.iptables where !iptables.contains(where: { $0.set == set }) {
+            lines.append("\(set): chains \(XtablesRules.chainPrefix)*: not expected")
+        }
+        return lines
+    }
+
+    /// What a configuration asks for otherwise than it was installed.
+    func differences(from plan: RulePlan) -> [String] {
+        var lines: [String] = []
+        if families != plan.families || rules != plan.routingRules {
+            lines.append("configuration: routing rules differ: run redirect install")
+        }
+        let table = "configuration: nft table"
+        lines += Self.compare(plan.nftText.lines, nftText.lines, table)
+        for rules in plan.iptables {
+            let text = iptables.first { $0.set == rules.set }?.text ?? ""
+            lines += Self.compare(rules.installText().lines, text.lines, "configuration: \(rules.set)")
+        }
+        return lines
+    }
+
+    /// The lines only one side has, in order.
+    static func compare(_ expected: [String], _ present: [String], _ subject: String) -> [String] {
+        let changes = present.difference(from: expected)
+        return changes.map { change in
+            switch change {
+            case .insert(_, let line, _): "\(subject): not expected: \(line)"
+            case .remove(_, let line, _): "\(subject): missing: \(line)"
+            }
+        }
+    }
+}
+
+extension String {
+    /// Lines without the indentation.
+    var lines: [String] {
+        split(separator: "\n").map { String($0.trimmingPrefix(while: \.isWhitespace)) }
+    }
+}

@@ -1,0 +1,61 @@
+import FoundationEssentials
+
+/// One change of the host, with what takes it back.
+struct Step: Sendable, Equatable {
+    /// What is done to the host.
+    enum Action: Sendable, Equatable {
+        case run(Command)
+        case write(path: String, value: String)
+    }
+
+    /// For the operator: `rule IPv4 pref 100 fwmark 0x10/0x70 lookup 1500: add`.
+    var summary: String
+    var action: Action
+    var undo: Action?
+
+    init(_ summary: String, _ action: Action, undo: Action? = nil) {
+        self.summary = summary
+        self.action = action
+        self.undo = undo
+    }
+}
+
+extension Step.Action: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .run(let command): "\(command)"
+        case .write(let path, let value): "echo \(value) > \(path)"
+        }
+    }
+
+    /// The complaint when it failed.
+    func perform() async -> String? {
+        switch self {
+        case .run(let command):
+            let result = await Tool.run(command)
+            return result.succeeded ? nil : result.complaint
+        case .write(let path, let value):
+            do {
+                try Data((value + "\n").utf8).write(to: URL(filePath: path))
+                return nil
+            } catch {
+                return "\(path): \(error)"
+            }
+        }
+    }
+}
+
+extension [Step] {
+    /// Performs the steps in order. When one fails, those before it are undone, the last first. A step is one command
+    /// that does all or nothing.
+    func perform() async throws(InterceptionError) {
+        for (index, step) in enumerated() {
+            guard let complaint = await step.action.perform() else { continue }
+            var leftBehind: [String] = []
+            for undo in self[..<index].reversed().compactMap(\.undo) {
+                if let complaint = await undo.perform() { leftBehind.append("\(undo): \(complaint)") }
+            }
+            throw .failed(step: step.summary, cause: complaint, leftBehind: leftBehind)
+        }
+    }
+}

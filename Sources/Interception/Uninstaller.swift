@@ -1,0 +1,157 @@
+import FoundationEssentials
+import Model
+
+/// Takes an installed plan out of this network namespace, knowing only the state file, or without it only the own names.
+///
+/// Two steps: first nothing new is taken any more and proxied connections go on; when they have ended, or the patience
+/// has, everything else goes and the host is as it was found.
+public struct Uninstaller: Sendable {
+    /// What a run did.
+    public struct Report: Sendable, Equatable {
+        /// What was done, in order; empty: nothing of ours was there.
+        public var steps: [String]
+        /// Proxied connections that were still alive when the rules went.
+        public var connectionsCut: Int
+    }
+
+    /// How long proxied connections may take to end between the two steps.
+    public let patience: Duration
+
+    /// An uninstaller.
+    public init(patience: Duration) { self.patience = patience }
+
+    /// Removes the plan. Running it again does nothing.
+    /// - Throws: `failed` with the first step that failed; the others have been tried.
+    public func uninstall() async throws(InterceptionError) -> Report {
+        try Installer.requireRoot()
+        let kernel = try await KernelState.read()
+        let state = try InstallState.load()
+        var done: [String] = []
+        var cut = 0
+        let stop = stopSteps(kernel, state)
+        if !stop.isEmpty {
+            try await stop.perform()
+            done += stop.map(\.summary)
+            cut = await waitForConnections()
+        }
+        let steps = removalSteps(kernel, state)
+        var complaints: [String] = []
+        for step in steps {
+            if let complaint = await step.action.perform() {
+                complaints.append("\(step.summary): \(complaint)")
+            } else {
+                done.append(step.summary)
+            }
+        }
+        complaints += await removeCreatedTables(state)
+        guard complaints.isEmpty else {
+            throw .failed(step: "uninstall", cause: complaints.joined(separator: "; "), leftBehind: [])
+        }
+        try InstallState.remove()
+        return Report(steps: done, connectionsCut: cut)
+    }
+
+    // MARK: steps
+
+    /// Empties the chains that take new connections.
+    private func stopSteps(_ kernel: KernelState, _ state: InstallState?) -> [Step] {
+        var steps: [Step] = []
+        if let listing = kernel.nftListing {
+            let chains = RulePlan.chainsOfNewConnections.filter { listing.contains("chain \($0) {") }
+            let text = chains.map { "flush chain inet \(RulePlan.tableName) \($0)\n" }.joined()
+            steps.append(
+                Step("take no new connections (nft)", .run(Command("nft", ["-f", "-"], input: text))))
+        }
+        for (set, listing) in kernel.iptables.sorted(by: { "\($0.key)" < "\($1.key)" }) {
+            let chain = XtablesRules.chainPrefix + "DECIDE"
+            guard listing.chains(in: "mangle").contains(chain) else { continue }
+            let text = "*mangle\n-F \(chain)\nCOMMIT\n"
+            steps.append(Step("take no new connections (\(set))", .run(set.restore(text))))
+        }
+        return steps
+    }
+
+    private func removalSteps(_ kernel: KernelState, _ state: InstallState?) -> [Step] {
+        var steps: [Step] = []
+        if kernel.nftListing != nil {
+            steps.append(
+                Step(
+                    "nft table inet \(RulePlan.tableName): delete",
+                    .run(Command("nft", ["delete", "table", "inet", RulePlan.tableName]))))
+        }
+        for (set, present) in kernel.iptables.sorted(by: { "\($0.key)" < "\($1.key)" }) {
+            steps.append(.removal(of: present, set: set))
+        }
+        for family in [IPAddress.Family.v4, .v6] {
+            for rule in ownRules(kernel, family, state) { steps.append(.rule(family, rule, add: false)) }
+            if kernel.hasLocalRoute(family) { steps.append(.route(family, add: false)) }
+        }
+        for sysctl in state?.sysctls ?? [] {
+            // A value that somebody has changed since is theirs.
+            guard let former = state?.sysctlsBefore[sysctl.name], kernel.sysctls[sysctl.name] == sysctl.value,
+                former != sysctl.value
+            else { continue }
+            steps.append(
+                Step("sysctl \(sysctl.name) -> \(former)", .write(path: sysctl.path, value: former)))
+        }
+        return steps
+    }
+
+    /// Rules that are ours: those of the state, or without one those under our preferences that have their shape.
+    private func ownRules(_ kernel: KernelState, _ family: IPAddress.Family, _ state: InstallState?) -> [RoutingRule] {
+        let present = (kernel.rules[family] ?? []).compactMap(\.ours)
+        if let state { return present.filter { state.rules.contains($0) } }
+        let guide = present.first { $0.priority == 100 && $0.table == RulePlan.localTable && $0.inputDevice == nil }
+        return present.filter { rule in
+            switch rule.priority {
+            case 99:
+                rule.inputDevice == "lo" && rule.table == RoutingRule.mainTable && rule.mark == rule.mask
+                    && rule.mark == guide?.mark
+            case 100, 102: rule.table == RulePlan.localTable && rule.inputDevice == nil
+            default: false
+            }
+        }
+    }
+
+    /// iptables-nft makes the tables it is asked to write to. Those that we made and nobody uses are taken away again;
+    /// the legacy tables cannot be.
+    private func removeCreatedTables(_ state: InstallState?) async -> [String] {
+        var complaints: [String] = []
+        for set in Xtables.all where set.variant == .nft {
+            let created = (state?.tablesCreated ?? []).filter { $0.hasPrefix("\(set)/") }
+            guard !created.isEmpty, let saved = await set.saved() else { continue }
+            for table in created.compactMap({ $0.split(separator: "/").last.map(String.init) }) {
+                guard Self.isUnused(table, in: saved) else { continue }
+                let family = set.family == .v4 ? "ip" : "ip6"
+                let result = await Tool.run(Command("nft", ["delete", "table", family, table]))
+                if !result.succeeded { complaints.append("nft table \(family) \(table): \(result.complaint)") }
+            }
+        }
+        return complaints
+    }
+
+    /// Whether a table of `iptables-save` has built-in chains with policy ACCEPT and nothing else.
+    static func isUnused(_ table: String, in saved: String) -> Bool {
+        var current: Substring = ""
+        for line in saved.split(separator: "\n") {
+            if line.first == "*" { current = line.dropFirst() }
+            guard current == table else { continue }
+            if line.first == "-" { return false }
+            if line.first == ":", !line.contains(" ACCEPT ") { return false }
+        }
+        return true
+    }
+
+    // MARK: waiting
+
+    /// Waits until no proxied connection is left, at most `patience`; how many are left then.
+    private func waitForConnections() async -> Int {
+        let clock = ContinuousClock()
+        let deadline = clock.now.advanced(by: patience)
+        while true {
+            let count = await ProxiedConnections.count()
+            if count == 0 || clock.now >= deadline { return count }
+            do { try await clock.sleep(for: .milliseconds(200)) } catch { return count }
+        }
+    }
+}
