@@ -101,6 +101,15 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings),
+
+        // MARK: lab
+        .systemLibrary(name: "CLab", path: "tools/lab/CLab"),
+        .target(name: "Lab", dependencies: ["CLab", "Model"], path: "tools/lab/Lab", swiftSettings: settings),
+        .executableTarget(
+            name: "apus-lab",
+            dependencies: ["Lab", "Model", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "tools/lab/apus-lab", swiftSettings: settings),
+        .testTarget(name: "NodeTests", dependencies: ["Lab", "Model"], swiftSettings: settings),
     ]
 )
 
