@@ -94,6 +94,24 @@ public final class LabProcess: Sendable {
     /// What it wrote to standard error so far.
     public var errors: String { Self.text(of: errorPath) }
 
+    /// Raises this process's limit of descriptors (children inherit it) as far as allowed; what it is now.
+    public static func raiseDescriptorLimit(to wanted: UInt) throws(LabError) -> UInt {
+        var limit = rlimit()
+        // Sound: both calls use the structure for their own length only.
+        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+            throw LabError("getrlimit", code: errno)
+        }
+        guard limit.rlim_cur < wanted else { return limit.rlim_cur }
+        var raised = rlimit(rlim_cur: wanted, rlim_max: max(limit.rlim_max, wanted))
+        // Only root may raise the hard limit; the soft one may always go up to it.
+        // Sound: as above.
+        if unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &raised) == 0 { return wanted }
+        limit.rlim_cur = limit.rlim_max
+        // Sound: as above.
+        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return limit.rlim_cur
+    }
+
     private static func text(of path: String) -> String {
         guard let data = FileManager.default.contents(atPath: path) else { return "" }
         return String(decoding: data, as: UTF8.self)

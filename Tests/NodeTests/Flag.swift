@@ -1,0 +1,10 @@
+import Synchronization
+
+/// Tells background jobs to stop.
+final class Flag: Sendable {
+    private let value = Atomic<Bool>(false)
+
+    var isSet: Bool { value.load(ordering: .relaxed) }
+
+    func set() { value.store(true, ordering: .relaxed) }
+}

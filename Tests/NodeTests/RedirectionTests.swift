@@ -1,0 +1,143 @@
+import Foundation
+import Lab
+import Model
+import Testing
+
+/// `apusctl redirect` on a live host.
+extension NodeTests {
+    @Suite struct RedirectionTests {
+        /// What uninstall has to bring back: rules of every kind, routes, links and sysctls.
+        private func state(of host: Node) throws -> [String] {
+            let commands = [
+                ["nft", "-s", "list", "ruleset"], ["ip", "rule"], ["ip", "-6", "rule"],
+                ["ip", "route", "show", "table", "all"],
+                ["ip", "-6", "route", "show", "table", "all"], ["ip", "-br", "link"], ["iptables-legacy-save"],
+                [
+                    "sysctl", "-a", "--pattern",
+                    "^net\\.ipv[46]\\.(conf\\.[^.]*\\.(rp_filter|src_valid_mark|accept_local|route_localnet|forwarding)|tcp_|ip_|fwmark)",
+                ],
+            ]
+            return try commands.flatMap { command in
+                try host.run(command).required().output.split(separator: "\n").map(String.init)
+                    .filter { !$0.hasPrefix("#") }.map { "\(command[0]): \($0)" }
+            }
+        }
+
+        @Test(arguments: Mesh.Backend.allCases)
+        func uninstallLeavesTheHostAsFound(backend: Mesh.Backend) throws {
+            try withMesh({
+                $0.isInstalled = false
+                $0.prepare = { lab in
+                    // Makes the nat table and its chains exist, so that only what Apus adds can differ.
+                    let service = KubeProxy.Service(nodePort: 30080, endpoint: SocketAddress(PodName.a2.v4, 8080))
+                    try KubeProxy([service]).install(on: lab[.a])
+                }
+            }) { mesh in
+                let before = try state(of: mesh.lab[.a])
+                try mesh.a.redirect("install", ["--backend", backend.rawValue]).required()
+                #expect(try state(of: mesh.lab[.a]) != before)
+                try mesh.a.redirect("uninstall").required()
+                let left = try state(of: mesh.lab[.a]).difference(from: before)
+                // Empty iptables tables and chains that the kernel made for the tools stay, and carry no rule.
+                let changes = left.filter { !"\($0)".contains("chain") && !"\($0)".contains("table") }
+                #expect(
+                    left.isEmpty
+                        || changes.allSatisfy { "\($0)".contains("}") || "\($0)".contains("type filter hook") },
+                    "\(left)")
+                let server = try mesh.lab[.b1].echo()
+                try mesh.lab[.a1].connect(to: SocketAddress(PodName.b1.v4, 8080)).exchange()
+                #expect(server.accepted == 1)
+                #expect(try mesh.a.accessLog().isEmpty)
+            }
+        }
+
+        @Test(arguments: Mesh.Backend.allCases)
+        func installAndUninstallTouchNoLiveConnection(backend: Mesh.Backend) throws {
+            try withMesh({ $0.isInstalled = false }) { mesh in
+                let server = try mesh.lab[.b1].echo()
+                let target = SocketAddress(PodName.b1.v4, 8080)
+                let direct = try mesh.lab[.a1].connect(to: target)
+                try direct.exchange()
+                for proxy in mesh.proxies { try proxy.redirect("install", ["--backend", backend.rawValue]).required() }
+                try echo("installed", over: direct)
+                let proxied = try mesh.lab[.a1].connect(to: target)
+                try proxied.exchange()
+                // It waits for proxied connections, so they must be able to go on, and to end, while it does.
+                let uninstall = Background { try mesh.a.redirect("uninstall") }
+                let isDirect = try eventually {
+                    let greeting = try mesh.lab[.a1].connect(to: target).exchange()
+                    return try mesh.b.record { $0.source == "\(greeting.peer)" }.client?.hasPrefix("\(PodName.a1.v4)")
+                        == true
+                        && mesh.a.accessLog().isEmpty
+                }
+                #expect(isDirect)
+                try echo("uninstalling", over: direct)
+                try echo("uninstalling", over: proxied)
+                proxied.close()
+                try uninstall.value().required()
+                try echo("uninstalled", over: direct)
+                #expect(server.active >= 1)
+            }
+        }
+
+        private func echo(_ text: String, over socket: LabSocket) throws {
+            try socket.send(text + "\n")
+            #expect(try socket.receiveLine() == text)
+        }
+
+        @Test(arguments: Mesh.Backend.allCases)
+        func reinstallUnderLoad(backend: Mesh.Backend) throws {
+            try withMesh({ $0.backend = backend }) { mesh in
+                let server = try mesh.lab[.b1].echo()
+                let isDone = Flag()
+                let clients = (0..<3).map { _ in
+                    Background {
+                        var count = 0
+                        while !isDone.isSet {
+                            try mesh.lab[.a1].connect(to: SocketAddress(PodName.b1.v4, 8080)).exchange()
+                            count += 1
+                        }
+                        return count
+                    }
+                }
+                for _ in 0..<10 { try mesh.a.redirect("install", ["--backend", backend.rawValue]).required() }
+                isDone.set()
+                let count = try clients.map { try $0.value() }.reduce(0, +)
+                #expect(count > 10)
+                #expect(server.accepted == count)
+                let status = try mesh.a.redirect("status")
+                #expect(status.succeeded, "\(status)")
+            }
+        }
+
+        @Test(arguments: Mesh.Backend.allCases)
+        func statusNamesWhatIsMissing(backend: Mesh.Backend) throws {
+            try withMesh({ $0.backend = backend }) { mesh in
+                let whole = try mesh.a.redirect("status")
+                #expect(whole.succeeded, "\(whole)")
+                try mesh.lab[.a].run(["ip", "rule", "del", "pref", "100"]).required()
+                let broken = try mesh.a.redirect("status")
+                #expect(broken.exit == .status(1), "\(broken)")
+                #expect(broken.output.contains("100"), "\(broken)")
+                try mesh.a.redirect("install", ["--backend", backend.rawValue]).required()
+                let repaired = try mesh.a.redirect("status")
+                #expect(repaired.succeeded, "\(repaired)")
+            }
+        }
+
+        /// With bridged pods and bridge-nf-call-iptables=1 interception would break their traffic: refused, nothing changed.
+        @Test func refusesBridgedPodsSeenByIptables() throws {
+            try withMesh({
+                $0.form = .bridge
+                $0.isInstalled = false
+                $0.prepare = { try $0[.a].namespace.set(sysctls: [("net/bridge/bridge-nf-call-iptables", "1")]) }
+            }) { mesh in
+                let before = try mesh.lab[.a].run(["nft", "list", "tables"]).output
+                let refused = try mesh.a.redirect("install")
+                #expect(refused.exit == .status(1), "\(refused)")
+                #expect(refused.errors.contains("bridge-nf-call-iptables"), "\(refused)")
+                #expect(try mesh.lab[.a].run(["nft", "list", "tables"]).output == before)
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import Foundation
+import Model
+
+/// One line of the JSON access log: a connection that has ended.
+public struct AccessRecord: Decodable, Sendable {
+    /// The snapshot's number the connection was matched by.
+    public var generation: Int?
+    /// The pod whose table decided: the client's for outbound, the server's for inbound.
+    public var pod: String?
+    /// The server's pod when it is on the same host.
+    public var destinationPod: String?
+    /// outbound, inbound or listener.
+    public var direction: String?
+    /// The downstream peer, `address:port`.
+    public var client: String?
+    /// What it dialled.
+    public var originalDestination: String?
+    /// The cluster that was picked from.
+    public var cluster: String?
+    /// Where the proxy connected to.
+    public var endpoint: String?
+    /// What it connected from.
+    public var source: String?
+    /// Client to server.
+    public var bytesSent: Int?
+    /// Server to client.
+    public var bytesReceived: Int?
+    /// From accept to end.
+    public var durationMilliseconds: Double?
+    /// Why it did not end as it should, or `-`.
+    public var responseFlag: String?
+    /// Which side ended it.
+    public var closedBy: String?
+
+    /// The client's address without port.
+    public var clientAddress: IPAddress? { client.flatMap { SocketAddress($0)?.address } }
+    /// The bound source address without port.
+    public var sourceAddress: IPAddress? { source.flatMap { SocketAddress($0)?.address } }
+
+    /// Parses a log; the last line may still be being written.
+    static func parse(_ text: String) throws(LabError) -> [AccessRecord] {
+        var records: [AccessRecord] = []
+        for line in text.split(separator: "\n", omittingEmptySubsequences: true) {
+            do {
+                records.append(try JSONDecoder().decode(AccessRecord.self, from: Data(line.utf8)))
+            } catch {
+                guard line.endIndex == text.endIndex else { throw LabError("access log: \(line): \(error)") }
+            }
+        }
+        return records
+    }
+}

@@ -1,0 +1,66 @@
+import Model
+
+/// One lab host's configuration file: the parts every host needs, and tables in the file's own notation.
+public struct ProxyConfiguration: Sendable {
+    /// Whose.
+    public var host: HostName
+    /// Data-plane threads.
+    public var workers = 1
+    /// What happens to new connections when nobody listens: direct or drop.
+    public var policy = "direct"
+    /// Source ports of upstream connections.
+    public var sourcePorts = "10240-19999"
+    /// How long SIGTERM waits for connections.
+    public var drainTimeout = "5s"
+    /// Outbound entries by pod, each one YAML flow mapping: `{match: {ports: [25]}, deny: true}`.
+    public var outbound: [PodName: [String]] = [:]
+    /// Inbound entries by pod.
+    public var inbound: [PodName: [String]] = [:]
+    /// A pod's limits: `{connections: 10}`.
+    public var limits: [PodName: String] = [:]
+    /// Clusters, each one YAML flow mapping.
+    public var clusters: [String] = []
+    /// Further top-level text, as `passthrough: {connectTimeout: 300ms}`.
+    public var extra = ""
+
+    /// A configuration without tables: everything goes to its original destination.
+    public init(_ host: HostName) { self.host = host }
+
+    /// A pod's name in the configuration.
+    public static func name(of pod: PodName) -> String { "shop/\(pod.description.lowercased())" }
+
+    /// The file's text.
+    public func text(accessLog: String) -> String {
+        """
+        version: 1
+        node: {name: node-\(host.description.lowercased()), mode: local}
+        workers: \(workers)
+        drainTimeout: \(drainTimeout)
+        admin: {address: 127.0.0.1, port: \(Self.adminPort)}
+        accessLog: {path: \(accessLog), format: json}
+        interception:
+          sourcePorts: \(sourcePorts)
+          podCIDRs: [\(host.podCIDRs.joined(separator: ", "))]
+        failover: {policy: [\(policy)]}
+        pods:
+        \(host.pods.map(pod).joined(separator: "\n"))
+        clusters: \(list(clusters, indent: "  "))
+        \(extra)
+
+        """
+    }
+
+    static let adminPort: UInt16 = 15000
+
+    private func pod(_ pod: PodName) -> String {
+        var lines = ["  - name: \(Self.name(of: pod))", "    addresses: [\(pod.v4), \"\(pod.v6)\"]"]
+        lines.append("    outbound: \(list(outbound[pod] ?? [], indent: "      "))")
+        lines.append("    inbound: \(list(inbound[pod] ?? [], indent: "      "))")
+        if let limits = limits[pod] { lines.append("    limits: \(limits)") }
+        return lines.joined(separator: "\n")
+    }
+
+    private func list(_ entries: [String], indent: String) -> String {
+        entries.isEmpty ? "[]" : entries.map { "\n\(indent)- \($0)" }.joined()
+    }
+}
