@@ -48,7 +48,7 @@ extension NodeTests {
                 try held.exchange()
                 #expect(try shortConnections(50, from: .a1, mesh.lab).failed == 0)
                 try mesh.a.kill()
-                let status = try mesh.a.redirect("status")
+                let status = try mesh.redirect("status", mesh.a)
                 #expect(status.succeeded, "the rules are whole: \(status)")
                 let lines = try mesh.a.accessLog().count
                 let after = try shortConnections(75, from: .a1, mesh.lab)

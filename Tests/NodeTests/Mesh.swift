@@ -8,6 +8,7 @@ struct Mesh {
     let lab: Lab
     let a: ProxyHost
     let b: ProxyHost
+    let backend: Backend
 
     /// The rule backends every behaviour must be the same with.
     enum Backend: String, CaseIterable {
@@ -36,11 +37,11 @@ func withMesh(_ change: (inout MeshPlan) -> Void = { _ in }, _ body: (Mesh) thro
     let lab = try Lab.up(form: plan.form)
     defer { lab.down() }
     try plan.prepare(lab)
-    let mesh = try Mesh(lab: lab, a: ProxyHost(plan.a, in: lab), b: ProxyHost(plan.b, in: lab))
+    let mesh = try Mesh(lab: lab, a: ProxyHost(plan.a, in: lab), b: ProxyHost(plan.b, in: lab), backend: plan.backend)
     do {
         for proxy in mesh.proxies {
             try proxy.start()
-            if plan.isInstalled { try proxy.redirect("install", ["--backend", plan.backend.rawValue]).required() }
+            if plan.isInstalled { try mesh.redirect("install", proxy).required() }
         }
         try body(mesh)
         for proxy in mesh.proxies { try requireNoTrap(proxy) }
@@ -59,6 +60,11 @@ private func requireNoTrap(_ proxy: ProxyHost) throws {
 }
 
 extension Mesh {
+    /// `apusctl redirect VERB` on a proxy's host, with the mesh's backend.
+    func redirect(_ verb: String, _ proxy: ProxyHost) throws -> CommandResult {
+        try proxy.redirect(verb, ["--backend", backend.rawValue])
+    }
+
     /// Dials, reads the greeting, exchanges a line; what the server saw and the log line of `proxy` for it.
     @discardableResult
     func observe(
