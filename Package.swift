@@ -103,7 +103,7 @@ let package = Package(
             swiftSettings: settings),
 
         // MARK: lab
-        .systemLibrary(name: "CLab", path: "tools/lab/CLab"),
+        .target(name: "CLab", path: "tools/lab/CLab"),
         .target(name: "Lab", dependencies: ["CLab", "Model"], path: "tools/lab/Lab", swiftSettings: settings),
         .executableTarget(
             name: "apus-lab",

@@ -74,7 +74,7 @@ extension NodeTests {
                 let greeting = try mesh.lab[.a1].connect(to: SocketAddress(Self.clusterIP, 80)).exchange()
                 #expect(greeting.app == "A2")
                 #expect(greeting.peer.address == PodName.a1.v4)
-                _ = try mesh.a.record { $0.direction == "inbound" && $0.pod == "shop/a2" }
+                _ = try mesh.a.record { $0.direction == "inbound" && $0.destinationPod == "shop/a2" }
                 mesh.expectReset(from: mesh.lab[.a1], to: SocketAddress(Self.clusterIP, 8081))
                 #expect(allowed.accepted == 1)
                 #expect(denied.accepted == 0)
@@ -102,7 +102,7 @@ extension NodeTests {
                     let record = try eventually {
                         try mesh.a.accessLog().dropFirst(before).first { $0.direction == "inbound" }
                     }
-                    #expect(record?.pod == "shop/a2", "from \(client.name)")
+                    #expect(record?.destinationPod == "shop/a2", "from \(client.name)")
                     mesh.expectReset(from: client, to: SocketAddress(HostName.a.v4, 30081), "from \(client.name)")
                 }
                 #expect(allowed.accepted == 3)

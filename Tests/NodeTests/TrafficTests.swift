@@ -40,7 +40,7 @@ extension NodeTests {
             // The other host's proxy saw the first one's upstream connection, and the server saw the second one's.
             let inbound = try (to.host == .a ? mesh.a : mesh.b).record { $0.client == "\(source)" }
             #expect(inbound.direction == "inbound")
-            #expect(inbound.pod == ProxyConfiguration.name(of: to))
+            #expect(inbound.destinationPod == ProxyConfiguration.name(of: to))
             #expect(inbound.source == "\(greeting.peer)")
             #expect(ProxyConfiguration.inboundPorts.contains(greeting.peer.port), "inbound leg: \(greeting.peer)")
         }

@@ -5,9 +5,9 @@ import Model
 public struct AccessRecord: Decodable, Sendable {
     /// The snapshot's number the connection was matched by.
     public var generation: Int?
-    /// The pod whose table decided: the client's for outbound, the server's for inbound.
+    /// The client's pod when it is on this host.
     public var pod: String?
-    /// The server's pod when it is on the same host.
+    /// The server's pod when it is on this host.
     public var destinationPod: String?
     /// outbound, inbound or listener.
     public var direction: String?

@@ -64,7 +64,8 @@ extension Demo {
         guard let record = found else {
             throw DemoReport.Failure(description: "host \(proxy.host.name): no \(direction) line in the access log")
         }
-        guard record.pod == ProxyConfiguration.name(of: pod), record.originalDestination == "\(target)",
+        let known = direction == "outbound" ? record.pod : record.destinationPod
+        guard known == ProxyConfiguration.name(of: pod), record.originalDestination == "\(target)",
             record.clientAddress == client, record.sourceAddress == client
         else {
             throw DemoReport.Failure(
@@ -76,7 +77,7 @@ extension Demo {
     }
 
     private func row(_ title: String, _ hop: String, _ record: AccessRecord) -> [String] {
-        let pods = [record.pod, record.destinationPod.map { "to \($0)" }].compactMap(\.self).joined(separator: " ")
+        let pods = [record.pod, record.destinationPod].compactMap(\.self).joined(separator: " -> ")
         return [
             title, hop, record.client ?? "?", record.originalDestination ?? "?", pods, record.cluster ?? "-",
             record.endpoint ?? "?",

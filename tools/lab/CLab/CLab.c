@@ -1,10 +1,7 @@
-// What the lab needs from Linux and Swift's Glibc module does not show (GNU extensions), or shows only through
-// untyped pointers. Addresses cross as numbers in the mapped form of `Model.IPAddress`. No logic.
-// Every function returns what the system call returns, or a negative errno.
-#pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
+// See CLab.h. Apart from Swift, whose view of the C library must not meet _GNU_SOURCE.
+#define _GNU_SOURCE
+#include "CLab.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,24 +18,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct clab_address {
-    int32_t error;  // 0, or a negative errno
-    uint64_t high;
-    uint64_t low;
-    uint16_t port;
-};
-
-struct clab_event {
-    int32_t fd;
-    uint32_t events;
-};
-
-static inline int clab_result(long value) { return value < 0 ? -errno : (int)value; }
+static int clab_result(long value) { return value < 0 ? -errno : (int)value; }
 
 // Moves the calling thread, and only it, into the network namespace behind the descriptor.
-static inline int clab_enter_network(int fd) { return clab_result(setns(fd, CLONE_NEWNET)); }
+int clab_enter_network(int fd) { return clab_result(setns(fd, CLONE_NEWNET)); }
 
-static inline socklen_t clab_fill(struct sockaddr_storage *out, uint64_t high, uint64_t low, uint16_t port) {
+static socklen_t clab_fill(struct sockaddr_storage *out, uint64_t high, uint64_t low, uint16_t port) {
     memset(out, 0, sizeof *out);
     if (high == 0 && low >> 32 == 0xffff) {
         struct sockaddr_in *v4 = (struct sockaddr_in *)out;
@@ -57,7 +42,7 @@ static inline socklen_t clab_fill(struct sockaddr_storage *out, uint64_t high, u
     return sizeof *v6;
 }
 
-static inline struct clab_address clab_unfill(const struct sockaddr_storage *in) {
+static struct clab_address clab_unfill(const struct sockaddr_storage *in) {
     struct clab_address out = {0, 0, 0, 0};
     if (in->ss_family == AF_INET) {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)in;
@@ -74,39 +59,39 @@ static inline struct clab_address clab_unfill(const struct sockaddr_storage *in)
     return out;
 }
 
-static inline int clab_stream_socket(int v6) {
+int clab_stream_socket(int v6) {
     return clab_result(socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
 }
 
-static inline int clab_datagram_socket(int v6) {
+int clab_datagram_socket(int v6) {
     return clab_result(socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 }
 
-static inline int clab_option(int fd, int level, int name, int value) {
+int clab_option(int fd, int level, int name, int value) {
     return clab_result(setsockopt(fd, level, name, &value, sizeof value));
 }
 
-static inline int clab_timeouts(int fd, int64_t milliseconds) {
+int clab_timeouts(int fd, int64_t milliseconds) {
     struct timeval time = {milliseconds / 1000, (milliseconds % 1000) * 1000};
     if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time) < 0) return -errno;
     return clab_result(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time));
 }
 
-static inline int clab_bind(int fd, uint64_t high, uint64_t low, uint16_t port) {
+int clab_bind(int fd, uint64_t high, uint64_t low, uint16_t port) {
     struct sockaddr_storage address;
     socklen_t length = clab_fill(&address, high, low, port);
     return clab_result(bind(fd, (struct sockaddr *)&address, length));
 }
 
-static inline int clab_connect(int fd, uint64_t high, uint64_t low, uint16_t port) {
+int clab_connect(int fd, uint64_t high, uint64_t low, uint16_t port) {
     struct sockaddr_storage address;
     socklen_t length = clab_fill(&address, high, low, port);
     return clab_result(connect(fd, (struct sockaddr *)&address, length));
 }
 
-static inline int clab_accept(int fd, int flags) { return clab_result(accept4(fd, 0, 0, flags | SOCK_CLOEXEC)); }
+int clab_accept(int fd, int flags) { return clab_result(accept4(fd, 0, 0, flags | SOCK_CLOEXEC)); }
 
-static inline struct clab_address clab_name(int fd, int peer) {
+struct clab_address clab_name(int fd, int peer) {
     struct sockaddr_storage address;
     socklen_t length = sizeof address;
     memset(&address, 0, sizeof address);
@@ -116,15 +101,15 @@ static inline struct clab_address clab_name(int fd, int peer) {
 }
 
 // An abortive close: the peer sees RST.
-static inline void clab_reset(int fd) {
+void clab_reset(int fd) {
     struct linger now = {1, 0};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     close(fd);
 }
 
-static inline int clab_epoll_create(void) { return clab_result(epoll_create1(EPOLL_CLOEXEC)); }
+int clab_epoll_create(void) { return clab_result(epoll_create1(EPOLL_CLOEXEC)); }
 
-static inline int clab_epoll_set(int epoll, int operation, int fd, uint32_t events) {
+int clab_epoll_set(int epoll, int operation, int fd, uint32_t events) {
     struct epoll_event event;
     memset(&event, 0, sizeof event);
     event.events = events;
@@ -132,7 +117,7 @@ static inline int clab_epoll_set(int epoll, int operation, int fd, uint32_t even
     return clab_result(epoll_ctl(epoll, operation, fd, &event));
 }
 
-static inline int clab_epoll_wait(int epoll, struct clab_event *out, int capacity, int milliseconds) {
+int clab_epoll_wait(int epoll, struct clab_event *out, int capacity, int milliseconds) {
     struct epoll_event events[256];
     int count = epoll_wait(epoll, events, capacity < 256 ? capacity : 256, milliseconds);
     if (count < 0) return -errno;
@@ -143,13 +128,9 @@ static inline int clab_epoll_wait(int epoll, struct clab_event *out, int capacit
     return count;
 }
 
-static const uint32_t CLAB_IN = EPOLLIN;
-static const uint32_t CLAB_OUT = EPOLLOUT;
-static const int CLAB_ADD = EPOLL_CTL_ADD;
-static const int CLAB_CHANGE = EPOLL_CTL_MOD;
 
 // Starts a program found by PATH, with these descriptors as 0, 1 and 2 and default signals; its pid, or -errno.
-static inline int clab_spawn(char *const argv[], int input, int output, int error) {
+int clab_spawn(char *const argv[], int input, int output, int error) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none, all;
@@ -171,7 +152,7 @@ static inline int clab_spawn(char *const argv[], int input, int output, int erro
 }
 
 // -EAGAIN while the child runs; then its exit status, or 256 + the signal that ended it.
-static inline int clab_reap(int pid) {
+int clab_reap(int pid) {
     int status = 0;
     int done = waitpid(pid, &status, WNOHANG);
     if (done < 0) return -errno;
