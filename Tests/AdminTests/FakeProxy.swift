@@ -52,7 +52,7 @@ final class FakeProxy: ProxyInspecting {
 
     var snapshot: Snapshot? { state.withLock(\.snapshot) }
     var phase: ProxyPhase { state.withLock(\.phase) }
-    var pairSeries: [PairSeries] { state.withLock(\.pairs) }
+    var pairSeries: [PairSeries] { state.withLock(\.pairSeries) }
     var listeners: [ListenerView] {
         [ListenerView(name: "outbound", address: SocketAddress(.loopbackV4, 15001), workers: 2, slot: 0)]
     }

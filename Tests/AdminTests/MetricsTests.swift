@@ -76,7 +76,7 @@ import Testing
         let cart = proxy.podSlot("shop/cart")
         let web = proxy.clusterSlot("web")
         proxy.set {
-            $0.pairs = [PairSeries(slot: 0, pod: nil, cluster: nil), PairSeries(slot: 1, pod: cart, cluster: web)]
+            $0.pairSeries = [PairSeries(slot: 0, pod: nil, cluster: nil), PairSeries(slot: 1, pod: cart, cluster: web)]
         }
         proxy.workerStatistics[0].pairs.add(2, slot: 0, counter: 0)
         proxy.workerStatistics[1].pairs.add(3, slot: 1, counter: 0)
