@@ -45,7 +45,7 @@ struct DocumentLimitTests {
         let problems = #expect(throws: ConfigurationProblems.self) {
             try ConfigurationLoader(file: "f", environment: [:]).load(Array("version: 1\n".utf8) + padding)
         }
-        let text = "f:1:1: the file is too large: 67108875 bytes, expected at most 64 MiB"
+        let text = "f:1:1: the file is too large: 16777227 bytes, expected at most 16 MiB"
         #expect(problems?.description == text)
     }
 
