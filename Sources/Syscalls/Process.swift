@@ -15,3 +15,14 @@ public enum ProcessLimits {
     /// Cores this process may run on, at least one.
     public static var usableCores: Int { max(1, Int(apus_usable_cores())) }
 }
+
+/// The memory of this process.
+public enum ProcessMemory {
+    /// Gives back what only start-up or a reload needed: free heap pages (a YAML tree of 10,000 pods left 112 MB of
+    /// them), and mapped code that runs once. Code that still runs comes back page by page out of the page cache, so
+    /// call it when the process has settled, not in the middle of work.
+    public static func giveBack() {
+        apus_trim_heap()
+        apus_release_code()
+    }
+}

@@ -47,6 +47,7 @@ struct Node {
             // Last: the host's rules send traffic here from this moment on.
             try server.openListeners()
             logger.info("serving", metadata: Self.facts(server))
+            ProcessMemory.giveBack()
             group.addTask { await obey(signals, server, accessLog) }
             // The first to end is the signal task, when the process is done, or a part that failed.
             try await group.next()

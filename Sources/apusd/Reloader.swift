@@ -31,6 +31,8 @@ actor Reloader: ConfigurationSink {
             let snapshot = try next.compile(configuration, oldestGenerationInUse: server.oldestGenerationInUse)
             try await server.apply(snapshot)
             compiler = next
+            // The text, its tree and the snapshot before are garbage now.
+            ProcessMemory.giveBack()
             accessLog.apply(configuration.accessLog)
             readiness.applied(restartNeeded: restartNeeded, at: now)
             logger.info("configuration applied", metadata: ["generation": "\(snapshot.generation)"])

@@ -66,4 +66,9 @@ int apus_set_descriptor_limit(uint64_t soft, uint64_t hard);
 int apus_usable_cores(void);
 void apus_name_thread(const char *name);
 
+// Gives free heap pages back to the kernel.
+void apus_trim_heap(void);
+// Unmaps the pages of code from this process; they stay in the page cache, and each comes back when it next runs.
+void apus_release_code(void);
+
 #endif
