@@ -136,7 +136,7 @@ struct AdminResponse: Sendable {
 
     static func json(_ status: Int, _ value: some Encodable) -> AdminResponse {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         // Views hold strings, integers and booleans, which always have a JSON form.
         guard let data = try? encoder.encode(value) else {
             return AdminResponse(status: 500, contentType: "text/plain", body: Array("cannot be put into JSON\n".utf8))

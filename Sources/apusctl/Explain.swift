@@ -36,7 +36,7 @@ struct Explain: AsyncParsableCommand {
             let explanation = try Explanation(from: from, to: to, snapshot: snapshot, shared: nil)
             guard options.json else { return print(Self.words(explanation)) }
             let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             print(String(decoding: try encoder.encode(explanation), as: UTF8.self))
         } catch {
             standardError("apusctl: \(error)")
