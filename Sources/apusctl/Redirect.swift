@@ -1,5 +1,4 @@
 import ArgumentParser
-import Control
 import Foundation
 import Interception
 import Model
@@ -20,7 +19,7 @@ struct Redirect: AsyncParsableCommand {
         var xtablesOnly = false
 
         func installer(_ path: String) throws -> Installer {
-            let configuration = try ConfigurationFile.load(path: path)
+            let configuration = try loadConfiguration(path)
             guard let interception = configuration.interception else { throw NoInterception(path: path) }
             let options = Installer.Options(backend: backend, variant: iptablesVariant, onlyXtables: xtablesOnly)
             return Installer(interception: interception, failover: configuration.failover, options: options)
@@ -146,8 +145,6 @@ private func failing<Result>(_ body: () async throws -> Result) async throws -> 
         return try await body()
     } catch let error as InterceptionError {
         throw ending(error, 1)
-    } catch let error as ConfigurationProblems {
-        throw ending(error, badConfiguration)
     } catch let error as NoInterception {
         throw ending(error, badConfiguration)
     }
@@ -157,6 +154,6 @@ private func failing<Result>(_ body: () async throws -> Result) async throws -> 
 private let badConfiguration: Int32 = 78
 
 private func ending(_ error: some CustomStringConvertible, _ status: Int32) -> ExitCode {
-    FileHandle.standardError.write(Data("\(error)\n".utf8))
+    standardError("\(error)")
     return ExitCode(status)
 }
