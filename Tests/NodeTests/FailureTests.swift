@@ -41,8 +41,9 @@ extension NodeTests {
             }
         }
 
-        @Test func clientHostsProxyIsKilled() throws {
-            try withMesh { mesh in
+        @Test(arguments: Mesh.Backend.usual)
+        func clientHostsProxyIsKilled(backend: Mesh.Backend) throws {
+            try withMesh({ $0.backend = backend }) { mesh in
                 let server = try mesh.lab[.b1].echo()
                 let held = try mesh.lab[.a1].connect(to: SocketAddress(PodName.b1.v4, 8080))
                 try held.exchange()
@@ -72,8 +73,12 @@ extension NodeTests {
             }
         }
 
-        @Test func policyDropRefusesWhenNobodyListens() throws {
-            try withMesh({ $0.a.policy = "drop" }) { mesh in
+        @Test(arguments: Mesh.Backend.usual)
+        func policyDropRefusesWhenNobodyListens(backend: Mesh.Backend) throws {
+            try withMesh({
+                $0.backend = backend
+                $0.a.policy = "drop"
+            }) { mesh in
                 let server = try mesh.lab[.b1].echo()
                 let target = SocketAddress(PodName.b1.v4, 8080)
                 try mesh.lab[.a1].connect(to: target).exchange()

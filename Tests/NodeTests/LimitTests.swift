@@ -83,12 +83,22 @@ extension NodeTests {
         }
 
         @Test func upstreamIsABlackHole() throws {
-            try withMesh({ $0.a.extra = "passthrough: {connectTimeout: 300ms}" }) { mesh in
-                try mesh.lab[.b].run(["ip", "route", "add", "blackhole", "10.2.0.99/32"]).required()
-                let hole = try #require(SocketAddress("10.2.0.99:8080"))
-                let time = mesh.expectReset(from: mesh.lab[.a1], to: hole)
-                #expect(time > .milliseconds(250), "the connect timeout is 300 ms")
-                #expect(time < .seconds(3), "the connect timeout is 300 ms")
+            let timeout = "passthrough: {connectTimeout: 300ms}"
+            try withMesh({
+                $0.a.extra = timeout
+                $0.b.extra = timeout
+                $0.prepare = { lab in
+                    for pod in [PodName.a2, .b1] {
+                        let drop = ["iptables", "-w", "5", "-A", "INPUT", "-p", "tcp", "--dport", "9999", "-j", "DROP"]
+                        try lab[pod].run(drop).required()
+                    }
+                }
+            }) { mesh in
+                for pod in [PodName.a2, .b1] {
+                    let time = mesh.expectReset(from: mesh.lab[.a1], to: SocketAddress(pod.v4, 9999))
+                    #expect(time > .milliseconds(250), "the connect timeout is 300 ms")
+                    #expect(time < .seconds(3), "the connect timeout is 300 ms")
+                }
             }
         }
 

@@ -10,9 +10,21 @@ struct Mesh {
     let b: ProxyHost
     let backend: Backend
 
-    /// The rule backends every behaviour must be the same with.
+    /// How the rules are written. Behaviour must be the same with all.
     enum Backend: String, CaseIterable {
-        case nft, iptables
+        case nft, iptables, iptablesLegacy, xtablesOnly
+
+        /// Those of hosts that have nf_tables.
+        static let usual = [nft, iptables]
+
+        var arguments: [String] {
+            switch self {
+            case .nft: ["--backend", "nft"]
+            case .iptables: ["--backend", "iptables"]
+            case .iptablesLegacy: ["--backend", "iptables", "--iptables-variant", "legacy"]
+            case .xtablesOnly: ["--backend", "iptables", "--xtables-only"]
+            }
+        }
     }
 
     var proxies: [ProxyHost] { [a, b] }
@@ -62,7 +74,7 @@ private func requireNoTrap(_ proxy: ProxyHost) throws {
 extension Mesh {
     /// `apusctl redirect VERB` on a proxy's host, with the mesh's backend.
     func redirect(_ verb: String, _ proxy: ProxyHost) throws -> CommandResult {
-        try proxy.redirect(verb, ["--backend", backend.rawValue])
+        try proxy.redirect(verb, backend.arguments)
     }
 
     /// Dials, reads the greeting, exchanges a line; what the server saw and the log line of `proxy` for it.

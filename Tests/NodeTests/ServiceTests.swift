@@ -14,7 +14,7 @@ extension NodeTests {
         }
 
         /// The pod's table knows nothing of the ClusterIP: it is dialled on as it is, and kube-proxy translates it.
-        @Test(arguments: KubeProxy.Order.allCases, Mesh.Backend.allCases)
+        @Test(arguments: KubeProxy.Order.allCases, Mesh.Backend.usual)
         func passedThroughClusterIP(order: KubeProxy.Order, backend: Mesh.Backend) throws {
             let services = [
                 Self.service(.b1),
@@ -111,7 +111,7 @@ extension NodeTests {
         }
 
         /// As the API server on a control-plane host: its replies must come back through the proxy, not by the pod's veth.
-        @Test(arguments: Mesh.Backend.allCases)
+        @Test(arguments: Mesh.Backend.usual)
         func clusterIPWhoseBackendIsTheHostItself(backend: Mesh.Backend) throws {
             let service = KubeProxy.Service(
                 clusterIP: Self.clusterIP, port: 443, endpoint: SocketAddress(HostName.a.v4, 6443))

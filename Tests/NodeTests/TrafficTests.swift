@@ -46,7 +46,7 @@ extension NodeTests {
         }
 
         /// The kubelet probes pods from the host: no proxy in between, and the host's own address at the pod.
-        @Test(arguments: Mesh.Backend.allCases)
+        @Test(arguments: Mesh.Backend.usual)
         func hostToPodIsUntouched(backend: Mesh.Backend) throws {
             try withMesh({
                 $0.backend = backend
