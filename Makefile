@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .PHONY: help setup build demo test lint sanitize fuzz bench format clean
 
-# The Swift runtime is linked in: one file to copy, and a quarter of the memory of an idle process less.
+# The Swift runtime is linked in: the programs can be copied to a host that has no toolchain.
 SWIFT_RELEASE_FLAGS ?= -c release --static-swift-stdlib
 # Warnings in our own targets are errors (Package.swift reads this); dependencies may warn.
 STRICT := APUS_WARNINGS_AS_ERRORS=1
