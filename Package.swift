@@ -2,8 +2,11 @@
 import PackageDescription
 
 /// Every Swift target: strict memory safety (each unsafe expression is marked and justified). The Swift 6
-/// language mode comes with the tools version. CI adds `-warnings-as-errors` on the command line.
-let settings: [SwiftSetting] = [.strictMemorySafety(), .enableUpcomingFeature("ExistentialAny")]
+/// language mode comes with the tools version. `make test` turns warnings of our own targets into errors: not
+/// `-warnings-as-errors` on the command line, which contradicts the `-suppress-warnings` that dependencies are built with.
+let strict: [SwiftSetting] =
+    Context.environment["APUS_WARNINGS_AS_ERRORS"] == "1" ? [.treatAllWarnings(as: .error)] : []
+let settings: [SwiftSetting] = [.strictMemorySafety(), .enableUpcomingFeature("ExistentialAny")] + strict
 
 let package = Package(
     name: "apus",
@@ -110,6 +113,9 @@ let package = Package(
             dependencies: ["Lab", "Model", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "tools/lab/apus-lab", swiftSettings: settings),
         .testTarget(name: "NodeTests", dependencies: ["Lab", "Model"], swiftSettings: settings),
+
+        // MARK: tidy
+        .testTarget(name: "TidyTests", dependencies: ["Control"], swiftSettings: settings),
     ]
 )
 

@@ -1,0 +1,57 @@
+# make help lists the targets. Everything that a target needs and the machine lacks is installed by tools/setup.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.PHONY: help setup build demo test lint sanitize fuzz bench format clean
+
+# The Swift runtime is linked in: the programs can be copied to a host that has no toolchain.
+SWIFT_RELEASE_FLAGS ?= -c release --static-swift-stdlib
+# Warnings in our own targets are errors (Package.swift reads this); dependencies may warn.
+STRICT := APUS_WARNINGS_AS_ERRORS=1
+# Tests to run: make test FILTER='ControlTests|TidyTests'
+FILTER ?= .
+# Tests that run under the sanitizers: those with real sockets.
+SANITIZE_FILTER ?= ProxyTests|NodeTests
+FUZZ_SECONDS ?= 60
+ROUNDS ?= 5
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: ## install what the machine lacks (Debian 12, needs a Swift toolchain)
+	@tools/setup
+
+build: setup ## build apusd, apusctl and apus-lab for release, into .build/release
+	swift build $(SWIFT_RELEASE_FLAGS)
+
+demo: build ## as root: two hosts with pods on this machine, real traffic, a table of what each hop saw
+	@[[ $$(id -u) == 0 ]] || { echo "make demo: not root: it needs network namespaces. Run: sudo make demo" >&2; exit 1; }
+	.build/release/apus-lab demo
+
+lint: ## check the format of all Swift files
+	swift format lint --recursive --strict Sources Tests tools Package.swift
+
+test: setup lint ## as root: all tests, warnings as errors; without root the node tests fail and say why
+	$(STRICT) swift build --build-tests
+	$(STRICT) swift test --skip-build --disable-xctest --filter '$(FILTER)'
+
+sanitize: setup ## as root: the tests with real sockets under ThreadSanitizer, then AddressSanitizer
+	swift build --build-tests --sanitize thread --scratch-path .build-thread
+	swift test --skip-build --disable-xctest --sanitize thread --scratch-path .build-thread --filter '$(SANITIZE_FILTER)'
+	swift build --build-tests --sanitize address --scratch-path .build-address
+	swift test --skip-build --disable-xctest --sanitize address --scratch-path .build-address --filter '$(SANITIZE_FILTER)'
+
+fuzz: setup ## fuzz every target for FUZZ_SECONDS (60) each
+	@for target in tools/fuzz/*/*.swift; do tools/fuzz/run "$$(basename "$$(dirname "$$target")")" $(FUZZ_SECONDS); done
+
+bench: build ## CPU cost beside nginx, HAProxy and Envoy, as ratios (ROUNDS=5)
+	@tools/setup --bench
+	@tools/bench/run tcp --rounds $(ROUNDS)
+	@tools/bench/run tcp-bulk --rounds $(ROUNDS)
+
+format: ## format all Swift files in place
+	swift format --in-place --recursive Sources Tests tools Package.swift
+
+clean: ## remove everything that was built
+	rm -rf .build .build-thread .build-address .build-fuzz .build-bench
