@@ -69,14 +69,14 @@ public final class ProxyServer: Sendable {
         }
     }
 
-    /// Goes over to a snapshot: opens the listeners it adds, hands it to every worker, closes the listeners it no longer
-    /// has. A listener that cannot be opened changes nothing. Returns when all workers have it (or after a second: a
+    /// Goes over to a snapshot: opens the listeners it adds, closes those it no longer has, hands it to every worker.
+    /// Closing comes before: what waits in such a listener's queue is served as the old snapshot says. A listener that cannot be opened changes nothing. Returns when all workers have it (or after a second: a
     /// hung worker must not stop configuration), having released what they returned.
     public func apply(_ snapshot: Snapshot) async throws(ListenFailure) {
         let opened = try open(missing: snapshot)
+        closeListeners(missingIn: snapshot)
         await publish(snapshot)
         start(opened)
-        closeListeners()
     }
 
     private func publish(_ snapshot: Snapshot) async {
