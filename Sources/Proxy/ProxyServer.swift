@@ -107,9 +107,9 @@ public final class ProxyServer: Sendable {
     public func stop(within timeout: Duration) async -> Int {
         drain()
         let deadline = ContinuousClock.now + timeout
-        // Once after the drain message has been obeyed: it may take in what was still queued.
-        repeat { try? await Task.sleep(for: .milliseconds(20)) } while connectionCount > 0
-            && ContinuousClock.now < deadline && !Task.isCancelled
+        while !isDrained, ContinuousClock.now < deadline, !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(10))
+        }
         let left = connectionCount
         for context in contexts {
             context.mailbox.send(.abortAll(.drainTimeout))
@@ -119,6 +119,13 @@ public final class ProxyServer: Sendable {
         threads.withLock { $0.removeAll() }
         state.withLock { $0.phase = .stopped }
         return left
+    }
+}
+
+extension ProxyServer {
+    /// Whether all connections have ended. Obeying the drain comes first: it takes in what was still queued.
+    private var isDrained: Bool {
+        contexts.allSatisfy { $0.drained.load(ordering: .acquiring) } && connectionCount == 0
     }
 }
 
