@@ -1,45 +1,63 @@
 /// Gives things that outlive a snapshot (pods, clusters, endpoints, listeners) small stable numbers, so that counters,
 /// connection counts and health verdicts survive a reload. A pure value, owned by the snapshot compiler.
 ///
-/// A slot is reused only when no live snapshot names it and nothing is connected through it: a connection may outlive
-/// its snapshot and must not be counted for a stranger.
+/// A key that goes and comes back gets its slot again, unless that was given away meanwhile. A slot is given to another
+/// key only when no live snapshot names it and nothing is connected through it: a connection may outlive its snapshot
+/// and must not be counted for a stranger.
 struct SlotTable<Key: Hashable & Sendable>: Sendable {
-    private struct Retired {
+    private struct Entry {
         let slot: Int
-        /// The last generation that named the slot.
-        let generation: UInt64
+        /// The last generation that named the key.
+        var generation: UInt64
+        var isRetired = false
     }
 
     private let capacity: Int
-    private var slots: [Key: Int] = [:]
-    private var lastSeen: [Key: UInt64] = [:]
-    private var retired: [Retired] = []
+    private var entries: [Key: Entry] = [:]
+    /// Keys that are retired, oldest first.
+    private var retired: [Key] = []
     private var next = 0
 
     init(capacity: Int) { self.capacity = capacity }
 
-    /// The slot of `key`, and whether it is new in this generation; nil when all slots are taken.
+    /// The slot of `key`, and whether it meant nothing or something else before; nil when all slots are taken.
     mutating func slot(
         for key: Key, generation: UInt64, oldestGenerationInUse: UInt64, isIdle: (Int) -> Bool
     ) -> (slot: Int, isFresh: Bool)? {
-        lastSeen[key] = generation
-        if let known = slots[key] { return (known, false) }
-        if let position = retired.firstIndex(where: { $0.generation < oldestGenerationInUse && isIdle($0.slot) }) {
-            let slot = retired.remove(at: position).slot
-            slots[key] = slot
-            return (slot, true)
+        if let known = entries[key] {
+            // Rare: a few things come back in one reload.
+            if known.isRetired { retired.removeAll { $0 == key } }
+            entries[key] = Entry(slot: known.slot, generation: generation)
+            return (known.slot, false)
         }
+        guard let slot = takeRetired(oldestGenerationInUse, isIdle) ?? takeNew() else { return nil }
+        entries[key] = Entry(slot: slot, generation: generation)
+        return (slot, true)
+    }
+
+    private mutating func takeRetired(_ oldestGenerationInUse: UInt64, _ isIdle: (Int) -> Bool) -> Int? {
+        for (position, key) in retired.enumerated() {
+            // Younger ones follow.
+            guard let entry = entries[key], entry.generation < oldestGenerationInUse else { return nil }
+            guard isIdle(entry.slot) else { continue }
+            retired.remove(at: position)
+            entries[key] = nil
+            return entry.slot
+        }
+        return nil
+    }
+
+    private mutating func takeNew() -> Int? {
         guard next < capacity else { return nil }
         defer { next += 1 }
-        slots[key] = next
-        return (next, true)
+        return next
     }
 
     /// Retires the slots of keys that `generation` did not name.
     mutating func retireUnseen(in generation: UInt64) {
-        for (key, seen) in lastSeen where seen != generation {
-            if let slot = slots.removeValue(forKey: key) { retired.append(Retired(slot: slot, generation: seen)) }
-            lastSeen.removeValue(forKey: key)
+        for (key, entry) in entries where !entry.isRetired && entry.generation != generation {
+            entries[key]?.isRetired = true
+            retired.append(key)
         }
     }
 }

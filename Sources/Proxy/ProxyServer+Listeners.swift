@@ -65,12 +65,15 @@ extension ProxyServer {
         for group in opened.parcels {
             for (context, parcel) in zip(contexts, group) { context.mailbox.send(.listen(parcel)) }
         }
-        state.withLock { $0.listeners += opened.listeners }
+        state.withLock { state in
+            // A drain that began meanwhile makes the workers drop the parcels.
+            if state.phase == .starting || state.phase == .serving { state.listeners += opened.listeners }
+        }
     }
 
-    /// Closes explicit listeners that the newest snapshot no longer has.
-    func closeListeners() {
-        let wanted = Set(Self.specs(state.withLock { $0.generation.snapshot }))
+    /// Closes explicit listeners that `snapshot` does not have.
+    func closeListeners(missingIn snapshot: Snapshot) {
+        let wanted = Set(Self.specs(snapshot))
         let gone = state.withLock { state in
             let gone = state.listeners.filter { $0.spec.direction == .listener && !wanted.contains($0.spec) }
             state.listeners.removeAll { listener in gone.contains { $0.spec == listener.spec } }

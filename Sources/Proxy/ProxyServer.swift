@@ -69,14 +69,14 @@ public final class ProxyServer: Sendable {
         }
     }
 
-    /// Goes over to a snapshot: opens the listeners it adds, hands it to every worker, closes the listeners it no longer
-    /// has. A listener that cannot be opened changes nothing. Returns when all workers have it (or after a second: a
+    /// Goes over to a snapshot: opens the listeners it adds, closes those it no longer has, hands it to every worker.
+    /// Closing comes before: what waits in such a listener's queue is served as the old snapshot says. A listener that cannot be opened changes nothing. Returns when all workers have it (or after a second: a
     /// hung worker must not stop configuration), having released what they returned.
     public func apply(_ snapshot: Snapshot) async throws(ListenFailure) {
         let opened = try open(missing: snapshot)
+        closeListeners(missingIn: snapshot)
         await publish(snapshot)
         start(opened)
-        closeListeners()
     }
 
     private func publish(_ snapshot: Snapshot) async {
@@ -107,9 +107,9 @@ public final class ProxyServer: Sendable {
     public func stop(within timeout: Duration) async -> Int {
         drain()
         let deadline = ContinuousClock.now + timeout
-        // Once after the drain message has been obeyed: it may take in what was still queued.
-        repeat { try? await Task.sleep(for: .milliseconds(20)) } while connectionCount > 0
-            && ContinuousClock.now < deadline && !Task.isCancelled
+        while !isDrained, ContinuousClock.now < deadline, !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(10))
+        }
         let left = connectionCount
         for context in contexts {
             context.mailbox.send(.abortAll(.drainTimeout))
@@ -119,6 +119,13 @@ public final class ProxyServer: Sendable {
         threads.withLock { $0.removeAll() }
         state.withLock { $0.phase = .stopped }
         return left
+    }
+}
+
+extension ProxyServer {
+    /// Whether all connections have ended. Obeying the drain comes first: it takes in what was still queued.
+    private var isDrained: Bool {
+        contexts.allSatisfy { $0.drained.load(ordering: .acquiring) } && connectionCount == 0
     }
 }
 

@@ -30,13 +30,18 @@ extension Worker {
         }
     }
 
-    /// An edge, or the end of a pause: there may be connections to take.
+    /// An edge: there are connections to take. During a pause it is ignored: the pause's end looks anyway, and a flood of
+    /// connections must not make every one of them an attempt that fails.
     mutating func listenerReady(_ handle: SlabHandle) {
-        guard let listener = listeners.find(handle) else { return }
-        listener.value.isPaused = false
-        guard !listener.value.isQueued else { return }
+        guard let listener = listeners.find(handle), !listener.value.isPaused, !listener.value.isQueued else { return }
         listener.value.isQueued = true
         accepting.append(handle)
+    }
+
+    /// The pause after a failed accept is over.
+    mutating func acceptResumes(_ handle: SlabHandle) {
+        listeners.find(handle)?.value.isPaused = false
+        listenerReady(handle)
     }
 
     /// Accepts a bounded number from each listener that has connections; the rest waits for the next turn.
@@ -63,8 +68,8 @@ extension Worker {
                 admit(accepted.take(), from: peer, spec)
             } catch {
                 count(.acceptErrors)
-                guard error.isResourceShortage else { return true }
-                // Trying again at once would spin: the kernel reports the shortage for every connection in the queue.
+                // Trying again at once would spin: a shortage holds for every connection in the queue, and a refusal by
+                // a security module leaves the refused one at its head.
                 listener.value.isPaused = true
                 count(.acceptPauses)
                 _ = timers.set(now + Self.acceptPauseNanoseconds, payload: Token(.acceptResume, handle).bits)
@@ -81,6 +86,8 @@ extension Worker {
             guard let handle = listeners.handle(at: index), let listener = listeners.find(handle),
                 isClosing(listener.value.listening.spec)
             else { continue }
+            // The last chance, so a pause does not count.
+            listener.value.isPaused = false
             _ = accept(from: listener, handle, limit: Int(ListeningSocket.backlog))
             _ = listeners.remove(handle)
         }

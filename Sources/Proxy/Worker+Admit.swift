@@ -107,8 +107,21 @@ extension Worker {
         return snapshot.listeners.contains { listener in
             guard listener.address.port == destination.port else { return false }
             return listener.address == destination
-                || listener.address.address.isUnspecified && destination.address.isLoopback
+                || listensEverywhere(listener, destination) && destination.address.isLoopback
         }
+    }
+
+    /// As `isOwnListener`, once the kernel has picked `source` as the address to connect from: it is the destination's
+    /// own when that is an address of this host.
+    func isOwnListener(_ destination: SocketAddress, from source: IPAddress) -> Bool {
+        source == destination.address
+            && snapshot.listeners.contains { listener in
+                listener.address.port == destination.port && listensEverywhere(listener, destination)
+            }
+    }
+
+    private func listensEverywhere(_ listener: ListenerRecord, _ destination: SocketAddress) -> Bool {
+        listener.address.address.isUnspecified && listener.address.address.family == destination.address.family
     }
 
     func countPod(_ slot: Int, _ counter: PodCounter, _ delta: Int = 1) {

@@ -133,7 +133,8 @@ extension Worker {
     mutating func serveConnecting(_ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle) {
         if let reason = tunnel.value.abortReason { return close(handle, reason, by: .proxy) }
         if tunnel.value.downstreamBroken { return close(handle, .clientReset, by: .client) }
-        if tunnel.value.connectTimedOut { return retry(tunnel, handle, after: .connectTimeout) }
+        // An answer that came in the same turn counts: a worker that was held up must not drop what is connected.
+        guard tunnel.value.upstreamAnswered else { return retry(tunnel, handle, after: .connectTimeout) }
         if tunnel.value.upstream.takeError() != nil { return retry(tunnel, handle, after: .connectFailed) }
         connected(tunnel, handle)
     }
@@ -150,6 +151,8 @@ extension Worker {
         tunnel.value.upstreamAnswered = false
         tunnel.value.upstreamBroken = false
         tunnel.value.connectTimedOut = false
+        // What the old socket's events said of its end is not true of the next one.
+        tunnel.value.down = Flow()
         switch connectNext(&tunnel.value.plan, &tunnel.value.record, &tunnel.value.admission) {
         case .failed(let reason): close(handle, reason, by: .upstream)
         case .started(let upstream):

@@ -105,13 +105,18 @@ extension Worker {
         probe.value.socket?.resetOnClose()
         probe.value.socket = nil
         countCluster(probe.value.clusterSlot, passed ? .healthChecksPassed : .healthChecksFailed)
-        let verdict = passed ? probe.value.machine.passed() : probe.value.machine.failed()
-        if let verdict {
-            context.shared.setHealth(
-                isHealthy: verdict == .healthy, endpointSlot: probe.value.endpointSlot,
-                clusterSlot: probe.value.clusterSlot)
-        }
+        _ = passed ? probe.value.machine.passed() : probe.value.machine.failed()
+        publishVerdict(probe)
         let delay = probe.value.machine.nextCheckDelay(elapsed: now - probe.value.startedAt, random: &random)
         setTimer(handle, after: delay)
+    }
+
+    /// Compared with what is published, not with the verdict before: a slot starts with what an earlier configuration
+    /// left, and the compiler of one that was refused in the end may have touched it.
+    private func publishVerdict(_ probe: SlabReference<HealthProbe>) {
+        let isHealthy = probe.value.machine.isHealthy
+        let slot = probe.value.endpointSlot
+        guard (context.shared.endpointHealth.load(slot) == 0) != isHealthy else { return }
+        context.shared.setHealth(isHealthy: isHealthy, endpointSlot: slot, clusterSlot: probe.value.clusterSlot)
     }
 }

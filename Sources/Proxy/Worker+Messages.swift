@@ -13,6 +13,7 @@ extension Worker {
         case .drain:
             isDraining = true
             closeListeners { _ in true }
+            context.drained.store(true, ordering: .releasing)
         case .list(let limit, let reply): list(limit, reply)
         case .abortAll(let reason): abortAll(reason)
         case .exit: isRunning = false

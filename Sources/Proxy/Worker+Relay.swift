@@ -32,6 +32,7 @@ extension Worker {
             close(handle, reason, by: .proxy)
             return 0
         }
+        let held = tunnel.value.bufferedBytes
         let upEnd =
             tunnel.value.up.hasWork
             ? relay(from: &tunnel.value.downstream, to: &tunnel.value.upstream, &tunnel.value.up) : .waiting
@@ -39,10 +40,9 @@ extension Worker {
             tunnel.value.down.hasWork
             ? relay(from: &tunnel.value.upstream, to: &tunnel.value.downstream, &tunnel.value.down) : .waiting
         let moved = tunnel.value.up.uncounted + tunnel.value.down.uncounted
-        if moved > 0 {
-            tunnel.value.lastActivity = now
-            countBytes(tunnel)
-        }
+        // What was held and is now sent is activity as well: a slow reader may take a while over one read's bytes.
+        if moved > 0 || tunnel.value.bufferedBytes != held { tunnel.value.lastActivity = now }
+        if moved > 0 { countBytes(tunnel) }
         settle(tunnel, handle, upEnd, downEnd)
         return moved
     }

@@ -126,7 +126,7 @@ struct Worker: ~Copyable {
         guard let token = Token(payload) else { return bug() }
         switch token.kind {
         case .tunnelTimer: tunnelTimerFired(token.handle)
-        case .acceptResume: listenerReady(token.handle)
+        case .acceptResume: acceptResumes(token.handle)
         case .checkDue: checkTimerFired(token.handle)
         case .downstream, .upstream, .listener, .mailbox, .probe: bug()
         }

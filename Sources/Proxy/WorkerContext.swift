@@ -15,6 +15,8 @@ final class WorkerContext: Sendable {
     let pairs: PairRegistry
     /// Generations the worker has let go of: released on the control side, where freeing them stops nobody.
     let returned = Mutex<[Generation]>([])
+    /// All its listeners are empty and closed.
+    let drained = Atomic<Bool>(false)
     /// The generation it works with.
     let adopted = Atomic<UInt64>(0)
 
