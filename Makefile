@@ -5,8 +5,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .PHONY: help setup build demo test lint sanitize fuzz bench format clean
 
-# The Swift runtime is linked in: the programs can be copied to a host that has no toolchain.
-SWIFT_RELEASE_FLAGS ?= -c release --static-swift-stdlib
+# With --static-swift-stdlib added, the programs can be copied to a host that has no toolchain.
+SWIFT_RELEASE_FLAGS ?= -c release
 # Warnings in our own targets are errors (Package.swift reads this); dependencies may warn.
 STRICT := APUS_WARNINGS_AS_ERRORS=1
 # Tests to run: make test FILTER='ControlTests|TidyTests'
