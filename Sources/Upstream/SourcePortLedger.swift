@@ -17,8 +17,10 @@ public struct SourcePortLease: Sendable, BitwiseCopyable {
 /// workers meet only when one of them is short of ports.
 ///
 /// Exact: a range of n ports gives n leases for one source and destination, the next gets nil, one release makes room
-/// for one more. Successive ports walk through the range, so a port just given back is used again last (RFC 6056,
-/// algorithm 4: the walk's position is kept in a fixed table by hash, not with the pair, which is forgotten when idle).
+/// for one more. Successive ports walk through the range, so a port just given back is used again last. The walk is the
+/// source's, whatever the destination (RFC 6056, algorithm 4, with the source alone in the hash): a service's address
+/// and the endpoint behind it are one destination to the kernel after DNAT, and a port in TIME_WAIT towards the one
+/// swallows the answers of a new connection to the other (early demux runs before the translation back).
 ///
 /// Memory: about 250 bytes for each pair in use; from the fifth port on also a bitmap of the range.
 public struct SourcePortLedger: Sendable {
@@ -41,7 +43,7 @@ public struct SourcePortLedger: Sendable {
         var tuples = 0
     }
 
-    /// Positions of walks; two pairs in 4096 share one, which shortens their walks, no more.
+    /// Positions of walks; two sources in 4096 share one, which shortens their walks, no more.
     private static let walkCount = 4096
 
     /// A ledger for `range`; `worker` is in `0..<workers`. `seed`: secret to clients, so that they cannot guess ports.
@@ -112,8 +114,9 @@ public struct SourcePortLedger: Sendable {
     /// A place that is not taken, of the own class if there is one, and moves the walk behind it.
     private mutating func freePlace(_ index: Int32) -> UInt16? {
         let tuple = tuples[Int(index)]
-        let walk = Int(tuple.key.hash % UInt64(Self.walkCount))
-        let start = Int(walks[walk]) &+ Int(tuple.key.hash >> 32)
+        let hash = StableHash.mix(key ^ StableHash.of(tuple.key.source))
+        let walk = Int(hash % UInt64(Self.walkCount))
+        let start = Int(walks[walk]) &+ Int(hash >> 32)
         for range in [0..<ownCount, ownCount..<ports.count] where !range.isEmpty {
             let offset = start % range.count
             guard let place = tuple.freePlace(in: range, from: range.lowerBound + offset, bitmaps) else { continue }
