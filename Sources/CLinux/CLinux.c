@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -118,6 +119,21 @@ ssize_t apus_send_vector(int fd, const struct apus_piece *pieces, int count) {
     message.msg_iov = (struct iovec *)pieces;
     message.msg_iovlen = (size_t)count;
     return APUS_RESULT(sendmsg(fd, &message, MSG_NOSIGNAL));
+}
+
+// An abstract Unix socket: a name in the network namespace that goes with its last descriptor.
+int apus_claim_name(const char *name) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(name);
+    if (length > sizeof address.sun_path - 1) return -ENAMETOOLONG;
+    memcpy(address.sun_path + 1, name, length);
+    int fd = APUS_RESULT(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (fd < 0) return fd;
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length);
+    int result = APUS_RESULT(bind(fd, (struct sockaddr *)&address, size));
+    if (result == 0) return fd;
+    close(fd);
+    return result;
 }
 
 // epoll, eventfd.

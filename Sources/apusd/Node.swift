@@ -23,6 +23,12 @@ struct Node {
     func run() async throws {
         // Trapped first: a signal that comes while starting is obeyed, not fatal.
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
+        let claim = try claimPort()
+        try await serve(until: signals)
+        withExtendedLifetime(claim) {}
+    }
+
+    private func serve(until signals: UnixSignalsSequence) async throws {
         let shared = SharedState()
         let names = SlotNames()
         var compiler = SnapshotCompiler(shared: shared, names: names)
@@ -52,6 +58,26 @@ struct Node {
             // The first to end is the signal task, when the process is done, or a part that failed.
             try await group.next()
             group.cancelAll()
+        }
+    }
+
+    /// Listeners and the admin port are opened with SO_REUSEPORT, so the kernel would let a second process with the same
+    /// configuration take half of the traffic without a word.
+    private func claimPort() throws -> ClaimedName {
+        do throws(Errno) {
+            return try ClaimedName("apusd \(source.initial.admin)")
+        } catch {
+            guard error == .addressInUse else { throw error }
+            throw AlreadyRunning(admin: source.initial.admin)
+        }
+    }
+
+    /// Another `apusd` with the same admin address runs here.
+    struct AlreadyRunning: Error, CustomStringConvertible {
+        let admin: SocketAddress
+
+        var description: String {
+            "admin: \(admin): another apusd runs with this address: stop it first, or set admin.port"
         }
     }
 

@@ -53,6 +53,7 @@ int apus_close(int fd);
 ssize_t apus_receive(int fd, void *bytes, size_t count);
 ssize_t apus_send(int fd, const void *bytes, size_t count);
 ssize_t apus_send_vector(int fd, const struct apus_piece *pieces, int count);
+int apus_claim_name(const char *name);
 int apus_epoll_create(void);
 int apus_epoll_add(int epoll, int fd, uint32_t events, uint64_t token);
 int apus_epoll_remove(int epoll, int fd);
