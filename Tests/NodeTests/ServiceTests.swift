@@ -43,6 +43,8 @@ extension NodeTests {
         @Test(arguments: KubeProxy.Order.allCases)
         func clusterIPChosenByTheProxy(order: KubeProxy.Order) throws {
             try withMesh({
+                // Each worker takes turns of its own.
+                $0.a.workers = 1
                 $0.a.outbound[.a1] = [
                     "{match: {cidrs: [\(Self.clusterIP)/32], ports: [80]}, protocol: tcp, cluster: web}"
                 ]

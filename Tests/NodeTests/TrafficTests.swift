@@ -62,6 +62,26 @@ extension NodeTests {
             }
         }
 
+        /// DNS is not Apus's business yet: queries and answers pass with both addresses as they are.
+        @Test(arguments: Mesh.Backend.usual)
+        func datagramsPassUntouched(backend: Mesh.Backend) throws {
+            try withMesh({ $0.backend = backend }) { mesh in
+                let server = try LabDatagram(in: mesh.lab[.b1], port: 53)
+                let client = try LabDatagram(in: mesh.lab[.a1])
+                for isV4 in [true, false] {
+                    let target = SocketAddress(isV4 ? PodName.b1.v4 : PodName.b1.v6, 53)
+                    try client.send("query", to: target)
+                    let query = try server.receive()
+                    #expect(query.text == "query")
+                    #expect(query.from == SocketAddress(isV4 ? PodName.a1.v4 : PodName.a1.v6, try client.port))
+                    try server.send("answer", to: query.from)
+                    let answer = try client.receive()
+                    #expect(answer.text == "answer")
+                    #expect(answer.from == target)
+                }
+            }
+        }
+
         @Test func strictReversePathAndMarkSettings() throws {
             try withMesh({
                 $0.prepare = { lab in

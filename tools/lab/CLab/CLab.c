@@ -23,15 +23,8 @@ static int clab_result(long value) { return value < 0 ? -errno : (int)value; }
 // Moves the calling thread, and only it, into the network namespace behind the descriptor.
 int clab_enter_network(int fd) { return clab_result(setns(fd, CLONE_NEWNET)); }
 
-static socklen_t clab_fill(struct sockaddr_storage *out, uint64_t high, uint64_t low, uint16_t port) {
+static socklen_t clab_fill_v6(struct sockaddr_storage *out, uint64_t high, uint64_t low, uint16_t port) {
     memset(out, 0, sizeof *out);
-    if (high == 0 && low >> 32 == 0xffff) {
-        struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(port);
-        v4->sin_addr.s_addr = htonl((uint32_t)low);
-        return sizeof *v4;
-    }
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
     v6->sin6_family = AF_INET6;
     v6->sin6_port = htons(port);
@@ -40,6 +33,16 @@ static socklen_t clab_fill(struct sockaddr_storage *out, uint64_t high, uint64_t
         v6->sin6_addr.s6_addr[8 + i] = (uint8_t)(low >> (56 - 8 * i));
     }
     return sizeof *v6;
+}
+
+static socklen_t clab_fill(struct sockaddr_storage *out, uint64_t high, uint64_t low, uint16_t port) {
+    if (high != 0 || low >> 32 != 0xffff) return clab_fill_v6(out, high, low, port);
+    memset(out, 0, sizeof *out);
+    struct sockaddr_in *v4 = (struct sockaddr_in *)out;
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(port);
+    v4->sin_addr.s_addr = htonl((uint32_t)low);
+    return sizeof *v4;
 }
 
 static struct clab_address clab_unfill(const struct sockaddr_storage *in) {
@@ -98,6 +101,24 @@ struct clab_address clab_name(int fd, int peer) {
     int status = (peer ? getpeername : getsockname)(fd, (struct sockaddr *)&address, &length);
     if (status < 0) return (struct clab_address){-errno, 0, 0, 0};
     return clab_unfill(&address);
+}
+
+// For a dual-stack socket: IPv4 targets go in their mapped form.
+long clab_send_mapped(int fd, const void *bytes, size_t count, uint64_t high, uint64_t low, uint16_t port) {
+    struct sockaddr_storage address;
+    socklen_t length = clab_fill_v6(&address, high, low, port);
+    long sent = sendto(fd, bytes, count, 0, (struct sockaddr *)&address, length);
+    return sent < 0 ? -errno : sent;
+}
+
+long clab_receive_from(int fd, void *bytes, size_t capacity, struct clab_address *from) {
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    memset(&address, 0, sizeof address);
+    long received = recvfrom(fd, bytes, capacity, 0, (struct sockaddr *)&address, &length);
+    if (received < 0) return -errno;
+    *from = clab_unfill(&address);
+    return received;
 }
 
 // An abortive close: the peer sees RST.

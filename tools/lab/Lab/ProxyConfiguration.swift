@@ -5,7 +5,7 @@ public struct ProxyConfiguration: Sendable {
     /// Whose.
     public var host: HostName
     /// Data-plane threads.
-    public var workers = 1
+    public var workers = 2
     /// What happens to new connections when nobody listens: direct or drop.
     public var policy = "direct"
     /// Source ports of upstream connections.

@@ -31,6 +31,8 @@ int clab_bind(int fd, uint64_t high, uint64_t low, uint16_t port);
 int clab_connect(int fd, uint64_t high, uint64_t low, uint16_t port);
 int clab_accept(int fd, int flags);
 struct clab_address clab_name(int fd, int peer);
+long clab_send_mapped(int fd, const void *bytes, size_t count, uint64_t high, uint64_t low, uint16_t port);
+long clab_receive_from(int fd, void *bytes, size_t capacity, struct clab_address *from);
 void clab_reset(int fd);
 int clab_epoll_create(void);
 int clab_epoll_set(int epoll, int operation, int fd, uint32_t events);
