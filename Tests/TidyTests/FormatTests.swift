@@ -4,7 +4,7 @@ import Testing
 struct FormatTests {
     /// `make format` repairs what this finds.
     @Test func everySwiftFileIsFormatted() throws {
-        let output = Project.root.appending(path: ".build/format-\(ProcessInfo.processInfo.processIdentifier).txt")
+        let output = FileManager.default.temporaryDirectory.appending(path: "apus-format-\(UUID().uuidString).txt")
         try Data().write(to: output)
         defer { try? FileManager.default.removeItem(at: output) }
         let lint = Process()
