@@ -20,10 +20,8 @@
     }
 
     deinit {
-        for unsafe list in unsafe free {
-            // Owned by the pool alone.
-            for unsafe storage in unsafe list { unsafe storage.deallocate() }
-        }
+        // The memory is owned by the pool alone.
+        unsafe free.joined().forEach { unsafe $0.deallocate() }
     }
 
     /// An empty chunk with room for `count` bytes, at most `sizeMax`.

@@ -32,7 +32,7 @@ public struct SlabHandle: Hashable, Sendable, BitwiseCopyable {
             unsafe (pages[index / Self.pageSize] + index % Self.pageSize).deinitialize(count: 1)
         }
         // Every page was allocated by `insert`, and is empty now.
-        for unsafe page in unsafe pages { unsafe page.deallocate() }
+        unsafe pages.forEach { unsafe $0.deallocate() }
     }
 
     /// Puts a thing in.

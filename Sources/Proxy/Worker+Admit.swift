@@ -58,7 +58,9 @@ extension Worker {
         let destination = record.originalDestination
         // The rules bring pods' connections only, but a host process can dial the listener itself.
         guard !isOwnListener(destination) else { return .refuse(.loop) }
-        guard let pod = snapshot.pod(at: record.client.address) else { return .forward(cluster: Snapshot.passthroughCluster) }
+        guard let pod = snapshot.pod(at: record.client.address) else {
+            return .forward(cluster: Snapshot.passthroughCluster)
+        }
         let podRecord = snapshot.pods[pod]
         record.pod = Int32(podRecord.slot)
         countPod(podRecord.slot, .outboundConnections)

@@ -48,11 +48,12 @@ struct WorkerSettings: Sendable {
         let interception = configuration.interception
         upstreamMark = interception?.mark.mark(2)
         sourcePorts = interception?.sourcePorts ?? Configuration.Interception.defaultSourcePorts
-        interceptionListeners = interception.map { interception in
-            [interception.outboundPort, interception.inboundPort].flatMap { port in
-                [SocketAddress(.loopbackV4, port), SocketAddress(.loopbackV6, port)]
-            }
-        } ?? []
+        interceptionListeners =
+            interception.map { interception in
+                [interception.outboundPort, interception.inboundPort].flatMap { port in
+                    [SocketAddress(.loopbackV4, port), SocketAddress(.loopbackV6, port)]
+                }
+            } ?? []
         self.connectionsMax = connectionsMax
     }
 }

@@ -48,7 +48,8 @@ import CLinux
 
     /// Registers a connection for both directions, or a listening socket or eventfd for reading.
     public func add(_ descriptor: borrowing Descriptor, token: UInt64, writing: Bool = true) throws(Errno) {
-        let flags = APUS_READABLE | APUS_PEER_CLOSED | APUS_EDGE
+        let flags =
+            APUS_READABLE | APUS_PEER_CLOSED | APUS_EDGE
             | (writing ? APUS_WRITABLE : 0)
         try Errno.check(apus_epoll_add(self.descriptor.number, descriptor.number, flags, token))
     }

@@ -11,15 +11,17 @@ public final class Thread: @unchecked Sendable {
         let start = Start(name: name, body: body)
         // The new thread takes this reference over.
         let argument = unsafe Unmanaged.passRetained(start).toOpaque()
-        let code = unsafe pthread_create(&handle, nil, { argument in
-            guard let argument = unsafe argument else { return nil }
-            // Balanced with passRetained above: exactly one thread gets it.
-            let start = unsafe Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
-            // The string is terminated and lives for the call.
-            unsafe String(start.name.prefix(15)).withCString { unsafe apus_name_thread($0) }
-            start.body()
-            return nil
-        }, argument)
+        let code = unsafe pthread_create(
+            &handle, nil,
+            { argument in
+                guard let argument = unsafe argument else { return nil }
+                // Balanced with passRetained above: exactly one thread gets it.
+                let start = unsafe Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
+                // The string is terminated and lives for the call.
+                unsafe String(start.name.prefix(15)).withCString { unsafe apus_name_thread($0) }
+                start.body()
+                return nil
+            }, argument)
         guard code == 0 else {
             // No thread was made, so the reference is still ours to drop.
             unsafe Unmanaged<Start>.fromOpaque(argument).release()

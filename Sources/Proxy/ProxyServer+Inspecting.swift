@@ -1,0 +1,93 @@
+import EventLoop
+import Model
+import Synchronization
+
+extension ProxyServer: ProxyInspecting {
+    /// The newest snapshot.
+    public var snapshot: Snapshot? { state.withLock { $0.generation.snapshot } }
+
+    /// Counters of each worker, in worker order.
+    public var workerStatistics: [WorkerStatistics] { contexts.map(\.statistics) }
+
+    /// Pod x cluster series.
+    public var pairSeries: [PairSeries] { pairs.series }
+
+    /// Where the process is in its life.
+    public var phase: ProxyPhase { state.withLock { $0.phase } }
+
+    /// Sockets that listen now.
+    public var listeners: [ListenerView] {
+        state.withLock { state in
+            state.listeners.map { listener in
+                ListenerView(
+                    name: names.name(.listener, listener.spec.slot) ?? "?", address: listener.bound,
+                    workers: contexts.count, slot: listener.spec.slot)
+            }
+        }
+    }
+
+    /// Stops accepting; live connections go on.
+    public func drain() {
+        state.withLock { state in
+            if state.phase == .serving || state.phase == .starting { state.phase = .draining }
+            state.listeners = []
+        }
+        for context in contexts { context.mailbox.send(.drain) }
+    }
+
+    /// Live connections of all workers; a worker that does not answer within a second is left out and named.
+    public func connections(limit: Int) async -> ConnectionList {
+        await withTaskGroup(of: (Int, WorkerAnswer?).self) { group in
+            for context in contexts { group.addTask { (context.index, await Self.ask(context, limit)) } }
+            var list = ConnectionList()
+            for await (index, answer) in group {
+                guard let answer else {
+                    list.missingWorkers.append(index)
+                    continue
+                }
+                list.truncated = list.truncated || answer.truncated
+                list.connections += answer.views
+            }
+            if list.connections.count > limit {
+                list.connections.removeLast(list.connections.count - limit)
+                list.truncated = true
+            }
+            return list
+        }
+    }
+
+    private struct WorkerAnswer: Sendable {
+        let views: [ConnectionView]
+        let truncated: Bool
+    }
+
+    /// nil: no answer within a second.
+    private static func ask(_ context: WorkerContext, _ limit: Int) async -> WorkerAnswer? {
+        await withCheckedContinuation { continuation in
+            let answer = FirstAnswer(continuation)
+            context.mailbox.send(
+                .list(limit: limit) { views, truncated in
+                    answer.resume(WorkerAnswer(views: views, truncated: truncated))
+                })
+            Task {
+                try? await Task.sleep(for: .seconds(1))
+                answer.resume(nil)
+            }
+        }
+    }
+
+    /// Resumes a continuation with whichever answer comes first.
+    private final class FirstAnswer: Sendable {
+        private let continuation: Mutex<CheckedContinuation<WorkerAnswer?, Never>?>
+
+        init(_ continuation: CheckedContinuation<WorkerAnswer?, Never>) { self.continuation = Mutex(continuation) }
+
+        func resume(_ answer: WorkerAnswer?) {
+            let waiting = continuation.withLock { continuation in
+                defer { continuation = nil }
+                return continuation
+            }
+            waiting?.resume(returning: answer)
+        }
+    }
+}
