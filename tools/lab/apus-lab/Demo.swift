@@ -71,7 +71,7 @@ struct Demo {
         for proxy in [proxyA, proxyB] {
             try proxy.start()
             try proxy.redirect("install", ["--backend", backend]).required()
-            let status = try proxy.redirect("status")
+            let status = try proxy.redirect("status", ["--backend", backend])
             try report.check(status.succeeded, "host \(proxy.host.name): the rules are as desired", saw: "\(status)")
         }
     }
