@@ -28,7 +28,7 @@ extension Backend: CustomStringConvertible {
 }
 
 /// What an operator asks for.
-public enum BackendChoice: String, Sendable, CaseIterable { case auto, nft, iptables }
+public enum BackendChoice: String, Sendable, CaseIterable, Codable { case auto, nft, iptables }
 
 /// The two sets of iptables programs. Their rules live in different places of the kernel and both sets run.
 public enum IptablesVariant: String, Sendable, Hashable, CaseIterable, Codable { case nft, legacy }

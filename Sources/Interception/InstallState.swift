@@ -20,6 +20,8 @@ struct InstallState: Sendable, Equatable, Codable {
     var version = 1
     /// For the operator.
     var backend: String
+    /// How it was asked for.
+    var options: Installer.Options?
     /// Mark field value and mask: to tell own rules of the routing policy.
     var mark: UInt32
     var mask: UInt32

@@ -27,7 +27,7 @@ public struct Installer: Sendable {
     }
 
     /// How the backend is chosen.
-    public struct Options: Sendable, Equatable {
+    public struct Options: Sendable, Equatable, Codable {
         /// See `BackendChoice`.
         public var backend: BackendChoice
         /// nil: what the host uses.
@@ -49,6 +49,12 @@ public struct Installer: Sendable {
     public let failover: Configuration.Failover
     /// See `Options`.
     public let options: Options
+
+    /// The same, with the backend an installation was asked for: `auto` asks for nothing, so what is there is right.
+    func following(_ state: InstallState) -> Installer {
+        guard options == Options(), let installed = state.options else { return self }
+        return Installer(interception: interception, failover: failover, options: installed)
+    }
 
     /// An installer of the rules for `interception`.
     public init(
@@ -80,6 +86,7 @@ public struct Installer: Sendable {
             notes: choice + plan.limitations + (await conflicts.notes()))
         guard !dryRun, !steps.isEmpty || before == nil else { return report }
         var state = InstallState(plan, kernel, before)
+        state.options = options
         // The former sysctl values are saved before they are changed: a run that is killed half-way can be taken back.
         try state.save()
         do {

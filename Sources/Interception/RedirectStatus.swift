@@ -28,7 +28,7 @@ public struct RedirectStatus: Sendable, Equatable, Codable {
         }
         var differences = state.differences(from: kernel)
         if let desired {
-            let plan = try await desired.plan()
+            let plan = try await desired.following(state).plan()
             differences += state.differences(from: plan)
         }
         return RedirectStatus(

@@ -116,6 +116,8 @@ extension NodeTests {
             try withMesh({ $0.backend = backend }) { mesh in
                 let whole = try mesh.redirect("status", mesh.a)
                 #expect(whole.succeeded, "\(whole)")
+                let unasked = try mesh.a.redirect("status")
+                #expect(unasked.succeeded, "without --backend it means the installed one: \(unasked)")
                 try mesh.lab[.a].run(["ip", "rule", "del", "pref", "100"]).required()
                 let broken = try mesh.redirect("status", mesh.a)
                 #expect(broken.exit == .status(1), "\(broken)")
