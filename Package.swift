@@ -41,6 +41,18 @@ let package = Package(
             name: "Proxy", dependencies: ["Model", "Syscalls", "Buffers", "EventLoop", "Upstream"],
             swiftSettings: settings),
 
+        // MARK: data plane tests
+        .testTarget(name: "BuffersTests", dependencies: ["Buffers"], swiftSettings: settings),
+        .testTarget(name: "SyscallsTests", dependencies: ["CLab", "Model", "Syscalls"], swiftSettings: settings),
+        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "Syscalls"], swiftSettings: settings),
+        .target(name: "Loopback", dependencies: ["CLab", "Model"], path: "Tests/Loopback", swiftSettings: settings),
+        .testTarget(
+            name: "ProxyTests",
+            dependencies: ["Buffers", "EventLoop", "Loopback", "Model", "Proxy", "Syscalls", "Upstream"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "DaemonTests", dependencies: ["apusd", "Lab", "Loopback", "Model"], swiftSettings: settings),
+
         // MARK: upstream
         .target(name: "Upstream", dependencies: ["Model"], swiftSettings: settings),
         .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Model"], swiftSettings: settings),

@@ -88,12 +88,15 @@ public struct TimerWheel: ~Copyable {
         }
     }
 
-    /// One tick on, or to the end of a stretch without timers; brings nearer what has come into range.
+    /// One tick on, or over a stretch in which nothing can fire; brings nearer what has come into range.
     private mutating func advance(towards target: Int64) {
-        if occupied.allSatisfy({ $0 == 0 }) {
+        guard let lowest = occupied.firstIndex(where: { $0 != 0 }) else {
             current = target
             return
         }
+        // A level has something to give at the start of one of its slots only, and those below are empty.
+        current = min(target, current | ((1 << (Int64(lowest) * Self.slotBits)) - 1))
+        guard current < target else { return }
         current += 1
         var level = 1
         while level < Self.levels, current & ((1 << (Int64(level) * Self.slotBits)) - 1) == 0 {

@@ -62,14 +62,15 @@ struct FairQueue {
 
     /// What serving a connection of `pod` (as `next` returned it) cost, bytes.
     mutating func charge(_ bytes: Int, pod: Int) {
-        // An empty queue earns nothing for later: a pod that was silent has no claim on the worker's future.
-        let waits = pods[pod].first != Self.none
-        pods[pod].deficit = waits ? pods[pod].deficit - max(bytes, Self.visitCost) : 0
+        pods[pod].deficit -= max(bytes, Self.visitCost)
+        // An empty queue earns nothing for later: a pod that was silent has no claim on the worker's future. What it
+        // has had beyond its quantum it owes all the same.
+        if pods[pod].first == Self.none { pods[pod].deficit = min(pods[pod].deficit, 0) }
     }
 
     private mutating func appendPod(_ pod: Int32) {
         pods[Int(pod)].nextPod = -1
-        pods[Int(pod)].deficit = max(pods[Int(pod)].deficit, Self.quantum)
+        pods[Int(pod)].deficit += Self.quantum
         if lastPod >= 0 { pods[Int(lastPod)].nextPod = pod } else { firstPod = pod }
         lastPod = pod
     }
