@@ -22,7 +22,7 @@ struct Flow: ~Copyable {
     /// The source may have something; the sink may have room.
     var sourceReady = false
     var sinkReady = true
-    /// The peer's end (or an error) was announced: read on until it comes, a short read is not the last.
+    /// The peer's end, an error or urgent data was announced: read on until nothing comes, a short read is not the last.
     var readToEnd = false
     /// The source has ended; that end was passed on to the sink.
     var sourceEnded = false
@@ -50,8 +50,8 @@ struct Flow: ~Copyable {
 
     /// Takes in what an event says of the source.
     mutating func sourceEvent(_ readiness: Poller.Readiness) {
-        let ended: Poller.Readiness = [.peerClosed, .hangup, .error]
-        if !readiness.isDisjoint(with: ended) {
+        let readOn: Poller.Readiness = [.peerClosed, .hangup, .error, .urgent]
+        if !readiness.isDisjoint(with: readOn) {
             readToEnd = true
             sourceReady = true
         } else if !readiness.isDisjoint(with: sourceWants) {

@@ -50,6 +50,8 @@ enum ConnectionOptions {
     /// which a translated one loses its translation.
     static func apply(to socket: borrowing Socket) throws(Errno) {
         try socket.set(.noDelay)
+        // Passed on as ordinary bytes rather than lost.
+        try socket.set(.urgentInline)
         try socket.set(.keepAlive(idleSeconds: 30, intervalSeconds: 10, count: 6))
         try socket.set(.userTimeout(milliseconds: 90_000))
     }

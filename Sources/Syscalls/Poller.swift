@@ -15,6 +15,8 @@ import CLinux
 
         /// Bytes or a connection to take.
         public static let readable = Readiness(rawValue: APUS_READABLE)
+        /// TCP urgent data: reads stop at its mark.
+        public static let urgent = Readiness(rawValue: APUS_URGENT)
         /// Room to write.
         public static let writable = Readiness(rawValue: APUS_WRITABLE)
         /// The peer has sent FIN.
@@ -50,7 +52,7 @@ import CLinux
     public func add(_ descriptor: borrowing Descriptor, token: UInt64, writing: Bool = true) throws(Errno) {
         let flags =
             APUS_READABLE | APUS_PEER_CLOSED | APUS_EDGE
-            | (writing ? APUS_WRITABLE : 0)
+            | (writing ? APUS_WRITABLE | APUS_URGENT : 0)
         try Errno.check(apus_epoll_add(self.descriptor.number, descriptor.number, flags, token))
     }
 

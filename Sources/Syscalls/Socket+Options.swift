@@ -17,6 +17,8 @@ extension Socket {
         case mark(UInt32)
         /// Small writes are sent at once.
         case noDelay
+        /// Urgent data stays in its place in the stream.
+        case urgentInline
         /// Probes after `idleSeconds` of silence, `intervalSeconds` apart, `count` of them.
         case keepAlive(idleSeconds: Int32, intervalSeconds: Int32, count: Int32)
         /// Unacknowledged data older than this breaks the connection.
@@ -33,6 +35,7 @@ extension Socket {
         case .v6Only: try set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1)
         case .mark(let mark): try set(SOL_SOCKET, SO_MARK, Int32(bitPattern: mark))
         case .noDelay: try set(Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        case .urgentInline: try set(SOL_SOCKET, SO_OOBINLINE, 1)
         case .keepAlive(let idle, let interval, let count):
             try set(SOL_SOCKET, SO_KEEPALIVE, 1)
             try set(Int32(IPPROTO_TCP), TCP_KEEPIDLE, idle)

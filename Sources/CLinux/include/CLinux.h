@@ -30,7 +30,7 @@ struct apus_event {
     uint32_t token_high;
 #endif
 };
-static const uint32_t APUS_READABLE = 0x1, APUS_WRITABLE = 0x4, APUS_ERROR = 0x8, APUS_HANGUP = 0x10,
+static const uint32_t APUS_READABLE = 0x1, APUS_URGENT = 0x2, APUS_WRITABLE = 0x4, APUS_ERROR = 0x8, APUS_HANGUP = 0x10,
                       APUS_PEER_CLOSED = 0x2000, APUS_EDGE = 1u << 31;
 
 // struct iovec.
