@@ -70,6 +70,9 @@ _Static_assert(APUS_READABLE == EPOLLIN && APUS_URGENT == EPOLLPRI && APUS_WRITA
 int apus_tcp_socket(int v4) {
     return APUS_RESULT(socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
+int apus_udp_socket(int v4) {
+    return APUS_RESULT(socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
 int apus_accept(int fd, struct apus_address *peer) {
     struct sockaddr_storage s;
     socklen_t n = sizeof s;

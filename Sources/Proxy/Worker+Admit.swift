@@ -108,22 +108,13 @@ extension Worker {
         if context.settings.interceptionListeners.contains(destination) { return true }
         return snapshot.listeners.contains { listener in
             guard listener.address.port == destination.port else { return false }
-            return listener.address == destination
-                || listensEverywhere(listener, destination) && destination.address.isLoopback
+            if listener.address == destination { return true }
+            guard listener.address.address.isUnspecified,
+                listener.address.address.family == destination.address.family
+            else { return false }
+            // Asked here only, where the port is suspect: system calls. An address of this host is its own source.
+            return destination.address.isLoopback || Socket.source(towards: destination) == destination.address
         }
-    }
-
-    /// As `isOwnListener`, once the kernel has picked `source` as the address to connect from: it is the destination's
-    /// own when that is an address of this host.
-    func isOwnListener(_ destination: SocketAddress, from source: IPAddress) -> Bool {
-        source == destination.address
-            && snapshot.listeners.contains { listener in
-                listener.address.port == destination.port && listensEverywhere(listener, destination)
-            }
-    }
-
-    private func listensEverywhere(_ listener: ListenerRecord, _ destination: SocketAddress) -> Bool {
-        listener.address.address.isUnspecified && listener.address.address.family == destination.address.family
     }
 
     func countPod(_ slot: Int, _ counter: PodCounter, _ delta: Int = 1) {

@@ -10,8 +10,6 @@ enum ConnectFailure: Error {
     case portsExhausted
     /// The process is out of descriptors or memory.
     case shortage
-    /// The endpoint is a listener of our own.
-    case loop
     /// The kernel refuses an option: a missing privilege, our bug.
     case forbidden(Errno)
 
@@ -20,7 +18,6 @@ enum ConnectFailure: Error {
         case .refused: .connectFailed
         case .portsExhausted: .sourcePortsExhausted
         case .shortage: .nodeLimit
-        case .loop: .loop
         case .forbidden: .internalError
         }
     }
@@ -41,11 +38,6 @@ extension Worker {
             count(reason, record)
             let socket = try newSocket(to: endpoint)
             try start(socket, to: endpoint)
-            if snapshot.listeners.contains(where: { $0.address.port == endpoint.port }),
-                let source = try? socket.localAddress(), isOwnListener(endpoint, from: source.address)
-            {
-                throw .loop
-            }
             return socket
         case .spoofed(let address): return try openSpoofed(from: address, to: endpoint, &plan, &record)
         }

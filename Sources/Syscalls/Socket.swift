@@ -98,6 +98,20 @@ public struct Socket: ~Copyable, Sendable {
         return SocketAddress(address)
     }
 
+    /// The address the kernel would connect from; nil when there is no way there. Sends nothing.
+    public static func source(towards address: SocketAddress) -> IPAddress? {
+        let result = apus_udp_socket(address.address.isV4 ? 1 : 0)
+        guard result >= 0 else { return nil }
+        // Connecting a datagram socket only looks the route up.
+        let probe = Socket(taking: Descriptor(taking: result))
+        do throws(Errno) {
+            try probe.connect(to: address)
+            return try probe.localAddress().address
+        } catch {
+            return nil
+        }
+    }
+
     /// Gives the socket a local address and port.
     public func bind(to address: SocketAddress) throws(Errno) {
         var raw = apus_address(address)

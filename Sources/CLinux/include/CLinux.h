@@ -40,6 +40,7 @@ struct apus_piece {
 };
 
 int apus_tcp_socket(int v4);
+int apus_udp_socket(int v4);
 int apus_accept(int fd, struct apus_address *peer);
 int apus_bind(int fd, const struct apus_address *a);
 int apus_connect(int fd, const struct apus_address *a);
