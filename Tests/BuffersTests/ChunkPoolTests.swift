@@ -36,7 +36,9 @@ import Testing
         #expect(rest == Array(bytes[1000...]))
         pool.give(chunk)
         let again = pool.take(6000)
-        let (second, count) = (unsafe again.withBytes { unsafe $0.baseAddress.map { Int(bitPattern: $0) } }, again.count)
+        let (second, count) = (
+            unsafe again.withBytes { unsafe $0.baseAddress.map { Int(bitPattern: $0) } }, again.count
+        )
         #expect(second == first && count == 0)
     }
 

@@ -1,9 +1,10 @@
 import Foundation
-import class Lab.LabProcess
-import enum Lab.Programs
 import Loopback
 import Model
 import Testing
+
+import class Lab.LabProcess
+import enum Lab.Programs
 
 /// The built `apusd` as a child process with a configuration file of its own. Ended when released.
 final class Daemon {

@@ -1,60 +1,64 @@
 import Foundation
-import class Lab.LabProcess
 import Loopback
 import Model
 import Testing
 
-/// How `apusd` starts, or says why it does not.
-@Suite(.timeLimit(.minutes(2))) struct StartTests {
-    @Test func checkingAFile() throws {
-        let daemon = try Daemon()
-        let server = try freeAddress()
-        try daemon.write(daemon.text(web: try freeAddress(), to: [server]))
-        try daemon.start(["--config", daemon.file.path, "--check"])
-        #expect(try daemon.exit().status == .status(0))
+import class Lab.LabProcess
 
-        try daemon.write(
-            daemon.text(web: try freeAddress(), to: [server]).replacingOccurrences(of: "workers: 1", with: "workers: 0")
-                + "    loadBalancer: best\n    colour: red\n")
-        try daemon.start(["--config", daemon.file.path, "--check"])
-        let (status, errors) = try daemon.exit()
-        #expect(status == .status(78))
-        for problem in ["workers", "loadBalancer", "colour"] { #expect(errors.contains(problem), "\(errors)") }
-        #expect(errors.contains("\(daemon.file.path):2:"), "\(errors)")
+extension RunningDaemon {
+    /// How `apusd` starts, or says why it does not.
+    @Suite(.timeLimit(.minutes(2))) struct StartTests {
+        @Test func checkingAFile() throws {
+            let daemon = try Daemon()
+            let server = try freeAddress()
+            try daemon.write(daemon.text(web: try freeAddress(), to: [server]))
+            try daemon.start(["--config", daemon.file.path, "--check"])
+            #expect(try daemon.exit().status == .status(0))
 
-        // The same without --check: nothing is started.
-        try daemon.start()
-        #expect(try daemon.exit().status == .status(78))
-        try daemon.start(["--config", daemon.folder.path + "/none.yaml"])
-        #expect(try daemon.exit().status == .status(78))
-    }
+            try daemon.write(
+                daemon.text(web: try freeAddress(), to: [server]).replacingOccurrences(
+                    of: "workers: 1", with: "workers: 0")
+                    + "    loadBalancer: best\n    colour: red\n")
+            try daemon.start(["--config", daemon.file.path, "--check"])
+            let (status, errors) = try daemon.exit()
+            #expect(status == .status(78))
+            for problem in ["workers", "loadBalancer", "colour"] { #expect(errors.contains(problem), "\(errors)") }
+            #expect(errors.contains("\(daemon.file.path):2:"), "\(errors)")
 
-    @Test(arguments: [["--wrong"], [], ["--config"], ["--config", "x", "--workers", "0"]])
-    func usage(arguments: [String]) throws {
-        let daemon = try Daemon()
-        try daemon.start(arguments)
-        #expect(try daemon.exit().status == .status(64))
-    }
+            // The same without --check: nothing is started.
+            try daemon.start()
+            #expect(try daemon.exit().status == .status(78))
+            try daemon.start(["--config", daemon.folder.path + "/none.yaml"])
+            #expect(try daemon.exit().status == .status(78))
+        }
 
-    @Test func aTakenAdminPort() throws {
-        let daemon = try Daemon()
-        let other = try Acceptor(daemon.admin)
-        try daemon.write(daemon.text(web: try freeAddress(), to: []))
-        try daemon.start()
-        let (status, errors) = try daemon.exit()
-        #expect(status == .status(1))
-        #expect(errors.contains("\(daemon.admin.port)") && errors.lowercased().contains("in use"), "\(errors)")
-        withExtendedLifetime(other) {}
-    }
+        @Test(arguments: [["--wrong"], [], ["--config"], ["--config", "x", "--workers", "0"]])
+        func usage(arguments: [String]) throws {
+            let daemon = try Daemon()
+            try daemon.start(arguments)
+            #expect(try daemon.exit().status == .status(64))
+        }
 
-    @Test func aTakenListenerPort() throws {
-        let daemon = try Daemon()
-        let other = try Acceptor()
-        try daemon.write(daemon.text(web: other.address, to: []))
-        try daemon.start()
-        let (status, errors) = try daemon.exit()
-        #expect(status == .status(1))
-        #expect(errors.contains("listener web: \(other.address): address already in use"), "\(errors)")
-        withExtendedLifetime(other) {}
+        @Test func aTakenAdminPort() throws {
+            let daemon = try Daemon()
+            let other = try Acceptor(daemon.admin)
+            try daemon.write(daemon.text(web: try freeAddress(), to: []))
+            try daemon.start()
+            let (status, errors) = try daemon.exit()
+            #expect(status == .status(1))
+            #expect(errors.contains("\(daemon.admin.port)") && errors.lowercased().contains("in use"), "\(errors)")
+            withExtendedLifetime(other) {}
+        }
+
+        @Test func aTakenListenerPort() throws {
+            let daemon = try Daemon()
+            let other = try Acceptor()
+            try daemon.write(daemon.text(web: other.address, to: []))
+            try daemon.start()
+            let (status, errors) = try daemon.exit()
+            #expect(status == .status(1))
+            #expect(errors.contains("listener web: \(other.address): address already in use"), "\(errors)")
+            withExtendedLifetime(other) {}
+        }
     }
 }

@@ -29,9 +29,11 @@ struct Generator: RandomNumberGenerator {
             let reach: [Int64] = [0, 1, 60, 300, 5000, 300_000, 20_000_000]
             switch Int.random(in: 0..<10, using: &random) {
             case 0..<5:
-                let deadline = now + Int64.random(in: -tick...(reach.randomElement(using: &random) ?? 0) * tick, using: &random)
+                let deadline =
+                    now + Int64.random(in: -tick...(reach.randomElement(using: &random) ?? 0) * tick, using: &random)
                 payload += 1
-                model[payload] = (deadline, wheel.set(deadline, payload: payload))
+                // One in the past is due now.
+                model[payload] = (max(deadline, now), wheel.set(deadline, payload: payload))
             case 5:
                 guard let key = model.keys.sorted().randomElement(using: &random) else { continue }
                 wheel.cancel(model[key]?.timer ?? .none)

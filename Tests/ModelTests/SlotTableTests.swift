@@ -44,7 +44,8 @@ import Testing
                 continue
             }
             let given = table.slot(
-                for: "a", generation: generation, oldestGenerationInUse: generation - 1) { _ in false }
+                for: "a", generation: generation, oldestGenerationInUse: generation - 1
+            ) { _ in false }
             #expect(given?.slot == 0)
             table.retireUnseen(in: generation)
         }

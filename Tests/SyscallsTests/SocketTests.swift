@@ -52,9 +52,10 @@ import Testing
         let server = try accept(from: listening, expecting: peer)
         #expect(try server.localAddress() == listening.localAddress())
         #expect(client.takeError() == nil)
-        guard case .wouldBlock = unsafe withUnsafeTemporaryAllocation(
-            // Sound: the memory lives for the closure.
-            byteCount: 8, alignment: 1, { unsafe client.read(into: $0) })
+        guard
+            case .wouldBlock = unsafe withUnsafeTemporaryAllocation(
+                // Sound: the memory lives for the closure.
+                byteCount: 8, alignment: 1, { unsafe client.read(into: $0) })
         else { Issue.record("nothing was sent"); return }
         guard case .bytes(5) = write(client, 5), case .bytes(5) = read(server) else { Issue.record("5 bytes"); return }
         client.shutdownWrite()

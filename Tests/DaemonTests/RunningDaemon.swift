@@ -1,0 +1,4 @@
+import Testing
+
+/// Tests of `apusd` as a process; the files beside this one extend it.
+@Suite(.serialized, OwnThreadTrait()) enum RunningDaemon {}
