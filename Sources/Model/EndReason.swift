@@ -29,6 +29,8 @@ public enum EndReason: UInt8, Sendable, CaseIterable, BitwiseCopyable {
     case loop
     /// No byte either way for the idle timeout.
     case idleTimeout
+    /// Its pod left the configuration, or became another one (by UID): what it was allowed was allowed to that pod.
+    case podGone
     /// Still open when `drainTimeout` was over.
     case drainTimeout
     /// A system call failed in a way that is our bug or the host's trouble; the log has the errno.
@@ -53,6 +55,7 @@ extension EndReason {
         case .sourcePortsExhausted: "source_ports_exhausted"
         case .loop: "loop"
         case .idleTimeout: "idle_timeout"
+        case .podGone: "pod_gone"
         case .drainTimeout: "drain_timeout"
         case .internalError: "internal_error"
         }
@@ -75,6 +78,7 @@ extension EndReason {
         case .sourcePortsExhausted: "NO_PORT"
         case .loop: "LOOP"
         case .idleTimeout: "SI"
+        case .podGone: "POD_GONE"
         case .drainTimeout: "DRAIN"
         case .internalError: "BUG"
         }

@@ -53,11 +53,15 @@ struct SlotTable<Key: Hashable & Sendable>: Sendable {
         return next
     }
 
-    /// Retires the slots of keys that `generation` did not name.
-    mutating func retireUnseen(in generation: UInt64) {
+    /// Retires the slots of keys that `generation` did not name, and returns them.
+    @discardableResult
+    mutating func retireUnseen(in generation: UInt64) -> [Int] {
+        var slots: [Int] = []
         for (key, entry) in entries where !entry.isRetired && entry.generation != generation {
             entries[key]?.isRetired = true
             retired.append(key)
+            slots.append(entry.slot)
         }
+        return slots
     }
 }

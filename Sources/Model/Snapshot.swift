@@ -24,6 +24,8 @@ public final class Snapshot: Sendable {
     public let listeners: [ListenerRecord]
     /// Slots that mean something else than in the generation before: workers clear their counters on adoption.
     public let freshSlots: FreshSlots
+    /// Slots of pods that the generation before had and this one has not: their connections end on adoption.
+    public let gonePods: [Int]
 
     let podIndexByAddress: [IPAddress: UInt32]
     let podCIDRs: [CIDR]
@@ -39,6 +41,7 @@ public final class Snapshot: Sendable {
         endpoints = parts.endpoints
         listeners = parts.listeners
         freshSlots = parts.freshSlots
+        gonePods = parts.gonePods
         podIndexByAddress = parts.podIndexByAddress
         podCIDRs = parts.configuration.interception?.podCIDRs ?? []
     }

@@ -39,6 +39,7 @@ public struct SnapshotCompiler: Sendable {
         var endpoints: [EndpointRecord] = []
         var listeners: [ListenerRecord] = []
         var freshSlots = FreshSlots()
+        var gonePods: [Int] = []
         var podIndexByAddress: [IPAddress: UInt32] = [:]
         var clusterIndexByName: [String: Int] = [:]
     }
@@ -59,7 +60,7 @@ public struct SnapshotCompiler: Sendable {
         try addClusters(to: &parts)
         try addPods(to: &parts)
         try addListeners(to: &parts)
-        podSlots.retireUnseen(in: generation)
+        parts.gonePods = podSlots.retireUnseen(in: generation)
         clusterSlots.retireUnseen(in: generation)
         endpointSlots.retireUnseen(in: generation)
         listenerSlots.retireUnseen(in: generation)

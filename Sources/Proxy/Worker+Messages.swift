@@ -15,7 +15,7 @@ extension Worker {
             closeListeners { _ in true }
             context.drained.store(true, ordering: .releasing)
         case .list(let limit, let reply): list(limit, reply)
-        case .abortAll(let reason): abortAll(reason)
+        case .abortAll(let reason): abort(reason) { _ in true }
         case .exit: isRunning = false
         }
     }
@@ -23,6 +23,7 @@ extension Worker {
     private mutating func adopt(_ next: Generation) {
         let old = generation
         takeUp(next)
+        endConnections(ofPods: next.snapshot.gonePods)
         // The control side drops the last reference: freeing a large snapshot takes time.
         context.returned.withLock { $0.append(old) }
     }
@@ -50,9 +51,18 @@ extension Worker {
         }
     }
 
-    private mutating func abortAll(_ reason: EndReason) {
+    /// An address is not an identity: whoever has it next must not go on with what its former pod was allowed.
+    private mutating func endConnections(ofPods slots: [Int]) {
+        guard !slots.isEmpty else { return }
+        let gone = Set(slots.map(Int32.init))
+        abort(.podGone) { gone.contains($0.pod) || gone.contains($0.destinationPod) }
+    }
+
+    private mutating func abort(_ reason: EndReason, where isMeant: (ConnectionRecord) -> Bool) {
         for index in 0..<tunnels.indexEnd {
-            guard let handle = tunnels.handle(at: index), let tunnel = tunnels.find(handle) else { continue }
+            guard let handle = tunnels.handle(at: index), let tunnel = tunnels.find(handle),
+                isMeant(tunnel.value.record)
+            else { continue }
             tunnel.value.abortReason = reason
             enqueue(tunnel, handle)
         }

@@ -124,6 +124,27 @@ extension NodeTests {
             (try? host.connect(to: SocketAddress(.loopbackV4, 15001))) != nil
         }
 
+        /// The same name and address with another UID is another pod: what the former one had open ends, nothing else does.
+        @Test func aPodThatIsReplacedLosesItsConnections() throws {
+            try withMesh({
+                $0.a.uids[.a1] = "first"
+                $0.a.uids[.a2] = "other"
+            }) { mesh in
+                let server = try mesh.lab[.b1].echo()
+                let replaced = try mesh.lab[.a1].connect(to: SocketAddress(PodName.b1.v4, 8080))
+                let other = try mesh.lab[.a2].connect(to: SocketAddress(PodName.b1.v4, 8080))
+                _ = try (replaced.exchange(), other.exchange())
+                try mesh.a.reload { $0.uids[.a1] = "second" }
+                let error = #expect(throws: LabError.self) { try replaced.receive() }
+                #expect(error?.isReset == true, "a reset is not an end")
+                try other.send("still here\n")
+                #expect(try other.receiveLine() == "still here")
+                let anew = try mesh.lab[.a1].connect(to: SocketAddress(PodName.b1.v4, 8080)).exchange()
+                #expect(anew.app == "B1", "the new pod connects as any other")
+                #expect(server.accepted == 3)
+            }
+        }
+
         /// The tables change under load, each change seen at work before the next: no connection may notice.
         @Test func reloadUnderLoad() throws {
             try withMesh { mesh in

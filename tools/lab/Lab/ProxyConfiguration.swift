@@ -18,6 +18,8 @@ public struct ProxyConfiguration: Sendable {
     public var inbound: [PodName: [String]] = [:]
     /// A pod's limits: `{connections: 10}`.
     public var limits: [PodName: String] = [:]
+    /// A pod's UID.
+    public var uids: [PodName: String] = [:]
     /// Clusters, each one YAML flow mapping.
     public var clusters: [String] = []
     /// Further top-level text, as `passthrough: {connectTimeout: 300ms}`.
@@ -56,6 +58,7 @@ public struct ProxyConfiguration: Sendable {
         var lines = ["  - name: \(Self.name(of: pod))", "    addresses: [\(pod.v4), \"\(pod.v6)\"]"]
         lines.append("    outbound: \(list(outbound[pod] ?? [], indent: "      "))")
         lines.append("    inbound: \(list(inbound[pod] ?? [], indent: "      "))")
+        if let uid = uids[pod] { lines.append("    uid: \(uid)") }
         if let limits = limits[pod] { lines.append("    limits: \(limits)") }
         return lines.joined(separator: "\n")
     }
