@@ -8,7 +8,7 @@ public final class OwnThread: TaskExecutor {
     /// A thread for one test.
     public init() {}
 
-    /// Runs `job` next, on this thread.
+    /// Puts a piece of the test at the end of the queue.
     public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         // Sound: the queue runs it, once, while it holds this executor.
