@@ -25,7 +25,9 @@ public final class AdminServer: Sendable {
     /// Connections at once; one more is closed at once. A scraper, a kubelet and a few operators need ten.
     private static let connectionsMax = 64
     /// A connection that is silent for this long is closed.
-    private static let idleTimeout = TimeAmount.seconds(60)
+    private static let idleTimeout = TimeAmount.seconds(10)
+    /// No connection lasts longer, however slowly it drips: half-sent requests must not keep a kubelet's probe out.
+    fileprivate static let ageMax = TimeAmount.seconds(30)
     /// No request of the API has a body; a client that sends one may do so up to this many bytes.
     static let bodyBytesMax = 16 << 10
 
@@ -138,9 +140,14 @@ public final class AdminServer: Sendable {
     }
 }
 
-/// Closes the channel when `IdleStateHandler` says so.
+/// Closes the channel when `IdleStateHandler` says so, or when it is too old.
 private final class CloseWhenIdle: ChannelInboundHandler {
     typealias InboundIn = Any
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        let channel = context.channel
+        context.eventLoop.scheduleTask(in: AdminServer.ageMax) { channel.close(promise: nil) }
+    }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is IdleStateHandler.IdleStateEvent { return context.close(promise: nil) }

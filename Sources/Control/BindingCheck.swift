@@ -14,11 +14,16 @@ struct BindingCheck {
         if let other = listeners.updateValue(value, forKey: address) {
             value.fail(
                 "\(address) is taken by the listener at \(value.problems.place(other.position)), expected another")
-        } else if let admin, admin.address == address {
+        } else if let admin, admin.address.port == address.port, Self.overlap(admin.address.address, address.address) {
             value.fail("\(address) is the address of the admin API, expected another")
         } else if let taken = interceptionPort(address) {
             value.fail("port \(address.port) is interception.\(taken), expected another")
         }
+    }
+
+    /// The same address, or one of them is all addresses of the family.
+    private static func overlap(_ one: IPAddress, _ other: IPAddress) -> Bool {
+        one == other || one.family == other.family && (one.isUnspecified || other.isUnspecified)
     }
 
     /// The two interception ports and the admin port differ.

@@ -5,6 +5,8 @@ import Model
 struct HostConflicts {
     let interception: Configuration.Interception
     let rules: [RoutingRule]
+    /// Rules of a former installation: other marks than now, and removed once the new ones are there.
+    var former: [RoutingRule] = []
 
     private var field: Configuration.MarkField { interception.mark }
     private var ownNumbers: [UInt32] {
@@ -17,7 +19,7 @@ struct HostConflicts {
     func routing(_ kernel: KernelState) -> [String] {
         var problems: [String] = []
         for family in [IPAddress.Family.v4, .v6] {
-            for rule in kernel.rules[family] ?? [] where rule.ours.map({ !rules.contains($0) }) ?? true {
+            for rule in kernel.rules[family] ?? [] where !isOwn(rule) {
                 let name = "\(family.name) rule pref \(rule.priority)"
                 if rules.contains(where: { $0.priority == rule.priority }) {
                     problems.append("\(name): this preference is needed: move the rule that has it (see ip rule)")
@@ -37,6 +39,10 @@ struct HostConflicts {
             }
         }
         return problems
+    }
+
+    private func isOwn(_ rule: KernelState.ForeignRule) -> Bool {
+        rule.ours.map { rules.contains($0) || former.contains($0) } ?? false
     }
 
     /// A rule of others that matches packets with a mark of ours, or ours that would match its packets.

@@ -78,7 +78,7 @@ public struct Installer: Sendable {
         let kernel = try await KernelState.read()
         let before = try InstallState.load()
         let (plan, choice) = try await choose(kernel, before)
-        try await refuseConflicts(plan, kernel)
+        try await refuseConflicts(plan, kernel, before)
         let steps = installSteps(plan, kernel, before)
         let conflicts = HostConflicts(interception: interception, rules: plan.routingRules)
         let report = Report(
@@ -143,8 +143,11 @@ public struct Installer: Sendable {
         return result.succeeded ? nil : result.complaint
     }
 
-    private func refuseConflicts(_ plan: RulePlan, _ kernel: KernelState) async throws(InterceptionError) {
-        let conflicts = HostConflicts(interception: interception, rules: plan.routingRules)
+    private func refuseConflicts(
+        _ plan: RulePlan, _ kernel: KernelState, _ before: InstallState?
+    ) async throws(InterceptionError) {
+        let conflicts = HostConflicts(
+            interception: interception, rules: plan.routingRules, former: before?.rules ?? [])
         var problems = conflicts.routing(kernel) + conflicts.iptablesMarks(kernel)
         problems += conflicts.nftMarks(await Tool.output("nft", "-s", "list", "ruleset") ?? "")
         problems += await conflicts.bridges()

@@ -173,13 +173,19 @@ extension RulePlan {
             for family in families {
                 $0.line(
                     "\(has("meta", .upstream)) ct direction original ct status dnat \(daddrInPods(family))"
-                        + "\(notExcludedInbound) \(set("meta", .loop))")
+                        + "\(notExcludedAddress(family))\(notExcludedInbound) \(set("meta", .loop))")
             }
             // A server on the host itself answers the proxy at the pod's address: without this it would answer the pod.
             $0.line(
                 "meta l4proto tcp meta mark & \(field.loopOrProxy.hexadecimal) == 0x0 ct direction reply "
                     + "\(has("ct", .upstream)) fib daddr type != local \(set("meta", .loop))")
         }
+    }
+
+    /// An excluded pod stays excluded when the host translates a service's address to it.
+    private func notExcludedAddress(_ family: IPAddress.Family) -> String {
+        let isExcluding = !prefixes(interception.excludeCIDRs, family).isEmpty
+        return isExcluding ? " \(family.nftAddress) daddr != @excluded\(family.digit)" : ""
     }
 
     private func writeTranslated(_ table: inout TextBlock) {
@@ -202,7 +208,9 @@ extension RulePlan {
             $0.line("iifname \"lo\" accept")
             $0.line("\(has("meta", .toProxy)) accept")
             for family in families {
-                $0.line("meta l4proto tcp ct direction original ct status dnat \(daddrInPods(family)) goto translated")
+                $0.line(
+                    "meta l4proto tcp ct direction original ct status dnat \(daddrInPods(family))"
+                        + "\(notExcludedAddress(family)) goto translated")
             }
         }
     }

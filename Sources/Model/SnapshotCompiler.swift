@@ -142,8 +142,9 @@ public struct SnapshotCompiler: Sendable {
                     slot: slot,
                     outbound: pod.tables.outbound.map { addEntries($0, to: &parts) } ?? defaultOutbound,
                     inbound: pod.tables.inbound.map { addEntries($0, to: &parts) } ?? defaultInbound,
+                    // `unknown` is many pods: one pod's default would be too little for all of them together.
                     connectionsMax: pod.tables.connectionsMax ?? defaults.connectionsMax
-                        ?? Configuration.PodTables.defaultConnectionsMax,
+                        ?? (index == Snapshot.unknownPod ? .max : Configuration.PodTables.defaultConnectionsMax),
                     v4: pod.addresses.first(where: \.isV4), v6: pod.addresses.first { !$0.isV4 }))
             for address in pod.addresses { parts.podIndexByAddress[address] = UInt32(index) }
         }

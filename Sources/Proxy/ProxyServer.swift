@@ -28,7 +28,10 @@ public final class ProxyServer: Sendable {
     }
 
     /// Descriptors kept for everything but proxied connections: epoll, listeners, logs, the admin API, health checks.
-    public static let descriptorReserve = 128
+    public static func descriptorReserve(workers: Int, listeners: Int) -> Int {
+        // 96 for the process; a worker has its poller, its mailbox, four interception sockets and a few checks.
+        max(128, 96 + workers * (8 + listeners))
+    }
 
     /// Starts the workers with their first snapshot. They listen only when `open` is called: listening means ready.
     /// `descriptorLimit` bounds the connections: each takes two descriptors.
@@ -37,7 +40,8 @@ public final class ProxyServer: Sendable {
     ) throws(Errno) {
         self.shared = shared
         self.names = names
-        let connectionsMax = max(1, (descriptorLimit - Self.descriptorReserve) / 2)
+        let reserve = Self.descriptorReserve(workers: workers, listeners: snapshot.listeners.count)
+        let connectionsMax = max(1, (descriptorLimit - reserve) / 2)
         let settings = WorkerSettings(snapshot.configuration, connectionsMax: connectionsMax)
         pairs = PairRegistry(limit: snapshot.configuration.statisticsSeriesMax)
         var contexts: [WorkerContext] = []

@@ -91,10 +91,13 @@ extension Worker {
         let podRecord = snapshot.pods[pod]
         record.destinationPod = Int32(podRecord.slot)
         countPod(podRecord.slot, .inboundConnections)
-        guard context.shared.podConnections.take(at: podRecord.slot, limit: podRecord.connectionsMax) else {
+        // From `unknown` to `unknown`, or a pod to itself: one connection takes one place.
+        let isCounted = admission.pod == podRecord.slot
+        guard isCounted || context.shared.podConnections.take(at: podRecord.slot, limit: podRecord.connectionsMax)
+        else {
             return .refuse(.podLimit)
         }
-        admission.destinationPod = podRecord.slot
+        if !isCounted { admission.destinationPod = podRecord.slot }
         let entry = snapshot.inboundEntry(pod: pod, client: record.client.address, port: destination.port)
         switch entry.map({ snapshot.entries[$0].action }) {
         case nil: return .forward(cluster: Snapshot.passthroughCluster)

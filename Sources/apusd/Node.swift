@@ -23,9 +23,12 @@ struct Node {
     func run() async throws {
         // Trapped first: a signal that comes while starting is obeyed, not fatal.
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
-        let claim = try claimPort()
+        let admin = try claim("admin: \(source.initial.admin)", unless: source.initial.admin.port == 0)
+        let ports = source.initial.interception.map { "interception: ports \($0.outboundPort), \($0.inboundPort)" }
+        let interception = try claim(ports ?? "", unless: ports == nil)
         try await serve(until: signals)
-        withExtendedLifetime(claim) {}
+        withExtendedLifetime(admin) {}
+        withExtendedLifetime(interception) {}
     }
 
     private func serve(until signals: UnixSignalsSequence) async throws {
@@ -63,22 +66,21 @@ struct Node {
 
     /// Listeners and the admin port are opened with SO_REUSEPORT, so the kernel would let a second process with the same
     /// configuration take half of the traffic without a word.
-    private func claimPort() throws -> ClaimedName {
+    private func claim(_ place: String, unless isFree: Bool) throws -> ClaimedName? {
+        if isFree { return nil }
         do throws(Errno) {
-            return try ClaimedName("apusd \(source.initial.admin)")
+            return try ClaimedName("apusd \(place)")
         } catch {
             guard error == .addressInUse else { throw error }
-            throw AlreadyRunning(admin: source.initial.admin)
+            throw AlreadyRunning(place: place)
         }
     }
 
-    /// Another `apusd` with the same admin address runs here.
+    /// Another `apusd` has the same admin address or interception ports here.
     struct AlreadyRunning: Error, CustomStringConvertible {
-        let admin: SocketAddress
+        let place: String
 
-        var description: String {
-            "admin: \(admin): another apusd runs with this address: stop it first, or set admin.port"
-        }
+        var description: String { "\(place): another apusd runs with this: stop it first, or change it here" }
     }
 
     /// Starts the admin API and returns when its port is open: one that is taken ends the start.

@@ -128,6 +128,20 @@ extension NodeTests {
             }
         }
 
+        /// Another mark field is an update like any other: the rules with the old one go when the new ones are there.
+        @Test func anotherMarkFieldReplacesTheOldOne() throws {
+            try withMesh { mesh in
+                try mesh.a.reload(signal: false) { $0.interception = ["mark: {value: 0x100000, mask: 0x700000}"] }
+                try mesh.redirect("install", mesh.a).required()
+                let status = try mesh.redirect("status", mesh.a)
+                #expect(status.succeeded, "\(status)")
+                let rules = try mesh.lab[.a].run(["ip", "rule"]).output
+                #expect(rules.contains("0x100000") && !rules.contains("0x10/"), "\(rules)")
+                try mesh.a.redirect("uninstall").required()
+                #expect(try !mesh.lab[.a].run(["ip", "rule"]).output.contains("fwmark"))
+            }
+        }
+
         /// With bridged pods and bridge-nf-call-iptables=1 interception would break their traffic: refused, nothing changed.
         @Test func refusesBridgedPodsSeenByIptables() throws {
             try withMesh({

@@ -83,6 +83,27 @@ extension NodeTests {
             }
         }
 
+        /// A pod that must not be proxied is not, however it is reached.
+        @Test func anExcludedPodIsNotTakenThroughAService() throws {
+            let services = [
+                KubeProxy.Service(nodePort: 30080, endpoint: SocketAddress(PodName.a2.v4, 8080)),
+                KubeProxy.Service(
+                    clusterIP: Self.clusterIP, port: 80, endpoint: SocketAddress(PodName.a2.v4, 8080)),
+            ]
+            try withMesh({
+                $0.a.interception = ["excludeCIDRs: [\(PodName.a2.v4)]"]
+                $0.prepare = { try KubeProxy(services).install(on: $0[.a]) }
+            }) { mesh in
+                let server = try mesh.lab[.a2].echo()
+                _ = try mesh.lab[.b1].connect(to: SocketAddress(HostName.a.v4, 30080)).exchange()
+                _ = try mesh.lab[.a1].connect(to: SocketAddress(Self.clusterIP, 80)).exchange()
+                #expect(server.accepted == 2)
+                let lines = try eventually { try mesh.a.accessLog().count >= 1 }
+                #expect(lines, "A1's connection to the ClusterIP is its own host's")
+                #expect(try mesh.a.accessLog().filter { $0.direction == "inbound" }.isEmpty)
+            }
+        }
+
         /// A NodePort of host A that leads to its pod A2, dialled by a pod of another host, by the other host itself and
         /// by a pod of the same host.
         @Test func nodePortMeetsTheInboundTable() throws {

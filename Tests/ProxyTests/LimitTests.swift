@@ -44,7 +44,7 @@ extension DataPlane {
 
         @Test func theProcessHasALimit() async throws {
             let server = try Server.greeter("x")
-            let limit = ProxyServer.descriptorReserve + 8
+            let limit = ProxyServer.descriptorReserve(workers: 1, listeners: 1) + 8
             try await withProxy(.web(to: [server.address]), workers: 2, descriptorLimit: limit) { proxy in
                 var open = try (0..<4).map { _ in try proxy.client() }
                 for client in open { #expect(try client.receive(asLongAs: "x") == "x") }

@@ -22,6 +22,8 @@ public struct ProxyConfiguration: Sendable {
     public var uids: [PodName: String] = [:]
     /// Clusters, each one YAML flow mapping.
     public var clusters: [String] = []
+    /// Further keys of `interception`, each as `excludeCIDRs: [10.1.0.12]`.
+    public var interception: [String] = []
     /// Further top-level text, as `passthrough: {connectTimeout: 300ms}`.
     public var extra = ""
 
@@ -42,7 +44,7 @@ public struct ProxyConfiguration: Sendable {
         accessLog: {path: \(accessLog), format: json}
         interception:
           sourcePorts: \(sourcePorts)
-          podCIDRs: [\(host.podCIDRs.joined(separator: ", "))]
+          podCIDRs: [\(host.podCIDRs.joined(separator: ", "))]\(interception.map { "\n  " + $0 }.joined())
         failover: {policy: [\(policy)]}
         pods:
         \(host.pods.map(pod).joined(separator: "\n"))
