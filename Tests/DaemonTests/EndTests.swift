@@ -65,6 +65,11 @@ extension RunningDaemon {
             try daemon.write(daemon.text(web: web, to: [server.address]))
             try await daemon.startServing()
             let pid = try #require(daemon.process).pid
+            // A reload first, which waits by a timer: the runtime makes the descriptors for that on first use, and traps
+            // when it cannot. Shortage at start is another matter than shortage while serving.
+            try daemon.write(daemon.text(web: web, to: [server.address], "drainTimeout: 7s"))
+            let isReloaded = try await eventually { try daemon.metric("apus_config_generation") == 2 }
+            try #require(isReloaded)
             // No new descriptor: what it has open stays open, and its workers think there is room for more.
             try limit(pid, 3)
             let clients = try (0..<50).map { _ in try Peer(to: web) }
@@ -79,6 +84,7 @@ extension RunningDaemon {
                 let answer = try? client.receive(asLongAs: "x")
                 #expect(answer == "x", "\(daemon.accessLog)")
             }
+            #expect(daemon.process?.exit == nil, "\(daemon.process?.errors ?? "")")
             let metrics = try daemon.get("/metrics").body.split(separator: "\n")
             #expect(metrics.contains { $0.contains("accept") && !$0.hasPrefix("#") && !$0.hasSuffix(" 0") })
         }
