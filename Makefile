@@ -38,7 +38,7 @@ test: setup lint ## as root: all tests, warnings as errors; without root the nod
 
 sanitize: setup ## as root: the tests with real sockets under ThreadSanitizer, then AddressSanitizer
 	swift build --build-tests --sanitize thread --scratch-path .build-thread
-	swift test --skip-build --disable-xctest --sanitize thread --scratch-path .build-thread --filter '$(SANITIZE_FILTER)'
+	TSAN_OPTIONS="suppressions=$(CURDIR)/tools/sanitize/thread.supp" swift test --skip-build --disable-xctest --sanitize thread --scratch-path .build-thread --filter '$(SANITIZE_FILTER)'
 	swift build --build-tests --sanitize address --scratch-path .build-address
 	swift test --skip-build --disable-xctest --sanitize address --scratch-path .build-address --filter '$(SANITIZE_FILTER)'
 

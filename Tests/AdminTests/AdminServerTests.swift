@@ -135,7 +135,10 @@ import Testing
             #expect(shared == address)
             task.cancel()
             try await task.value
-            #expect(try await curl(address, "/live").status == 200)
+            // A handshake that meets the very moment of closing may be reset (net.ipv4.tcp_migrate_req is 0 here).
+            var status = 0
+            for _ in 0..<5 where status != 200 { status = (try? await curl(address, "/live").status) ?? 0 }
+            #expect(status == 200)
         }
     }
 
