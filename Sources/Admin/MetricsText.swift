@@ -4,7 +4,7 @@ struct MetricsText {
     private(set) var bytes: [UInt8] = []
     private var name = ""
 
-    enum Kind: String { case counter, gauge }
+    enum Kind: String { case counter, gauge, histogram }
 
     typealias Labels = KeyValuePairs<StaticString, String>
 
@@ -20,8 +20,25 @@ struct MetricsText {
     /// One sample with a fraction.
     mutating func sample(_ value: Double, _ labels: Labels = [:]) { append("\(value)", labels) }
 
-    private mutating func append(_ value: String, _ labels: Labels) {
+    /// The samples of a histogram with one label. `buckets` pairs each upper bound with how many fell into its bucket
+    /// alone; `rest` fell past the last.
+    mutating func histogram(
+        _ buckets: some Sequence<(bound: Double, count: Int)>, rest: Int, sum: Double, _ label: StaticString,
+        _ value: String
+    ) {
+        var count = 0
+        for bucket in buckets {
+            count += bucket.count
+            append("\(count)", [label: value, "le": "\(bucket.bound)"], suffix: "_bucket")
+        }
+        append("\(count + rest)", [label: value, "le": "+Inf"], suffix: "_bucket")
+        append("\(sum)", [label: value], suffix: "_sum")
+        append("\(count + rest)", [label: value], suffix: "_count")
+    }
+
+    private mutating func append(_ value: String, _ labels: Labels, suffix: String = "") {
         bytes += name.utf8
+        bytes += suffix.utf8
         if !labels.isEmpty {
             bytes.append(UInt8(ascii: "{"))
             for (index, (key, text)) in labels.enumerated() {

@@ -93,7 +93,7 @@ public struct SnapshotCompiler: Sendable {
         let words = shared.clusterConnections
         let given = clusterSlots.slot(
             for: name, generation: generation, oldestGenerationInUse: oldestGenerationInUse
-        ) { words.load($0) == 0 }
+        ) { words.loadAcquiring($0) == 0 }
         guard let given else { throw TooMany(description: "clusters: more than \(SlotLimits.clusters)") }
         words.reserve(given.slot)
         shared.clusterHealthEpochs.reserve(given.slot)
@@ -155,7 +155,7 @@ public struct SnapshotCompiler: Sendable {
         let given = podSlots.slot(
             for: PodKey(name: pod.name, uid: pod.uid), generation: generation,
             oldestGenerationInUse: oldestGenerationInUse
-        ) { words.load($0) == 0 }
+        ) { words.loadAcquiring($0) == 0 }
         guard let given else { throw TooMany(description: "pods: more than \(SlotLimits.pods)") }
         words.reserve(given.slot)
         if given.isFresh {
@@ -207,10 +207,7 @@ public struct SnapshotCompiler: Sendable {
             for: name, generation: generation, oldestGenerationInUse: oldestGenerationInUse
         ) { _ in false }
         guard let given else { throw TooMany(description: "listeners: more than \(SlotLimits.listeners)") }
-        if given.isFresh {
-            parts.freshSlots.listeners.append(given.slot)
-            names.set(.listener, given.slot, name)
-        }
+        if given.isFresh { names.set(.listener, given.slot, name) }
         return given.slot
     }
 }

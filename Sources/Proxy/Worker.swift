@@ -13,6 +13,8 @@ import Upstream
 struct Worker: ~Copyable {
     let context: WorkerContext
     var generation: Generation
+    /// The snapshot in force, without a reference: `generation` has it.
+    var snapshot: SnapshotView
     var picker: EndpointPicker
     var random: SmallRandom
 
@@ -32,7 +34,12 @@ struct Worker: ~Copyable {
     /// Series slots of pod x cluster pairs this worker has met.
     var pairSlots: [UInt64: Int] = [:]
     /// Health checks this worker owns, by endpoint slot.
-    var checks: [Int: SlabHandle] = [:]
+    var checks: [SlabHandle] = []
+    /// By pod slot: the generation with which the pod left last.
+    var podsGone: [UInt64] = []
+    /// What is left to do to take up the generation in force; `inbox` holds messages that wait for that.
+    var adoption: Adoption?
+    var inbox: [WorkerMessage] = []
     var isDraining = false
     var isRunning = true
 
@@ -42,6 +49,8 @@ struct Worker: ~Copyable {
     /// Bytes and connections of one turn between two looks at the poller.
     static let turnBytesMax = 2 << 20
     static let turnVisitsMax = 512
+    /// Timers that fire in one turn: a health check that is due costs a connect.
+    private static let turnTimersMax = 128
     /// A worker turns at least this often, so that its heartbeat tells a hung one from an idle one.
     static let heartbeatMilliseconds: Int64 = 250
 
@@ -49,6 +58,7 @@ struct Worker: ~Copyable {
     init(context: WorkerContext, generation: Generation, poller: consuming Poller) {
         self.context = context
         self.generation = generation
+        snapshot = generation.snapshot.view
         now = Clock.monotonic()
         self.poller = poller
         timers = TimerWheel(now: now)
@@ -61,6 +71,7 @@ struct Worker: ~Copyable {
         inboundPorts = SourcePortLedger(
             range: inbound, worker: context.index, workers: context.workerCount, seed: random.next())
         takeUp(generation)
+        adoption = Adoption(old: nil)
     }
 
     /// Runs until told to exit.
@@ -70,15 +81,17 @@ struct Worker: ~Copyable {
             now = Clock.monotonic()
             heartbeat()
             for index in 0..<count { takeIn(poller.event(index)) }
-            while let payload = timers.expire(now) { fire(payload) }
+            fireTimers()
             acceptPending()
             serveReady()
+            continueAdoption()
+            context.statistics.addTurn(nanoseconds: Clock.monotonic() - now)
         }
         closeEverything()
     }
 
     private func waitMilliseconds() -> Int32 {
-        guard ready.isEmpty, accepting.isEmpty else { return 0 }
+        guard ready.isEmpty, accepting.isEmpty, adoption == nil else { return 0 }
         guard let delay = timers.delay(from: now) else { return Int32(Self.heartbeatMilliseconds) }
         return Int32(min((delay + 999_999) / 1_000_000, Self.heartbeatMilliseconds))
     }
@@ -94,7 +107,9 @@ struct Worker: ~Copyable {
         switch token.kind {
         case .downstream, .upstream: takeIn(event.readiness, for: token)
         case .listener: listenerReady(token.handle)
-        case .mailbox: for message in context.mailbox.takeAll() { obey(message) }
+        case .mailbox:
+            inbox += context.mailbox.takeAll()
+            obeyInbox()
         case .probe: probeAnswered(token.handle)
         case .tunnelTimer, .acceptResume, .checkDue: bug()
         }
@@ -120,6 +135,14 @@ struct Worker: ~Copyable {
         guard !tunnel.value.queued, tunnel.value.hasWork else { return }
         tunnel.value.queued = true
         ready.add(handle.index, pod: tunnel.value.fairnessSlot, tunnels: tunnels)
+    }
+
+    /// What is left is due at once: the wheel says so when it is asked for the next wait.
+    private mutating func fireTimers() {
+        for _ in 0..<Self.turnTimersMax {
+            guard let payload = timers.expire(now) else { return }
+            fire(payload)
+        }
     }
 
     private mutating func fire(_ payload: UInt64) {
@@ -169,7 +192,4 @@ extension Worker {
         assertionFailure("event loop: an event without a meaning")
         count(.bugs)
     }
-
-    /// The snapshot in force.
-    var snapshot: Snapshot { generation.snapshot }
 }
