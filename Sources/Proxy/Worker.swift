@@ -85,7 +85,8 @@ struct Worker: ~Copyable {
             acceptPending()
             serveReady()
             continueAdoption()
-            context.statistics.addTurn(nanoseconds: Clock.monotonic() - now)
+            let end = Clock.monotonic()
+            context.statistics.addTurn(nanoseconds: end - now)
         }
         closeEverything()
     }
