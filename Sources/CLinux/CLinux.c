@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
 #include <netinet/in.h>
@@ -138,6 +139,11 @@ int apus_claim_name(const char *name) {
     close(fd);
     return result;
 }
+
+// Network namespaces, of the calling thread alone.
+int apus_unshare_network(void) { return APUS_RESULT(unshare(CLONE_NEWNET)); }
+int apus_open_network(void) { return APUS_RESULT(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)); }
+int apus_enter_network(int fd) { return APUS_RESULT(setns(fd, CLONE_NEWNET)); }
 
 // epoll, eventfd.
 int apus_epoll_create(void) { return APUS_RESULT(epoll_create1(EPOLL_CLOEXEC)); }
