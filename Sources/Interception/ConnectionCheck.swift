@@ -18,8 +18,9 @@ public struct ConnectionCheck: Sendable, Equatable, Codable {
     public var family: String
     /// See `Outcome`.
     public var outcome: Outcome
-    /// The worker that answered, and the generation of its configuration.
+    /// The worker that answered.
     public var worker: Int?
+    /// The generation of its configuration.
     public var generation: UInt64?
     /// From the SYN to the answer.
     public var milliseconds: Double?

@@ -116,7 +116,8 @@ public struct Installer: Sendable {
             try RulePlan(
                 interception: interception, failover: failover, backend: backend,
                 hostFirewalls: kernel.inputFirewalls.filter { before?.hasCreatedFilter(of: $0) != true },
-                closedOutputs: kernel.closedOutputs, hasIPv6: hasIPv6, hasTCPMigration: kernel.sysctls[Sysctl.migrateRequests.name] != nil)
+                closedOutputs: kernel.closedOutputs, hasIPv6: hasIPv6,
+                hasTCPMigration: kernel.sysctls[Sysctl.migrateRequests.name] != nil)
         }
         let nft = try plan(.nft)
         let complaint = await Self.check(nft)

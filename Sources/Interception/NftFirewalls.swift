@@ -95,7 +95,8 @@ extension NftFirewalls {
                 return "\(subject) what the proxy sends, before it can know it by its mark: give the chain a priority "
                     + "above mangle (-150) and run this again"
             case false:
-                let what = hook == "output" || hook == "postrouting" ? "what the proxy sends" : "intercepted connections"
+                let what =
+                    hook == "output" || hook == "postrouting" ? "what the proxy sends" : "intercepted connections"
                 let insert = "nft insert rule \(base.family) \(base.table) \(base.name) \(passing.accept)"
                 return "\(subject) \(what): run: \(insert)" + base.remark
             }

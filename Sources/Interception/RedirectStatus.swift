@@ -83,7 +83,8 @@ extension InstallState {
         for jump in kernel.lateJumps where iptables.contains(where: { $0.set == jump.set }) {
             let harm = jump.table == "nat" ? "and translate what was taken" : "and may drop proxied packets"
             lines.append(
-                "\(jump.set): \(jump.table) \(jump.chain): rules of others stand before ours \(harm): run redirect install")
+                "\(jump.set): \(jump.table) \(jump.chain): rules of others stand before ours \(harm): run redirect install"
+            )
         }
         let opened = [("INPUT", kernel.inputFirewalls), ("OUTPUT", kernel.closedOutputs)]
         for (chain, sets) in opened {

@@ -73,7 +73,8 @@ struct SyntheticPod: ~Copyable {
             Command(
                 "ip",
                 [
-                    "link", "add", device, "address", hostLink, "type", "veth", "peer", "name", "eth0", "address", podLink,
+                    "link", "add", device, "address", hostLink, "type", "veth", "peer", "name", "eth0", "address",
+                    podLink,
                     "netns", namespace,
                 ]))
         // Hosts that keep IPv6 off on new devices have it on on their pods'.
@@ -90,7 +91,8 @@ struct SyntheticPod: ~Copyable {
     private static func hostText(_ families: [IPAddress.Family]) -> String {
         families.reduce("link set \(device) up\n") { text, family in
             let pod = RuleProbe.client(family)
-            return text + "route add \(pod) dev \(device)\nneighbor add \(pod) lladdr \(podLink) dev \(device) nud permanent\n"
+            return text
+                + "route add \(pod) dev \(device)\nneighbor add \(pod) lladdr \(podLink) dev \(device) nud permanent\n"
         }
     }
 
@@ -99,7 +101,8 @@ struct SyntheticPod: ~Copyable {
             let destination = RuleProbe.destination(family).address
             let pod = "\(RuleProbe.client(family))/\(family == .v4 ? 32 : 128)"
             // Duplicate address detection would hold the address back for a second.
-            return text + "address add \(pod) dev eth0\(family == .v6 ? " nodad" : "")\nroute add \(destination) dev eth0\n"
+            return text
+                + "address add \(pod) dev eth0\(family == .v6 ? " nodad" : "")\nroute add \(destination) dev eth0\n"
                 + "neighbor add \(destination) lladdr \(hostLink) dev eth0 nud permanent\n"
         }
     }

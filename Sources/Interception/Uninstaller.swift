@@ -142,7 +142,9 @@ public struct Uninstaller: Sendable {
                 let parts = name.split(separator: "/").map(String.init)
                 guard parts.count == 3, Self.isUnused(parts[1], chain: parts[2], in: saved) else { continue }
                 let result = await Tool.run(Command("nft", ["delete", "chain", family, parts[1], parts[2]]))
-                if !result.succeeded { complaints.append("nft chain \(family) \(parts[1]) \(parts[2]): \(result.complaint)") }
+                if !result.succeeded {
+                    complaints.append("nft chain \(family) \(parts[1]) \(parts[2]): \(result.complaint)")
+                }
             }
         }
         return complaints
