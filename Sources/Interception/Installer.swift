@@ -83,7 +83,7 @@ public struct Installer: Sendable {
         let conflicts = HostConflicts(interception: interception, rules: plan.routingRules)
         let report = Report(
             steps: steps.map(\.summary), commands: steps.map { "\($0.action)" }, backend: "\(plan.backend)",
-            notes: choice + plan.limitations + (await conflicts.notes()))
+            notes: choice + plan.limitations + kernel.nft.notes + (await conflicts.notes()))
         guard !dryRun, !steps.isEmpty || before == nil else { return report }
         var state = InstallState(plan, kernel, before)
         state.options = options

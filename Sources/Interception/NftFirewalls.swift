@@ -26,6 +26,8 @@ struct NftFirewalls: Sendable, Equatable {
         var place: Name { Name(family: family, table: table, chain: name) }
     }
 
+    /// False: there is no `nft`, or it cannot print JSON.
+    var isKnown = false
     /// Every base chain of the kernel.
     var bases: [Base] = []
     /// Rules of the foreign ones, and of the chains they lead to.
@@ -42,6 +44,7 @@ struct NftFirewalls: Sendable, Equatable {
         guard let text = await Tool.output("nft", "-j", "list", "chains"),
             let listing = try? JSONDecoder().decode(Listing.self, from: Data(text.utf8))
         else { return firewalls }
+        firewalls.isKnown = true
         firewalls.bases = listing.nftables.compactMap(\.chain).filter { $0.hook != nil }
         for base in firewalls.bases where base.isForeign { await firewalls.follow(base.place) }
         return firewalls
@@ -69,8 +72,9 @@ struct NftFirewalls: Sendable, Equatable {
         return listing.nftables.compactMap { $0.rule.map { NftRule($0.expr) } }
     }
 
-    /// Whether iptables' chain of that name (`INPUT`) exists in nft's tables.
+    /// Whether iptables' chain of that name (`INPUT`) exists in nft's tables, or may exist.
     func has(_ chain: String, table: String, _ family: IPAddress.Family) -> Bool {
+        guard isKnown else { return true }
         let name = Name(family: family == .v4 ? "ip" : "ip6", table: table, chain: chain)
         return bases.contains { $0.place == name }
     }
@@ -79,6 +83,12 @@ struct NftFirewalls: Sendable, Equatable {
 // MARK: judging
 
 extension NftFirewalls {
+    /// What could not be judged.
+    var notes: [String] {
+        guard !isKnown, Tool.path(of: "nft") != nil else { return [] }
+        return ["nft cannot list chains as JSON: firewalls that others have written in nft are not looked at"]
+    }
+
     /// Chains that drop packets of proxied connections, one line each, with the command that lets them through.
     func problems(_ field: Configuration.MarkField, _ families: [IPAddress.Family]) -> [String] {
         bases.filter(\.isForeign).compactMap { base in
@@ -108,7 +118,7 @@ extension NftFirewalls {
         var depth = 0
         switch walk(packet, base.place, &depth) {
         case .accepted: return nil
-        case .dropped: return "a rule for everything"
+        case .dropped: return "its rules drop the rest"
         case .returned: return base.policy == "drop" ? "policy drop" : nil
         }
     }

@@ -6,8 +6,8 @@ struct ProbeConnection: ~Copyable {
     private let socket: Socket
     private var poller: Poller
 
-    /// How long each step may take: two repetitions of a lost SYN fit in.
-    static let stepMilliseconds: Int64 = 3500
+    /// How long each of the two steps may take: one repetition of a lost SYN fits in.
+    static let stepMilliseconds: Int64 = 2500
     /// An answer is shorter.
     private static let answerBytesMax = 256
 

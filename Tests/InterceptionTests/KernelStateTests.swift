@@ -7,6 +7,7 @@ import Testing
 @Suite struct KernelStateTests {
     func state(_ saved: String, _ set: Xtables = Xtables(.legacy, .v4), chains: [String] = []) -> KernelState {
         var state = KernelState()
+        state.nft.isKnown = true
         state.nft.bases = chains.map {
             NftFirewalls.Base(family: "ip", table: "filter", name: $0, type: "filter", hook: $0.lowercased())
         }

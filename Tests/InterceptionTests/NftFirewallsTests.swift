@@ -72,7 +72,7 @@ import Testing
         ("for its own bits of our mark", ["base": ["\(match(mark, "16")), \(drop)"]]),
     ]) func dropsByRuleAreFound(what: String, rules: [String: [String]]) {
         let found = problems(Self.firewalls(rules))
-        #expect(found.count == 1 && found.allSatisfy { $0.contains("a rule for everything") }, "\(what): \(found)")
+        #expect(found.count == 1 && found.allSatisfy { $0.contains("its rules drop the rest") }, "\(what): \(found)")
     }
 
     @Test(arguments: [

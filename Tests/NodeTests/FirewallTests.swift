@@ -6,20 +6,20 @@ import Testing
 /// Hosts whose own firewall drops what it does not know.
 extension NodeTests {
     @Suite struct FirewallTests {
-        /// Backend of the rules, and the iptables the host's firewall is written with.
-        static let combinations: [(Mesh.Backend, KubeProxy.Variant)] = [
-            (.nft, .nft), (.nft, .legacy), (.iptables, .nft), (.iptables, .legacy), (.iptablesLegacy, .legacy),
-            (.iptablesLegacy, .nft), (.xtablesOnly, .nft),
+        /// Backend of the rules, and the iptables that the host's firewall is written with.
+        static let combinations: [(Mesh.Backend, ClosedHost)] = [
+            (.nft, ClosedHost(variant: .nft)), (.nft, ClosedHost(variant: .legacy)),
+            (.nft, ClosedHost(variant: .nft, closesOutput: true)), (.iptables, ClosedHost(variant: .nft)),
+            (.iptables, ClosedHost(variant: .legacy, closesOutput: true)),
+            (.iptablesLegacy, ClosedHost(variant: .legacy)), (.iptablesLegacy, ClosedHost(variant: .nft)),
+            (.xtablesOnly, ClosedHost(variant: .nft, closesOutput: true)),
         ]
 
-        @Test(arguments: combinations, [false, true])
-        func closedHostsLetProxiedTrafficThrough(
-            combination: (Mesh.Backend, KubeProxy.Variant), closesOutput: Bool
-        ) throws {
+        @Test(arguments: combinations)
+        func closedHostsLetProxiedTrafficThrough(backend: Mesh.Backend, firewall: ClosedHost) throws {
             try withMesh({
-                $0.backend = combination.0
+                $0.backend = backend
                 $0.prepare = { lab in
-                    let firewall = ClosedHost(variant: combination.1, closesOutput: closesOutput)
                     for host in [HostName.a, .b] { try firewall.close(lab[host]) }
                 }
             }) { mesh in
