@@ -63,11 +63,16 @@ let package = Package(
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "Model"], exclude: ["Problems"], swiftSettings: settings),
 
+        // MARK: hand-over
+        .target(name: "HandOver", dependencies: ["Model", "Proxy", "Syscalls"], swiftSettings: settings),
+        .testTarget(
+            name: "HandOverTests", dependencies: ["HandOver", "Model", "Proxy", "Syscalls"], swiftSettings: settings),
+
         // MARK: programs
         .executableTarget(
             name: "apusd",
             dependencies: [
-                "Admin", "Control", "Model", "Proxy", "Syscalls",
+                "Admin", "Control", "HandOver", "Model", "Proxy", "Syscalls",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),

@@ -28,6 +28,14 @@ extension Metrics {
             "apus_worker_access_log_dropped_total", .accessLogDropped, .counter,
             "Access log records the worker's ring had no room for."
         ),
+        (
+            "apus_worker_connections_passed_on_total", .connectionsPassedOn, .counter,
+            "Fresh connections passed to a worker with fewer."
+        ),
+        (
+            "apus_worker_rebalances_total", .rebalances, .counter,
+            "Rounds in which live connections were passed to a worker with fewer."
+        ),
         ("apus_worker_bugs_total", .bugs, .counter, "Events that should not happen and were survived."),
         ("apus_worker_connections_active", .connectionsActive, .gauge, "Live connections of the worker."),
         ("apus_worker_buffered_bytes", .bufferedBytes, .gauge, "Bytes held for slow readers."),

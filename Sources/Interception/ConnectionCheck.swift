@@ -35,22 +35,35 @@ public struct ConnectionCheck: Sendable, Equatable, Codable {
         var checks: [ConnectionCheck] = []
         var tried: [IPAddress.Family] = []
         for family in state.families {
-            let listener = SocketAddress(family == .v4 ? .loopbackV4 : .loopbackV6, port)
-            if await ListeningSockets.has(listener) {
-                tried.append(family)
+            if let idle = await withoutListener(family, port, state) {
+                checks.append(idle)
             } else {
-                checks.append(notTried(family, "no proxy listens on \(listener): new connections \(state.meeting)"))
+                tried.append(family)
             }
         }
         guard !tried.isEmpty else { return checks }
         do throws(SyntheticPod.Refusal) {
             let pod = try await SyntheticPod.make(tried)
-            for family in tried { checks.append(connect(family, from: pod)) }
+            for family in tried {
+                var check = connect(family, from: pod)
+                // It may have ended, or begun to drain, meanwhile.
+                if check.outcome == .failed { check = await withoutListener(family, port, state) ?? check }
+                checks.append(check)
+            }
             await pod.remove()
         } catch {
             checks += tried.map { notTried($0, error.cause) }
         }
         return checks.sorted { $0.family < $1.family }
+    }
+
+    /// What there is to say when no proxy listens; nil: one does.
+    private static func withoutListener(
+        _ family: IPAddress.Family, _ port: UInt16, _ state: InstallState
+    ) async -> ConnectionCheck? {
+        let listener = SocketAddress(family == .v4 ? .loopbackV4 : .loopbackV6, port)
+        guard await !ListeningSockets.has(listener) else { return nil }
+        return notTried(family, "no proxy listens on \(listener): new connections \(state.meeting)")
     }
 
     private static func notTried(_ family: IPAddress.Family, _ detail: String) -> ConnectionCheck {

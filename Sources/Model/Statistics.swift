@@ -59,6 +59,16 @@ public enum ListenerCounter: Int, CaseIterable, Sendable {
     public static func column(_ reason: EndReason) -> Int { allCases.count + Int(reason.rawValue) }
 }
 
+extension WorkerCounter {
+    /// Whether it only grows: what goes up and down is true of one process.
+    public var isTotal: Bool {
+        switch self {
+        case .connectionsActive, .bufferedBytes, .heartbeatMilliseconds: false
+        case .turns, .acceptErrors, .acceptPauses, .accessLogDropped, .bugs, .connectionsPassedOn, .rebalances: true
+        }
+    }
+}
+
 /// Columns of a worker's own counters.
 public enum WorkerCounter: Int, CaseIterable, Sendable {
     /// Turns of the event loop.
@@ -69,6 +79,8 @@ public enum WorkerCounter: Int, CaseIterable, Sendable {
     case accessLogDropped
     /// Events that should not happen and were survived; each is logged.
     case bugs
+    /// Fresh connections passed to a worker with fewer; rounds in which live ones were passed on.
+    case connectionsPassedOn, rebalances
     /// Live connections (goes up and down).
     case connectionsActive
     /// Bytes held in buffers for slow readers (goes up and down).

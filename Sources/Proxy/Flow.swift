@@ -7,7 +7,7 @@ import Syscalls
 /// most the rest of one read. `readSize` grows with proven traffic: 16 KiB at first, doubled by each read that fills it,
 /// up to the scratch buffer's 256 KiB, and back when reads turn small. So a slow reader of a trickle costs little, and
 /// bulk gets the read size that makes it cheap.
-struct Flow: ~Copyable {
+struct Flow: ~Copyable, Sendable {
     /// What the sink did not take.
     var pending: Chunk?
     /// Bytes taken from the source so far.
@@ -41,6 +41,14 @@ struct Flow: ~Copyable {
         }
     }
 
+    /// The memory it takes, whatever it holds.
+    var bufferCapacity: Int {
+        switch pending {
+        case .some(let chunk): chunk.capacity
+        case .none: 0
+        }
+    }
+
     /// Whether a turn could move something.
     var hasWork: Bool {
         if finished { return false }
@@ -62,6 +70,12 @@ struct Flow: ~Copyable {
     /// Takes in what an event says of the sink.
     mutating func sinkEvent(_ readiness: Poller.Readiness) {
         if !readiness.isDisjoint(with: sinkWants.union([.hangup, .error])) { sinkReady = true }
+    }
+
+    /// Forgets what was known of readiness: both ends are worth trying.
+    mutating func tryAll() {
+        sourceReady = !sourceEnded
+        sinkReady = true
     }
 
     /// Learns from a read of `count` bytes.

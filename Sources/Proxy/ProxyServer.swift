@@ -44,14 +44,10 @@ public final class ProxyServer: Sendable {
         let connectionsMax = max(1, (descriptorLimit - reserve) / 2)
         let settings = WorkerSettings(snapshot.configuration, connectionsMax: connectionsMax)
         pairs = PairRegistry(limit: snapshot.configuration.statisticsSeriesMax)
-        var contexts: [WorkerContext] = []
-        for index in 0..<workers {
-            contexts.append(
-                WorkerContext(
-                    index: index, workerCount: workers, settings: settings,
-                    mailbox: try Mailbox<WorkerMessage>(), shared: shared, pairs: pairs))
+        let (group, pairs) = (try WorkerGroup(workers: workers), pairs)
+        contexts = (0..<workers).map { index in
+            WorkerContext(index: index, group: group, settings: settings, shared: shared, pairs: pairs)
         }
-        self.contexts = contexts
         let generation = Generation(snapshot: snapshot, tables: ClusterTables(snapshot))
         state = Mutex(State(generation: generation))
         threads = Mutex([])

@@ -5,7 +5,7 @@ import Syscalls
 ///
 /// Plain TCP today. The shape is TLS's: a blocked call names the readiness it waits for, whichever direction was asked
 /// for; readable plaintext may be held without a new edge to come; an end that the layer did not announce is a reset.
-struct Transport: ~Copyable {
+struct Transport: ~Copyable, Sendable {
     private let socket: Socket
 
     /// What a read did.
@@ -74,4 +74,10 @@ struct Transport: ~Copyable {
     func register(with poller: borrowing Poller, token: UInt64) throws(Errno) {
         try poller.add(socket.descriptor, token: token)
     }
+
+    /// Takes the registration back: a copy of the descriptor in another process would keep it alive.
+    func unregister(from poller: borrowing Poller) { poller.remove(socket.descriptor) }
+
+    /// The descriptor's number, to pass a copy on.
+    var descriptorNumber: Int32 { socket.descriptor.number }
 }

@@ -65,7 +65,7 @@ extension Worker {
             do throws(Errno) {
                 guard let accepted = try listener.value.listening.socket.accept() else { return false }
                 let (peer, spec) = (accepted.peer, listener.value.listening.spec)
-                admit(accepted.take(), from: peer, spec)
+                welcome(accepted.take(), from: peer, spec)
             } catch {
                 count(.acceptErrors)
                 // Trying again at once would spin: a shortage holds for every connection in the queue, and a refusal by
@@ -79,17 +79,73 @@ extension Worker {
         return true
     }
 
-    /// Takes what is queued and closes the listeners that `isClosing` names. Nothing that a client was told is
+    /// Takes what is queued and closes the listener: a reload has taken it away. Nothing that a client was told is
     /// established gets lost.
-    mutating func closeListeners(where isClosing: (ListenerSpec) -> Bool) {
+    mutating func closeListener(_ spec: ListenerSpec) {
+        for index in 0..<listeners.indexEnd {
+            guard let handle = listeners.handle(at: index),
+                listeners.find(handle)?.value.listening.spec == spec
+            else { continue }
+            _ = takeOut(handle)
+        }
+    }
+
+    private mutating func takeOut(_ handle: SlabHandle) -> ListeningSocket? {
+        guard let listener = listeners.find(handle) else { return nil }
+        // The last chance, so a pause does not count.
+        listener.value.isPaused = false
+        _ = accept(from: listener, handle, limit: Int(ListeningSocket.backlog))
+        guard let taken = listeners.remove(handle) else { return nil }
+        return taken.listening
+    }
+}
+
+// MARK: groups
+
+extension Worker {
+    /// Sends the new connections of every listener to one place of its SO_REUSEPORT group; nil: to all of them.
+    func direct(to index: Int?) {
+        for place in 0..<listeners.indexEnd {
+            guard let handle = listeners.handle(at: place), let listener = listeners.find(handle) else { continue }
+            guard let index else {
+                listener.value.listening.socket.undirectGroup()
+                continue
+            }
+            // Where the kernel will not, new connections spread over both processes until the old one closes.
+            try? listener.value.listening.socket.directGroup(to: index)
+        }
+    }
+}
+
+// MARK: drain
+
+extension Worker {
+    /// New connections are kept away from now on. Handshakes under way have `grace` nanoseconds to end up in the queue.
+    mutating func drain(after grace: Int64, _ closing: ClosingListeners) {
+        guard !isDraining else { return closing.leave([], worker: context.index) }
+        isDraining = true
+        self.closing = closing
         for index in 0..<listeners.indexEnd {
             guard let handle = listeners.handle(at: index), let listener = listeners.find(handle),
-                isClosing(listener.value.listening.spec)
+                !listener.value.listening.spec.isTransparent
             else { continue }
-            // The last chance, so a pause does not count.
-            listener.value.isPaused = false
-            _ = accept(from: listener, handle, limit: Int(ListeningSocket.backlog))
-            _ = listeners.remove(handle)
+            // Where the kernel will not have the filter, a SYN of this last second may be lost: no worse than closing.
+            try? listener.value.listening.socket.dropHandshakes()
         }
+        _ = timers.set(now + grace, payload: Token(.drainDue).bits)
+    }
+
+    /// The grace is over: takes what has come meanwhile, and lets go of the sockets.
+    mutating func leaveListeners() {
+        guard let closing else { return }
+        var sockets: [ListenerParcel] = []
+        for index in 0..<listeners.indexEnd {
+            guard let handle = listeners.handle(at: index), let socket = takeOut(handle) else { continue }
+            poller.remove(socket.socket.descriptor)
+            sockets.append(ListenerParcel(socket))
+        }
+        self.closing = nil
+        closing.leave(sockets, worker: context.index)
+        context.drained.store(true, ordering: .releasing)
     }
 }

@@ -21,9 +21,11 @@ extension Worker {
         record.bytesSent = tunnel.value.up.bytes
         record.bytesReceived = tunnel.value.down.bytes
         let admission = tunnel.value.admission
+        let wasDeparting = tunnel.value.isDeparting
         // Both descriptors close here: with FIN, or with the reset asked for above.
         _ = tunnels.remove(handle)
         finish(record, admission, reason, by: side)
+        if wasDeparting { departedByEnding() }
     }
 
     private mutating func giveBack(_ flow: inout Flow) {

@@ -41,6 +41,11 @@ extension Worker {
     private mutating func watch(_ handle: SlabHandle, connectTimeout: Int64) {
         guard let tunnel = tunnels.find(handle) else { return bug() }
         tunnel.value.timer = timers.set(now + connectTimeout, payload: Token(.tunnelTimer, handle).bits)
+        register(tunnel, handle)
+    }
+
+    /// Registers both sides with the poller.
+    mutating func register(_ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle) {
         do throws(Errno) {
             try tunnel.value.upstream.register(with: poller, token: Token(.upstream, handle).bits)
             try tunnel.value.downstream.register(with: poller, token: Token(.downstream, handle).bits)

@@ -32,6 +32,10 @@ extension Worker {
             close(handle, reason, by: .proxy)
             return 0
         }
+        if tunnel.value.isDeparting {
+            depart(tunnel, handle)
+            return 0
+        }
         let held = tunnel.value.bufferedBytes
         let upEnd =
             tunnel.value.up.hasWork

@@ -33,8 +33,16 @@ struct Worker: ~Copyable {
     var pairSlots: [UInt64: Int] = [:]
     /// Health checks this worker owns, by endpoint slot.
     var checks: [Int: SlabHandle] = [:]
+    /// Connections that are leaving, and requests for the next batches.
+    var departure: Departure?
+    var departuresWaiting: [(limit: Int, done: @Sendable (_ parcels: [TunnelParcel], _ left: Int) -> Void)] = []
     var isDraining = false
+    /// Where its listening sockets go at the end of a drain.
+    var closing: ClosingListeners?
     var isRunning = true
+
+    /// When `everySecond` is due again.
+    private var nextSecond: Int64 = 0
 
     /// Monotonic nanoseconds, read once per turn.
     var now: Int64
@@ -83,8 +91,12 @@ struct Worker: ~Copyable {
         return Int32(min((delay + 999_999) / 1_000_000, Self.heartbeatMilliseconds))
     }
 
-    private func heartbeat() {
+    private mutating func heartbeat() {
         count(.turns)
+        if now >= nextSecond {
+            nextSecond = now + 1_000_000_000
+            rebalance()
+        }
         context.statistics.worker.set(
             Int(now / 1_000_000), slot: 0, counter: WorkerCounter.heartbeatMilliseconds.rawValue)
     }
@@ -96,7 +108,7 @@ struct Worker: ~Copyable {
         case .listener: listenerReady(token.handle)
         case .mailbox: for message in context.mailbox.takeAll() { obey(message) }
         case .probe: probeAnswered(token.handle)
-        case .tunnelTimer, .acceptResume, .checkDue: bug()
+        case .tunnelTimer, .acceptResume, .checkDue, .drainDue: bug()
         }
     }
 
@@ -128,6 +140,7 @@ struct Worker: ~Copyable {
         case .tunnelTimer: tunnelTimerFired(token.handle)
         case .acceptResume: acceptResumes(token.handle)
         case .checkDue: checkTimerFired(token.handle)
+        case .drainDue: leaveListeners()
         case .downstream, .upstream, .listener, .mailbox, .probe: bug()
         }
     }

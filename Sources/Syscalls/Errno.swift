@@ -30,6 +30,8 @@ public struct Errno: Error, Equatable, Sendable, BitwiseCopyable {
     public static let reset = Errno(code: ECONNRESET), brokenPipe = Errno(code: EPIPE)
     /// A connection that died before it was accepted.
     public static let aborted = Errno(code: ECONNABORTED)
+    /// Nobody listens there.
+    public static let connectionRefused = Errno(code: ECONNREFUSED)
     /// The peer stopped answering.
     public static let timedOut = Errno(code: ETIMEDOUT)
     /// Not allowed.

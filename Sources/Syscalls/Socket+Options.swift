@@ -49,3 +49,20 @@ extension Socket {
         try Errno.check(apus_set_option(descriptor.number, level, option, value))
     }
 }
+
+// MARK: listening groups
+
+extension Socket {
+    /// Sends all new connections of this socket's SO_REUSEPORT group to the member at `index`, in the order in which
+    /// they began to listen. When the member goes, its place is the last one's; a place past the end means that the
+    /// kernel spreads connections over all again.
+    public func directGroup(to index: Int) throws(Errno) {
+        try Errno.check(apus_direct_group(descriptor.number, UInt32(clamping: index)))
+    }
+
+    /// Takes `directGroup` back.
+    public func undirectGroup() { _ = apus_undirect_group(descriptor.number) }
+
+    /// A listening socket answers no new SYN from now on; handshakes under way are finished.
+    public func dropHandshakes() throws(Errno) { try Errno.check(apus_drop_handshakes(descriptor.number)) }
+}

@@ -10,6 +10,8 @@
 
 // Not in the libc headers of Debian 12.
 enum { APUS_IPV6_TRANSPARENT = 75 };
+// The kernel's SCM_MAX_FD: descriptors in one message.
+enum { APUS_DESCRIPTORS_MAX = 253 };
 
 // An IPv4 (mapped) or IPv6 address as 128 bits in host byte order, and a port.
 struct apus_address {
@@ -58,6 +60,16 @@ int apus_claim_name(const char *name);
 int apus_unshare_network(void);
 int apus_open_network(void);
 int apus_enter_network(int fd);
+int apus_connect_name(const char *name);
+int apus_peer_user(int fd, uint32_t *user);
+ssize_t apus_send_descriptors(int fd, const void *bytes, size_t count, const int *fds, int fd_count);
+ssize_t apus_receive_descriptors(int fd, void *bytes, size_t count, int *fds, int *fd_count);
+int apus_set_blocking(int fd);
+int apus_timeouts(int fd, int64_t milliseconds);
+int apus_shutdown_both(int fd);
+int apus_direct_group(int fd, uint32_t index);
+int apus_undirect_group(int fd);
+int apus_drop_handshakes(int fd);
 int apus_epoll_create(void);
 int apus_epoll_add(int epoll, int fd, uint32_t events, uint64_t token);
 int apus_epoll_remove(int epoll, int fd);
