@@ -66,7 +66,8 @@ let package = Package(
         // MARK: hand-over
         .target(name: "HandOver", dependencies: ["Model", "Proxy", "Syscalls"], swiftSettings: settings),
         .testTarget(
-            name: "HandOverTests", dependencies: ["HandOver", "Model", "Proxy", "Syscalls"], swiftSettings: settings),
+            name: "HandOverTests", dependencies: ["HandOver", "Loopback", "Model", "Proxy", "Syscalls"],
+            swiftSettings: settings),
 
         // MARK: programs
         .executableTarget(
