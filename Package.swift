@@ -105,7 +105,7 @@ let package = Package(
         // MARK: interception
         .target(
             name: "Interception",
-            dependencies: ["Model", .product(name: "Subprocess", package: "swift-subprocess")],
+            dependencies: ["Model", "Syscalls", .product(name: "Subprocess", package: "swift-subprocess")],
             swiftSettings: settings),
         .testTarget(
             name: "InterceptionTests", dependencies: ["Interception", "Model"], exclude: ["Golden"],

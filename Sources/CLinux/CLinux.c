@@ -226,6 +226,11 @@ int apus_drop_handshakes(int fd) {
     return APUS_RESULT(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program));
 }
 
+// Network namespaces, of the calling thread alone.
+int apus_unshare_network(void) { return APUS_RESULT(unshare(CLONE_NEWNET)); }
+int apus_open_network(void) { return APUS_RESULT(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)); }
+int apus_enter_network(int fd) { return APUS_RESULT(setns(fd, CLONE_NEWNET)); }
+
 // epoll, eventfd.
 int apus_epoll_create(void) { return APUS_RESULT(epoll_create1(EPOLL_CLOEXEC)); }
 int apus_epoll_add(int epoll, int fd, uint32_t events, uint64_t token) {

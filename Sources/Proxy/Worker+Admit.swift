@@ -36,6 +36,7 @@ extension Worker {
         if spec.isTransparent {
             // The address the client dialled is the accepted socket's own.
             record.originalDestination = (try? socket.localAddress()) ?? spec.address
+            if RuleProbe.isProbe(from: peer.address, to: record.originalDestination) { return answerProbe(socket) }
         }
         context.statistics.listeners.add(1, slot: spec.slot, counter: ListenerCounter.connections.rawValue)
 
