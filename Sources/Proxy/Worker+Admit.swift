@@ -11,8 +11,9 @@ enum Verdict {
 }
 
 extension Worker {
-    /// A connection has been accepted: find out whose it is, what its tables say, and connect on or reset it.
-    mutating func admit(_ socket: consuming Socket, from peer: SocketAddress, _ spec: ListenerSpec) {
+    /// A connection has been accepted: find out whose it is, what its tables say, and connect on or reset it. Returns the
+    /// slot of the pod that it is work for; -1: none.
+    mutating func admit(_ socket: consuming Socket, from peer: SocketAddress, _ spec: ListenerSpec) -> Int {
         var record = ConnectionRecord()
         record.startedWallNanoseconds = Clock.wall()
         record.generation = snapshot.generation
@@ -33,6 +34,7 @@ extension Worker {
         case .refuse(let reason): refuse(Transport(socket), record, admission, reason)
         case .forward(let cluster): connect(Transport(socket), record, admission, cluster: cluster)
         }
+        return Int(record.pod >= 0 ? record.pod : record.destinationPod)
     }
 
     private mutating func judge(
