@@ -4,7 +4,7 @@ struct MetricsText {
     private(set) var bytes: [UInt8] = []
     private var name = ""
 
-    enum Kind: String { case counter, gauge }
+    enum Kind: String { case counter, gauge, histogram }
 
     typealias Labels = KeyValuePairs<StaticString, String>
 
@@ -20,8 +20,14 @@ struct MetricsText {
     /// One sample with a fraction.
     mutating func sample(_ value: Double, _ labels: Labels = [:]) { append("\(value)", labels) }
 
-    private mutating func append(_ value: String, _ labels: Labels) {
+    /// One sample of a part of a histogram: `_bucket`, `_sum` or `_count`.
+    mutating func sample(_ part: StaticString, _ value: String, _ labels: Labels = [:]) {
+        append(value, labels, suffix: "\(part)")
+    }
+
+    private mutating func append(_ value: String, _ labels: Labels, suffix: String = "") {
         bytes += name.utf8
+        bytes += suffix.utf8
         if !labels.isEmpty {
             bytes.append(UInt8(ascii: "{"))
             for (index, (key, text)) in labels.enumerated() {

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <linux/filter.h>
+#include <linux/sock_diag.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -102,6 +103,15 @@ int apus_local_address(int fd, struct apus_address *a) {
 }
 int apus_set_option(int fd, int level, int option, int value) {
     return APUS_RESULT(setsockopt(fd, level, option, &value, sizeof value));
+}
+int apus_socket_memory(int fd, struct apus_socket_memory *memory) {
+    uint32_t values[SK_MEMINFO_VARS] = {0};
+    socklen_t n = sizeof values;
+    int result = APUS_RESULT(getsockopt(fd, SOL_SOCKET, SO_MEMINFO, values, &n));
+    memory->receive = values[SK_MEMINFO_RMEM_ALLOC];
+    memory->receive_limit = values[SK_MEMINFO_RCVBUF];
+    memory->send = values[SK_MEMINFO_WMEM_QUEUED];
+    return result;
 }
 int apus_socket_error(int fd) {
     int value = 0;

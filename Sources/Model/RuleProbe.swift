@@ -23,9 +23,11 @@ public enum RuleProbe {
 
     /// Whether a connection is such a test.
     public static func isProbe(from client: IPAddress, to destination: SocketAddress) -> Bool {
-        destination.port == port && destination == Self.destination(client.family)
-            && clients.contains { $0.contains(client) }
+        destination.port == port && destination == Self.destination(client.family) && isClient(client)
     }
+
+    /// Whether an address is a synthetic pod's.
+    public static func isClient(_ address: IPAddress) -> Bool { clients.contains { $0.contains(address) } }
 
     private static func address(_ number: UInt64, _ family: IPAddress.Family) -> IPAddress {
         switch family {

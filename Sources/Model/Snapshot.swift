@@ -26,6 +26,8 @@ public final class Snapshot: Sendable {
     public let freshSlots: FreshSlots
     /// Slots of pods that the generation before had and this one has not: their connections end on adoption.
     public let gonePods: [Int]
+    /// Memory of blocked connections at most, bytes: of the process, and by pod slot + 1 (place 0: without a pod).
+    public let memoryBytesMax: Int, bufferBytesMax: [Int]
 
     let podIndexByAddress: [IPAddress: UInt32]
     let podCIDRs: [CIDR]
@@ -42,6 +44,8 @@ public final class Snapshot: Sendable {
         listeners = parts.listeners
         freshSlots = parts.freshSlots
         gonePods = parts.gonePods
+        memoryBytesMax = parts.configuration.limits.memoryBytesMax
+        bufferBytesMax = parts.bufferBytesMax
         podIndexByAddress = parts.podIndexByAddress
         podCIDRs = parts.configuration.interception?.podCIDRs ?? []
     }

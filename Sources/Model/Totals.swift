@@ -4,7 +4,7 @@
 public struct Totals: Codable, Sendable, Equatable {
     /// What is counted.
     public enum Kind: String, CaseIterable, Sendable, Codable {
-        case pod, cluster, listener, worker, pair
+        case pod, podless, cluster, listener, worker, pair, halfOpenAge
     }
 
     /// By kind, thing and column.
@@ -43,11 +43,12 @@ public struct Totals: Codable, Sendable, Equatable {
     public static func columns(_ kind: Kind) -> [String?] {
         let ends = EndReason.allCases.map { "end \($0.label)" }
         return switch kind {
-        case .pod: PodCounter.allCases.map { "\($0)" } + ends
+        case .pod, .podless: PodCounter.allCases.map { "\($0)" } + ends
         case .cluster: ClusterCounter.allCases.map { "\($0)" }
         case .listener: ListenerCounter.allCases.map { "\($0)" } + ends
         case .worker: WorkerCounter.allCases.map { $0.isTotal ? "\($0)" : nil }
         case .pair: ["connections"]
+        case .halfOpenAge: (0..<HalfOpenAge.width).map { $0 == HalfOpenAge.sumColumn ? "sum" : HalfOpenAge.name($0) }
         }
     }
 }
@@ -57,10 +58,12 @@ extension WorkerStatistics {
     public func table(_ kind: Totals.Kind) -> CounterTable {
         switch kind {
         case .pod: pods
+        case .podless: podless
         case .cluster: clusters
         case .listener: listeners
         case .worker: worker
         case .pair: pairs
+        case .halfOpenAge: halfOpenAges
         }
     }
 }

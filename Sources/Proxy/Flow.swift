@@ -27,11 +27,16 @@ struct Flow: ~Copyable, Sendable {
     /// The source has ended; that end was passed on to the sink.
     var sourceEnded = false
     var finished = false
+    /// The memory it is charged for.
+    var hold = Hold()
 
     static let readSizeMin = 16 << 10
     /// Reads below this share of `readSize` in a row before it is halved.
     private static let smallReadsMax: UInt8 = 8
     private var smallReads: UInt8 = 0
+
+    /// Whether bytes pile up: the sink does not take them, or the worker had no time for all of them.
+    var isBlocked: Bool { pending != nil || (sourceReady && !sourceEnded) }
 
     /// Bytes held for a slow sink.
     var bufferedBytes: Int {

@@ -116,7 +116,8 @@ extension Tunnel {
             state: .open, downstream: Transport(Socket(taking: content.downstream)),
             upstream: Transport(Socket(taking: content.upstream)), up: up, down: down, record: record,
             admission: admission, plan: plan, startedAt: state.started, lastActivity: state.lastActivity,
-            idleTimeout: state.idleTimeout, downstreamBroken: state.downstreamBroken,
+            idleTimeout: state.idleTimeout, halfOpenSince: state.halfOpenSince ?? 0,
+            downstreamBroken: state.downstreamBroken,
             upstreamBroken: state.upstreamBroken,
             firstToEnd: state.firstToEnd.flatMap(ConnectionRecord.Side.init(rawValue:)))
     }
@@ -132,6 +133,7 @@ extension Flow {
         readToEnd = state.readToEnd
         sourceEnded = state.sourceEnded
         finished = state.finished
+        hold.isClamped = state.isClamped ?? false
         if !pending.isEmpty { self.pending = Chunk(copying: pending) }
     }
 

@@ -126,12 +126,15 @@ extension ProxyServer {
 
     /// One socket for each worker; the kernel spreads connections over them.
     private func openGroup(_ spec: ListenerSpec) throws(Errno) -> (SocketAddress, [ListenerParcel]) {
-        let first = try ListeningSocket.open(spec)
+        let options = contexts[0].settings.options
+        let first = try ListeningSocket.open(spec, options: options)
         let bound = first.bound
         var group = [ListenerParcel(first)]
         // With port 0 the others join the first one's port, under the same spec.
         let again = ListenerSpec(direction: spec.direction, address: bound, slot: spec.slot)
-        for _ in contexts.dropFirst() { group.append(ListenerParcel(try ListeningSocket.open(again, as: spec))) }
+        for _ in contexts.dropFirst() {
+            group.append(ListenerParcel(try ListeningSocket.open(again, as: spec, options: options)))
+        }
         return (bound, group)
     }
 }

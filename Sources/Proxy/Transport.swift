@@ -67,6 +67,15 @@ struct Transport: ~Copyable, Sendable {
     /// The pending error, taken.
     func takeError() -> Errno? { socket.takeError() }
 
+    /// What the kernel holds for it, if it says.
+    func memory() -> Socket.Memory? { socket.memory() }
+
+    /// Bounds the receive window that is advertised from now on, bytes.
+    func clampWindow(_ bytes: Int32) {
+        // A connection that is being reset refuses: nothing is lost.
+        do throws(Errno) { try socket.set(.windowClamp(bytes: bytes)) } catch {}
+    }
+
     /// The local address, if the kernel still knows it.
     func localAddress() -> SocketAddress? { try? socket.localAddress() }
 

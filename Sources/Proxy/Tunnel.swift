@@ -40,6 +40,10 @@ struct Tunnel: ~Copyable, Sendable {
     let idleTimeout: Int64
     var timer = TimerWheel.Timer.none
 
+    /// Its place in `Worker.held`; -1: neither direction is charged for memory.
+    var heldPlace: Int32 = -1
+    /// Monotonic nanoseconds since when one direction has ended and the other has not; 0: both are alike.
+    var halfOpenSince: Int64 = 0
     /// Its place in the ready queue.
     var queued = false
     var nextQueued: UInt32 = 0

@@ -17,6 +17,8 @@ public struct TunnelState: Codable, Sendable, Equatable {
         public var pending: Int
         /// See `Flow`.
         public var readToEnd, sourceEnded, finished: Bool
+        /// The source's receive window has been made small.
+        public var isClamped: Bool?
     }
 
     /// `IP:PORT`.
@@ -35,6 +37,8 @@ public struct TunnelState: Codable, Sendable, Equatable {
     public var attempts: UInt8
     /// Client to upstream, and back.
     public var up, down: Direction
+    /// See `Tunnel`, nanoseconds.
+    public var halfOpenSince: Int64?
     /// Who sent FIN first, `ConnectionRecord.Side`.
     public var firstToEnd: UInt8?
     /// The source port is one of `sourcePorts`.
@@ -68,6 +72,7 @@ extension TunnelState {
         attempts = record.attempts
         up = Direction(detached.tunnel.up)
         down = Direction(detached.tunnel.down)
+        halfOpenSince = detached.tunnel.halfOpenSince
         firstToEnd = detached.tunnel.firstToEnd?.rawValue
         holdsPort = detached.holdsPort
         (downstreamBroken, upstreamBroken) = (detached.tunnel.downstreamBroken, detached.tunnel.upstreamBroken)
@@ -81,6 +86,7 @@ extension TunnelState.Direction {
         readToEnd = flow.readToEnd
         sourceEnded = flow.sourceEnded
         finished = flow.finished
+        isClamped = flow.hold.isClamped
     }
 }
 

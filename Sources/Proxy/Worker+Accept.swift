@@ -12,8 +12,9 @@ struct Listener: ~Copyable {
 }
 
 extension Worker {
-    /// Connections accepted from one listener before the next one has its turn.
-    private static let acceptsPerTurn = 64
+    /// How long a turn accepts: two to five connections with all that starting them costs. A flood of connections gets two
+    /// fifths of the worker at most, and what is established waits no longer for it.
+    private static let acceptNanoseconds: Int64 = 200_000
     /// How long accepting rests when the host is out of descriptors or memory.
     private static let acceptPauseNanoseconds: Int64 = 100_000_000
 
@@ -44,39 +45,43 @@ extension Worker {
         listenerReady(handle)
     }
 
-    /// Accepts a bounded number from each listener that has connections; the rest waits for the next turn.
+    /// Accepts from the listeners that have connections, one of each in turn, until the share of time is used up; the rest
+    /// waits for the next turn, which begins with the listener that would have been next.
     mutating func acceptPending() {
         guard !accepting.isEmpty else { return }
-        var again: [SlabHandle] = []
-        for handle in accepting {
+        let start = Clock.monotonic()
+        var time = start
+        while !accepting.isEmpty, time - start < Self.acceptNanoseconds {
+            // A handful at most: two for each family, and the explicit ones.
+            let handle = accepting.removeFirst()
             guard let listener = listeners.find(handle) else { continue }
-            listener.value.isQueued = accept(from: listener, handle, limit: Self.acceptsPerTurn)
-            if listener.value.isQueued { again.append(handle) }
+            let pod = accept(from: listener, handle)
+            listener.value.isQueued = pod != nil
+            guard let pod else { continue }
+            accepting.append(handle)
+            let before = time
+            time = Clock.monotonic()
+            spend(time - before, pod: pod)
         }
-        accepting = again
     }
 
-    /// Returns whether there may be more.
-    private mutating func accept(
-        from listener: SlabReference<Listener>, _ handle: SlabHandle, limit: Int
-    ) -> Bool {
-        guard !listener.value.isPaused else { return false }
-        for _ in 0..<limit {
-            do throws(Errno) {
-                guard let accepted = try listener.value.listening.socket.accept() else { return false }
-                let (peer, spec) = (accepted.peer, listener.value.listening.spec)
-                welcome(accepted.take(), from: peer, spec)
-            } catch {
-                count(.acceptErrors)
-                // Trying again at once would spin: a shortage holds for every connection in the queue, and a refusal by
-                // a security module leaves the refused one at its head.
-                listener.value.isPaused = true
-                count(.acceptPauses)
-                _ = timers.set(now + Self.acceptPauseNanoseconds, payload: Token(.acceptResume, handle).bits)
-                return false
-            }
+    /// Accepts one connection and starts to connect it on. Returns the pod it costs (-1: none); nil when there is no
+    /// connection to take now.
+    private mutating func accept(from listener: SlabReference<Listener>, _ handle: SlabHandle) -> Int? {
+        guard !listener.value.isPaused else { return nil }
+        do throws(Errno) {
+            guard let accepted = try listener.value.listening.socket.accept() else { return nil }
+            let (peer, spec) = (accepted.peer, listener.value.listening.spec)
+            return welcome(accepted.take(), from: peer, spec)
+        } catch {
+            count(.acceptErrors)
+            // Trying again at once would spin: a shortage holds for every connection in the queue, and a refusal by
+            // a security module leaves the refused one at its head.
+            listener.value.isPaused = true
+            count(.acceptPauses)
+            _ = timers.set(now + Self.acceptPauseNanoseconds, payload: Token(.acceptResume, handle).bits)
+            return nil
         }
-        return true
     }
 
     /// Takes what is queued and closes the listener: a reload has taken it away. Nothing that a client was told is
@@ -94,7 +99,7 @@ extension Worker {
         guard let listener = listeners.find(handle) else { return nil }
         // The last chance, so a pause does not count.
         listener.value.isPaused = false
-        _ = accept(from: listener, handle, limit: Int(ListeningSocket.backlog))
+        for _ in 0..<ListeningSocket.backlog where accept(from: listener, handle) == nil { break }
         guard let taken = listeners.remove(handle) else { return nil }
         return taken.listening
     }

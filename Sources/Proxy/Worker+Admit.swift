@@ -11,20 +11,27 @@ enum Verdict {
 }
 
 extension Worker {
-    /// A connection has been accepted. It is counted, and goes to a worker with fewer connections if there is one.
-    mutating func welcome(_ socket: consuming Socket, from peer: SocketAddress, _ spec: ListenerSpec) {
+    /// A connection has been accepted. It is counted, and goes to a worker with fewer connections if there is one. Returns
+    /// the slot of the pod that it is work for; -1: none, or not known here.
+    mutating func welcome(_ socket: consuming Socket, from peer: SocketAddress, _ spec: ListenerSpec) -> Int {
+        if spec.isTransparent, isProbe(socket, from: peer) {
+            answerProbe(socket)
+            return -1
+        }
         let isCounted = context.shared.connections.take(at: 0, limit: context.settings.connectionsMax)
         guard isCounted, let other = lessLoadedWorker() else {
             return admit(socket, from: peer, spec, isCounted: isCounted)
         }
         count(.connectionsPassedOn)
         context.group.mailboxes[other].send(.admit(FreshConnection(socket, from: peer, spec)))
+        return -1
     }
 
-    /// Finds out whose it is, what its tables say, and connect on or reset it.
+    /// Finds out whose it is, what its tables say, and connect on or reset it. Returns the slot of the pod that it is
+    /// work for; -1: none.
     mutating func admit(
         _ socket: consuming Socket, from peer: SocketAddress, _ spec: ListenerSpec, isCounted: Bool
-    ) {
+    ) -> Int {
         var record = ConnectionRecord()
         record.startedWallNanoseconds = Clock.wall()
         record.generation = snapshot.generation
@@ -36,7 +43,6 @@ extension Worker {
         if spec.isTransparent {
             // The address the client dialled is the accepted socket's own.
             record.originalDestination = (try? socket.localAddress()) ?? spec.address
-            if RuleProbe.isProbe(from: peer.address, to: record.originalDestination) { return answerProbe(socket) }
         }
         context.statistics.listeners.add(1, slot: spec.slot, counter: ListenerCounter.connections.rawValue)
 
@@ -48,6 +54,7 @@ extension Worker {
         case .refuse(let reason): refuse(Transport(socket), record, admission, reason)
         case .forward(let cluster): connect(Transport(socket), record, admission, cluster: cluster)
         }
+        return Int(record.pod >= 0 ? record.pod : record.destinationPod)
     }
 
     private mutating func judge(

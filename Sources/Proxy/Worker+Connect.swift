@@ -137,7 +137,9 @@ extension Worker {
     /// A turn of a tunnel whose upstream is not connected yet.
     mutating func serveConnecting(_ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle) {
         if let reason = tunnel.value.abortReason { return close(handle, reason, by: .proxy) }
-        if tunnel.value.downstreamBroken { return close(handle, .clientReset, by: .client) }
+        if tunnel.value.downstreamBroken {
+            return close(handle, .broken(by: .client, tunnel.value.downstream.takeError()), by: .client)
+        }
         // An answer that came in the same turn counts: a worker that was held up must not drop what is connected.
         guard tunnel.value.upstreamAnswered else { return retry(tunnel, handle, after: .connectTimeout) }
         if tunnel.value.upstream.takeError() != nil { return retry(tunnel, handle, after: .connectFailed) }

@@ -14,7 +14,7 @@ extension Worker {
         case .drain(let grace, let closing): drain(after: grace, closing)
         case .admit(let fresh):
             guard let descriptor = fresh.socket.take() else { return }
-            admit(Socket(taking: descriptor), from: fresh.peer, fresh.spec, isCounted: true)
+            _ = admit(Socket(taking: descriptor), from: fresh.peer, fresh.spec, isCounted: true)
         case .depart(let limit, let done): depart(limit: limit, done)
         case .arrive(let parcel): arrive(parcel)
         case .inherit(let inheritance): inherit(inheritance)

@@ -74,6 +74,8 @@ extension Worker {
     /// Takes everything of a connection off this worker. It must not be queued.
     private mutating func detach(_ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle) -> TunnelParcel? {
         countBytes(tunnel)
+        uncharge(tunnel)
+        if tunnel.value.halfOpenSince != 0 { count(.halfOpen, -1) }
         timers.cancel(tunnel.value.timer)
         tunnel.value.timer = .none
         tunnel.value.downstream.unregister(from: poller)
@@ -110,6 +112,8 @@ extension Worker {
         tunnel.value.timer = timers.set(deadline, payload: Token(.tunnelTimer, handle).bits)
         register(tunnel, handle)
         guard let tunnel = tunnels.find(handle) else { return }
+        if tunnel.value.halfOpenSince != 0 { count(.halfOpen) }
+        charge(tunnel, handle)
         if !isWelcome { tunnel.value.abortReason = .podGone }
         enqueue(tunnel, handle)
     }

@@ -2,6 +2,13 @@ import Model
 import Syscalls
 
 extension Worker {
+    /// Whether a connection is a test of the host's rules. It is looked at where it was accepted: the test asks that worker.
+    func isProbe(_ socket: borrowing Socket, from peer: SocketAddress) -> Bool {
+        // The address first: for everybody else this costs no system call.
+        guard RuleProbe.isClient(peer.address), let destination = try? socket.localAddress() else { return false }
+        return RuleProbe.isProbe(from: peer.address, to: destination)
+    }
+
     /// Answers a test of the host's rules: who serves here, and with which configuration. No table is asked and nothing
     /// is counted or logged: it is no connection of a pod. Closing sends FIN after the line.
     func answerProbe(_ socket: consuming Socket) {

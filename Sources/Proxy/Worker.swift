@@ -7,8 +7,8 @@ import Upstream
 /// One data-plane thread: an event loop and everything it owns. Nothing here is shared but what `WorkerContext` names;
 /// nothing here blocks but the poller's wait.
 ///
-/// A turn: wait, take in events (mark what became ready, queue the connection), fire timers, read messages, accept a
-/// bounded number of connections, then serve queued connections fairly by pod until the turn's share is used up.
+/// A turn: wait, take in events (mark what became ready, queue the connection), fire timers, read messages, serve queued
+/// connections fairly by pod until that share of the turn's time is used up, then accept connections until this one is.
 /// Whatever is left over stays queued and the next wait does not sleep.
 struct Worker: ~Copyable {
     let context: WorkerContext
@@ -26,6 +26,15 @@ struct Worker: ~Copyable {
     let scratch = Scratch()
     var outboundPorts: SourcePortLedger
     var inboundPorts: SourcePortLedger
+
+    /// Tunnels that are charged for memory, unordered; the place among them that is looked at next, and when.
+    var held: [SlabHandle] = []
+    var tendPlace = Int.max
+    var nextTend = Int64.max
+    /// A limit of memory is exceeded.
+    var isOverMemory = false
+    /// What a nanosecond of this thread's work is in CPU time.
+    var cpu: CPUScale
 
     /// Listeners whose queue may not be empty yet, served in turn.
     var accepting: [SlabHandle] = []
@@ -47,9 +56,6 @@ struct Worker: ~Copyable {
     /// Monotonic nanoseconds, read once per turn.
     var now: Int64
 
-    /// Bytes and connections of one turn between two looks at the poller.
-    static let turnBytesMax = 2 << 20
-    static let turnVisitsMax = 512
     /// A worker turns at least this often, so that its heartbeat tells a hung one from an idle one.
     static let heartbeatMilliseconds: Int64 = 250
 
@@ -59,6 +65,7 @@ struct Worker: ~Copyable {
         self.generation = generation
         now = Clock.monotonic()
         self.poller = poller
+        cpu = CPUScale(now: now, cpu: Clock.threadCPU())
         timers = TimerWheel(now: now)
         random = SmallRandom(seed: UInt64(truncatingIfNeeded: now) &+ UInt64(context.index) &* 0x9e37_79b9_7f4a_7c15)
         picker = EndpointPicker(shared: context.shared)
@@ -79,16 +86,20 @@ struct Worker: ~Copyable {
             heartbeat()
             for index in 0..<count { takeIn(poller.event(index)) }
             while let payload = timers.expire(now) { fire(payload) }
-            acceptPending()
             serveReady()
+            acceptPending()
+            tendMemory()
+            if cpu.isDue(now) { cpu.measure(now: now, cpu: Clock.threadCPU()) }
         }
         closeEverything()
     }
 
     private func waitMilliseconds() -> Int32 {
         guard ready.isEmpty, accepting.isEmpty else { return 0 }
-        guard let delay = timers.delay(from: now) else { return Int32(Self.heartbeatMilliseconds) }
-        return Int32(min((delay + 999_999) / 1_000_000, Self.heartbeatMilliseconds))
+        var delay = Self.heartbeatMilliseconds * 1_000_000
+        if let due = timers.delay(from: now) { delay = min(delay, due) }
+        if let due = tendDelay { delay = min(delay, due) }
+        return Int32((delay + 999_999) / 1_000_000)
     }
 
     private mutating func heartbeat() {
@@ -142,24 +153,6 @@ struct Worker: ~Copyable {
         case .checkDue: checkTimerFired(token.handle)
         case .drainDue: leaveListeners()
         case .downstream, .upstream, .listener, .mailbox, .probe: bug()
-        }
-    }
-
-    private mutating func serveReady() {
-        var bytes = 0
-        var visits = 0
-        while bytes < Self.turnBytesMax, visits < Self.turnVisitsMax, let entry = ready.next(tunnels: tunnels) {
-            visits += 1
-            guard let handle = tunnels.handle(at: Int(entry.index)), let tunnel = tunnels.find(handle) else {
-                bug()
-                continue
-            }
-            tunnel.value.queued = false
-            let moved = serve(tunnel, handle)
-            bytes += moved
-            ready.charge(moved, pod: entry.pod)
-            // It may have ended: look it up anew.
-            if let tunnel = tunnels.find(handle) { enqueue(tunnel, handle) }
         }
     }
 

@@ -63,8 +63,10 @@ struct WorkerSettings: Sendable {
     let interceptionListeners: [SocketAddress]
     /// Connections of this process at most.
     let connectionsMax: Int
+    /// Of every socket that carries bytes.
+    let options: ConnectionOptions
 
-    init(_ configuration: Configuration, connectionsMax: Int) {
+    init(_ configuration: Configuration, connectionsMax: Int, options: ConnectionOptions) {
         let interception = configuration.interception
         upstreamMark = interception?.mark.mark(2)
         sourcePorts = interception?.sourcePorts ?? Configuration.Interception.defaultSourcePorts
@@ -75,5 +77,6 @@ struct WorkerSettings: Sendable {
                 }
             } ?? []
         self.connectionsMax = connectionsMax
+        self.options = options
     }
 }

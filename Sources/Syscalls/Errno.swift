@@ -39,6 +39,12 @@ public struct Errno: Error, Equatable, Sendable, BitwiseCopyable {
     /// The address family is not there (IPv6 disabled).
     public static let familyNotSupported = Errno(code: EAFNOSUPPORT)
 
+    /// The peer, or the way to it, is gone: the kernel gave up on keepalive probes or on unacknowledged data and says so
+    /// with the last ICMP error it met, if there was one.
+    public var isVanishedPeer: Bool {
+        self == .timedOut || code == EHOSTUNREACH || code == ENETUNREACH || code == EHOSTDOWN
+    }
+
     /// Out of descriptors or memory: trying again at once would spin.
     public var isResourceShortage: Bool {
         self == .processDescriptors || self == .systemDescriptors || self == .memory || self == .buffers

@@ -23,6 +23,10 @@ extension Socket {
         case keepAlive(idleSeconds: Int32, intervalSeconds: Int32, count: Int32)
         /// Unacknowledged data older than this breaks the connection.
         case userTimeout(milliseconds: Int32)
+        /// No more is taken while so much has not been sent yet.
+        case notSentLowWater(bytes: Int32)
+        /// The receive window is at most so large. What has been advertised before stays so.
+        case windowClamp(bytes: Int32)
     }
 
     /// Sets an option.
@@ -42,7 +46,25 @@ extension Socket {
             try set(Int32(IPPROTO_TCP), TCP_KEEPINTVL, interval)
             try set(Int32(IPPROTO_TCP), TCP_KEEPCNT, count)
         case .userTimeout(let milliseconds): try set(Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, milliseconds)
+        case .notSentLowWater(let bytes): try set(Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, bytes)
+        case .windowClamp(let bytes): try set(Int32(IPPROTO_TCP), TCP_WINDOW_CLAMP, bytes)
         }
+    }
+
+    /// What the kernel holds for the socket, bytes.
+    public struct Memory: BitwiseCopyable, Sendable {
+        /// Received and not read, with the kernel's overhead; how far that may grow.
+        public let received: Int, receiveLimit: Int
+        /// Written and not acknowledged, with the kernel's overhead.
+        public let sent: Int
+    }
+
+    /// Asks for the socket's memory; nil when the kernel does not say (before 4.12).
+    public func memory() -> Memory? {
+        var memory = apus_socket_memory()
+        // The shim fills the struct in.
+        guard unsafe apus_socket_memory(descriptor.number, &memory) >= 0 else { return nil }
+        return Memory(received: Int(memory.receive), receiveLimit: Int(memory.receive_limit), sent: Int(memory.send))
     }
 
     private func set(_ level: Int32, _ option: Int32, _ value: Int32) throws(Errno) {

@@ -34,7 +34,9 @@ private final class Generation: Sendable {
         Task { [self] in for await event in note { events.withLock { $0.append(event) } } }
     }
 
-    func has(_ event: String) -> Bool { events.withLock { $0.contains(event) } }
+    func has(_ event: String, times count: Int = 1) -> Bool {
+        events.withLock { events in events.filter { $0 == event }.count >= count }
+    }
 
     var address: SocketAddress? { server.listeners.first?.address }
 
@@ -104,6 +106,7 @@ extension Configuration {
         #expect(server.accepted == clients.count + 1)
         // And the next one may try.
         _ = try generation.successor()
+        #expect(await eventually { generation.has("alone", times: 2) })
         await stop(generation)
     }
 

@@ -111,9 +111,9 @@ extension DataPlane {
             let acceptor = try Acceptor()
             try await withProxy(.web(to: [acceptor.address]), workers: 2) { proxy in
                 let client = try proxy.client()
-                _ = try acceptor.accept()
+                let server = try acceptor.accept()
                 try client.send("x")
-                #expect(await eventually { proxy.sum(.connectionsActive) == 1 })
+                #expect(try server.receive().count == 1)
                 let contexts = proxy.server.contexts
                 for from in 0..<2 {
                     await withCheckedContinuation { moved in

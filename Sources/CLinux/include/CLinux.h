@@ -35,6 +35,13 @@ struct apus_event {
 static const uint32_t APUS_READABLE = 0x1, APUS_URGENT = 0x2, APUS_WRITABLE = 0x4, APUS_ERROR = 0x8, APUS_HANGUP = 0x10,
                       APUS_PEER_CLOSED = 0x2000, APUS_EDGE = 1u << 31;
 
+// What SO_MEMINFO says of a socket, bytes: what its receive queue takes, how large that may grow, and what its send queue takes.
+struct apus_socket_memory {
+    uint32_t receive;
+    uint32_t receive_limit;
+    uint32_t send;
+};
+
 // struct iovec.
 struct apus_piece {
     const void *base;
@@ -50,6 +57,7 @@ int apus_listen(int fd, int backlog);
 int apus_local_address(int fd, struct apus_address *a);
 int apus_set_option(int fd, int level, int option, int value);
 int apus_socket_error(int fd);
+int apus_socket_memory(int fd, struct apus_socket_memory *memory);
 int apus_linger_reset(int fd);
 int apus_shutdown_write(int fd);
 int apus_close(int fd);
