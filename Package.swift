@@ -130,7 +130,7 @@ let package = Package(
             name: "apus-lab",
             dependencies: ["Lab", "Model", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "tools/lab/apus-lab", swiftSettings: settings),
-        .testTarget(name: "NodeTests", dependencies: ["Lab", "Model"], swiftSettings: settings),
+        .testTarget(name: "NodeTests", dependencies: ["Lab", "Model", "Proxy"], swiftSettings: settings),
 
         // MARK: tidy
         .testTarget(name: "TidyTests", dependencies: ["Control"], swiftSettings: settings),

@@ -109,7 +109,6 @@ int apus_socket_memory(int fd, struct apus_socket_memory *memory) {
     socklen_t n = sizeof values;
     int result = APUS_RESULT(getsockopt(fd, SOL_SOCKET, SO_MEMINFO, values, &n));
     memory->receive = values[SK_MEMINFO_RMEM_ALLOC];
-    memory->receive_limit = values[SK_MEMINFO_RCVBUF];
     memory->send = values[SK_MEMINFO_WMEM_QUEUED];
     return result;
 }

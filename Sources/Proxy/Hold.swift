@@ -20,10 +20,11 @@ struct Hold: BitwiseCopyable {
     private static let never = Int64.min / 2
     /// Between two looks at the sockets of one direction.
     static let sampleNanoseconds: Int64 = 10_000_000
-    /// What a source may still send when nobody reads any more, before the answers show it.
-    static let windowBytes = 64 << 10
-    /// For so long a newly blocked direction counts as holding a window: a thousand that stall at once are seen at
-    /// once, not when their windows are full.
+    /// What a source may still send when nobody reads any more, before the answers show it: a full receive buffer, with
+    /// the kernel's overhead, as memory that runs short leaves it.
+    static let windowBytes = 128 << 10
+    /// For so long a newly blocked direction counts as holding that much: a thousand that stall at once are seen at
+    /// once, not when their buffers are full.
     static let windowNanoseconds: Int64 = 100_000_000
 
     /// Whether it is time to ask the sockets.

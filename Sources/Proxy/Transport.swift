@@ -70,10 +70,12 @@ struct Transport: ~Copyable, Sendable {
     /// What the kernel holds for it, if it says.
     func memory() -> Socket.Memory? { socket.memory() }
 
-    /// Bounds the receive window that is advertised from now on, bytes.
-    func clampWindow(_ bytes: Int32) {
-        // A connection that is being reset refuses: nothing is lost.
-        do throws(Errno) { try socket.set(.windowClamp(bytes: bytes)) } catch {}
+    /// Bounds what the kernel takes in before it is read, bytes; nil: it adapts to the traffic again.
+    func boundReceiving(_ bytes: Int32?) {
+        // A connection that is being reset refuses, and an old kernel refuses the second: it stays as it is.
+        do throws(Errno) {
+            if let bytes { try socket.set(.receiveBuffer(bytes: bytes)) } else { try socket.set(.adaptiveBuffers) }
+        } catch {}
     }
 
     /// The local address, if the kernel still knows it.

@@ -14,6 +14,9 @@ struct Listener: ~Copyable {
 extension Worker {
     /// How long a turn accepts: two to five connections with all that starting them costs. A flood of connections gets two
     /// fifths of the worker at most, and what is established waits no longer for it.
+    ///
+    /// While connections are left unserved, one: each that is accepted then waits too, and its server fills its receive
+    /// buffer meanwhile, which no limit of memory sees.
     private static let acceptNanoseconds: Int64 = 200_000
     /// How long accepting rests when the host is out of descriptors or memory.
     private static let acceptPauseNanoseconds: Int64 = 100_000_000
@@ -49,9 +52,9 @@ extension Worker {
     /// waits for the next turn, which begins with the listener that would have been next.
     mutating func acceptPending() {
         guard !accepting.isEmpty else { return }
-        let start = Clock.monotonic()
-        var time = start
-        while !accepting.isEmpty, time - start < Self.acceptNanoseconds {
+        var time = Clock.monotonic()
+        let end = time + (ready.isEmpty ? Self.acceptNanoseconds : 1)
+        while !accepting.isEmpty, time < end {
             // A handful at most: two for each family, and the explicit ones.
             let handle = accepting.removeFirst()
             guard let listener = listeners.find(handle) else { continue }

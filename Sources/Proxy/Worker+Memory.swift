@@ -1,17 +1,21 @@
 import EventLoop
 import Model
+import Syscalls
 
 /// The memory that blocked connections hold: counted per pod and for the process, bounded by `limits.bufferBytes` and
 /// `limits.memory`.
 ///
-/// Over half of a limit the sources of blocked directions get a small receive window: what comes in after that fits. Over
-/// the limit the largest blocked connection is reset. Sums are process-wide atomic words; each worker knows, and resets,
-/// its own connections only.
+/// Over half of a limit the sources of blocked directions get a small receive buffer. Over the limit the largest blocked
+/// connection is reset. Sums are process-wide atomic words; each worker knows, and resets, its own connections only.
+///
+/// The buffer, not TCP_WINDOW_CLAMP: the kernel never takes back a window, and it widens one to megabytes while the first
+/// few hundred kilobytes are read. With the clamp, a stalled connection still took in 3 MiB after it had been clamped;
+/// with the buffer, what does not fit is dropped and the window closed (Linux 6.6), and the peer sends it again later.
 extension Worker {
-    /// A source's receive window when memory is short. Enough for 64 KiB a round trip.
+    /// A source's receive buffer when memory is short. Enough for 64 KiB a round trip.
     private static let clampBytes: Int32 = 64 << 10
-    /// The kernel holds a window below the receive buffer whatever is asked for.
-    private static let noClampBytes: Int32 = 1 << 30
+    /// How long a turn resets.
+    private static let shedNanoseconds: Int64 = 300_000
     /// Held tunnels looked at in one turn.
     private static let tendedPerTurn = 64
     /// How often each is looked at: always, and while a limit is more than half used.
@@ -56,7 +60,7 @@ extension Worker {
             guard flow.hold.charged != 0 else { return }
             let use = addCharge(flow.hold.release(), pod: pod)
             if flow.hold.isClamped, use == .low {
-                source.clampWindow(Self.noClampBytes)
+                source.boundReceiving(nil)
                 flow.hold.isClamped = false
             }
             return
@@ -64,13 +68,10 @@ extension Worker {
         let isSampled = flow.hold.isDue(now)
         if isSampled { flow.hold.sample(source: source.memory(), sink: sink.memory(), now) }
         let use = addCharge(flow.hold.block(chunkBytes: flow.pending?.capacity ?? 0, now), pod: pod)
-        guard use >= .high, isSampled || !flow.hold.isClamped else { return }
-        // Again with each sample: the kernel's tuning of the receive buffer takes the clamp off when it grows it.
-        source.clampWindow(Self.clampBytes)
-        if !flow.hold.isClamped {
-            flow.hold.isClamped = true
-            countFor(pod, .windowClamps)
-        }
+        guard use >= .high, !flow.hold.isClamped else { return }
+        source.boundReceiving(Self.clampBytes)
+        flow.hold.isClamped = true
+        countFor(pod, .windowClamps)
     }
 
     /// How much of a limit is in use; the worse one of the pod's and the process's.
@@ -95,7 +96,11 @@ extension Worker {
         let bytes = context.shared.bufferBytes.add(delta, at: 0)
         let use = max(Use(podBytes, of: bufferBytesMax(pod)), Use(bytes, of: snapshot.memoryBytesMax))
         if use == .over { isOverMemory = true }
-        if use >= .high { nextTend = min(nextTend, now + Self.tendShortNanoseconds) }
+        if use >= .high, !isMemoryShort {
+            // What is held already is bounded at once, not when its turn comes.
+            isMemoryShort = true
+            nextTend = now
+        }
         return use
     }
 
@@ -140,11 +145,11 @@ extension Worker {
         guard tendPlace == 0 else { return }
         tendPlace = .max
         // What is found to be much brings it nearer.
-        nextTend = now + Self.tendNanoseconds
-        if isMemoryShort { nextTend = now + Self.tendShortNanoseconds }
+        isMemoryShort = isMuchHeld
+        nextTend = now + (isMemoryShort ? Self.tendShortNanoseconds : Self.tendNanoseconds)
     }
 
-    private var isMemoryShort: Bool {
+    private var isMuchHeld: Bool {
         context.shared.bufferBytes.load(0) > snapshot.memoryBytesMax / 2
             || held.contains { handle in
                 guard let pod = tunnels.find(handle)?.value.fairnessSlot else { return false }
@@ -160,46 +165,55 @@ extension Worker {
     }
 
     /// Resets the largest blocked connections of pods that are over their limit; while the process is over its own, those
-    /// of the pod that holds most.
+    /// of the pod that holds most. For a share of time: freeing a connection's memory is work, too.
     private mutating func shed() {
-        isOverMemory = false
         var holders = held.compactMap { handle -> Holder? in
             guard let tunnel = tunnels.find(handle) else { return nil }
             let bytes = tunnel.value.up.hold.charged + tunnel.value.down.hold.charged
             return Holder(handle: handle, pod: tunnel.value.fairnessSlot, bytes: bytes)
         }
         holders.sort { $0.bytes > $1.bytes }
-        let shared = context.shared
-        for holder in holders where isOver(holder.pod) {
-            renew(holder.handle)
-            if isOver(holder.pod) { reset(holder.handle, .bufferLimit) }
+        var time = Clock.monotonic()
+        let deadline = time + Self.shedNanoseconds
+        for holder in holders where isOver(holder.pod) && time < deadline {
+            reset(holder, .bufferLimit, &time) { worker in worker.isOver(holder.pod) }
         }
-        guard shared.bufferBytes.load(0) > snapshot.memoryBytesMax else { return }
-        // The largest pod first: its connections are together, and the largest of them come first.
-        var podBytes: [Int: Int] = [:]
-        for holder in holders { podBytes[holder.pod] = shared.podBufferBytes.load(holder.pod + 1) }
-        holders.sort { (podBytes[$0.pod] ?? 0, $0.pod, $0.bytes) > (podBytes[$1.pod] ?? 0, $1.pod, $1.bytes) }
-        for holder in holders where shared.bufferBytes.load(0) > snapshot.memoryBytesMax {
-            renew(holder.handle)
-            if shared.bufferBytes.load(0) > snapshot.memoryBytesMax { reset(holder.handle, .memoryLimit) }
+        if isOver {
+            // The largest pod first: its connections are together, and the largest of them come first.
+            var podBytes: [Int: Int] = [:]
+            for holder in holders { podBytes[holder.pod] = context.shared.podBufferBytes.load(holder.pod + 1) }
+            holders.sort { (podBytes[$0.pod] ?? 0, $0.pod, $0.bytes) > (podBytes[$1.pod] ?? 0, $1.pod, $1.bytes) }
+            for holder in holders where isOver && time < deadline {
+                reset(holder, .memoryLimit, &time) { worker in worker.isOver }
+            }
         }
+        // Not done: the next turn goes on.
+        isOverMemory = time >= deadline
     }
+
+    private var isOver: Bool { context.shared.bufferBytes.load(0) > snapshot.memoryBytesMax }
 
     private func isOver(_ pod: Int) -> Bool {
         context.shared.podBufferBytes.load(pod + 1) > bufferBytesMax(pod)
     }
 
-    /// A charge may be a second old: what has been sent meanwhile is no reason to reset.
-    private mutating func renew(_ handle: SlabHandle) {
-        if let tunnel = tunnels.find(handle), tunnel.value.heldPlace >= 0 { chargeHeld(tunnel, handle) }
-    }
-
-    private mutating func reset(_ handle: SlabHandle, _ reason: EndReason) {
+    private mutating func reset(
+        _ holder: Holder, _ reason: EndReason, _ time: inout Int64, if isStillOver: (borrowing Worker) -> Bool
+    ) {
         // Ended already, by the first of the two limits.
-        guard let tunnel = tunnels.find(handle), tunnel.value.heldPlace >= 0 else { return }
-        guard tunnel.value.queued else { return close(handle, reason, by: .proxy) }
-        // It goes with its next turn; what it holds no longer counts.
-        uncharge(tunnel)
-        tunnel.value.abortReason = reason
+        guard let tunnel = tunnels.find(holder.handle), tunnel.value.heldPlace >= 0 else { return }
+        // Its charge may be a second old: what has been sent meanwhile is no reason to reset.
+        chargeHeld(tunnel, holder.handle)
+        guard isStillOver(self) else { return }
+        if tunnel.value.queued {
+            // It goes with its next turn; what it holds no longer counts.
+            uncharge(tunnel)
+            tunnel.value.abortReason = reason
+        } else {
+            close(holder.handle, reason, by: .proxy)
+        }
+        let before = time
+        time = Clock.monotonic()
+        spend(time - before, pod: holder.pod)
     }
 }

@@ -31,7 +31,8 @@ struct Worker: ~Copyable {
     var held: [SlabHandle] = []
     var tendPlace = Int.max
     var nextTend = Int64.max
-    /// A limit of memory is exceeded.
+    /// A limit of memory is more than half used; is exceeded.
+    var isMemoryShort = false
     var isOverMemory = false
     /// What a nanosecond of this thread's work is in CPU time.
     var cpu: CPUScale
@@ -95,7 +96,7 @@ struct Worker: ~Copyable {
     }
 
     private func waitMilliseconds() -> Int32 {
-        guard ready.isEmpty, accepting.isEmpty else { return 0 }
+        guard ready.isEmpty, accepting.isEmpty, !isOverMemory else { return 0 }
         var delay = Self.heartbeatMilliseconds * 1_000_000
         if let due = timers.delay(from: now) { delay = min(delay, due) }
         if let due = tendDelay { delay = min(delay, due) }

@@ -25,8 +25,11 @@ extension Socket {
         case userTimeout(milliseconds: Int32)
         /// No more is taken while so much has not been sent yet.
         case notSentLowWater(bytes: Int32)
-        /// The receive window is at most so large. What has been advertised before stays so.
-        case windowClamp(bytes: Int32)
+        /// The receive queue takes so many bytes (the kernel doubles it for its overhead) and no longer adapts. What the
+        /// peer sends beyond is dropped, also within a window that was larger before, and the window is closed.
+        case receiveBuffer(bytes: Int32)
+        /// Both queues adapt again. Refused before Linux 5.14.
+        case adaptiveBuffers
     }
 
     /// Sets an option.
@@ -47,16 +50,23 @@ extension Socket {
             try set(Int32(IPPROTO_TCP), TCP_KEEPCNT, count)
         case .userTimeout(let milliseconds): try set(Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, milliseconds)
         case .notSentLowWater(let bytes): try set(Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, bytes)
-        case .windowClamp(let bytes): try set(Int32(IPPROTO_TCP), TCP_WINDOW_CLAMP, bytes)
+        case .receiveBuffer(let bytes): try set(SOL_SOCKET, SO_RCVBUF, bytes)
+        case .adaptiveBuffers: try set(SOL_SOCKET, Int32(APUS_SO_BUF_LOCK), 0)
         }
     }
 
     /// What the kernel holds for the socket, bytes.
     public struct Memory: BitwiseCopyable, Sendable {
-        /// Received and not read, with the kernel's overhead; how far that may grow.
-        public let received: Int, receiveLimit: Int
+        /// Received and not read, with the kernel's overhead.
+        public let received: Int
         /// Written and not acknowledged, with the kernel's overhead.
         public let sent: Int
+
+        /// So much.
+        public init(received: Int, sent: Int) {
+            self.received = received
+            self.sent = sent
+        }
     }
 
     /// Asks for the socket's memory; nil when the kernel does not say (before 4.12).
@@ -64,7 +74,7 @@ extension Socket {
         var memory = apus_socket_memory()
         // The shim fills the struct in.
         guard unsafe apus_socket_memory(descriptor.number, &memory) >= 0 else { return nil }
-        return Memory(received: Int(memory.receive), receiveLimit: Int(memory.receive_limit), sent: Int(memory.send))
+        return Memory(received: Int(memory.receive), sent: Int(memory.send))
     }
 
     private func set(_ level: Int32, _ option: Int32, _ value: Int32) throws(Errno) {

@@ -118,7 +118,7 @@ import Testing
         untyped, bad, weird, families = [], [], 0, 0
         for family in text_string_to_metric_families(sys.stdin.read()):
             families += 1
-            if family.type not in ("counter", "gauge") or not family.documentation: untyped.append(family.name)
+            if family.type not in ("counter", "gauge", "histogram") or not family.documentation: untyped.append(family.name)
             for sample in family.samples:
                 seen[(sample.name, tuple(sorted(sample.labels.items())))] += 1
                 labels[sample.name].add(tuple(sorted(sample.labels)))

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 // Not in the libc headers of Debian 12.
-enum { APUS_IPV6_TRANSPARENT = 75 };
+enum { APUS_IPV6_TRANSPARENT = 75, APUS_SO_BUF_LOCK = 72 };
 // The kernel's SCM_MAX_FD: descriptors in one message.
 enum { APUS_DESCRIPTORS_MAX = 253 };
 
@@ -35,10 +35,9 @@ struct apus_event {
 static const uint32_t APUS_READABLE = 0x1, APUS_URGENT = 0x2, APUS_WRITABLE = 0x4, APUS_ERROR = 0x8, APUS_HANGUP = 0x10,
                       APUS_PEER_CLOSED = 0x2000, APUS_EDGE = 1u << 31;
 
-// What SO_MEMINFO says of a socket, bytes: what its receive queue takes, how large that may grow, and what its send queue takes.
+// What SO_MEMINFO says of a socket, bytes: what its receive queue takes, and its send queue.
 struct apus_socket_memory {
     uint32_t receive;
-    uint32_t receive_limit;
     uint32_t send;
 };
 
