@@ -63,11 +63,17 @@ let package = Package(
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "Model"], exclude: ["Problems"], swiftSettings: settings),
 
+        // MARK: hand-over
+        .target(name: "HandOver", dependencies: ["Model", "Proxy", "Syscalls"], swiftSettings: settings),
+        .testTarget(
+            name: "HandOverTests", dependencies: ["HandOver", "Loopback", "Model", "Proxy", "Syscalls"],
+            swiftSettings: settings),
+
         // MARK: programs
         .executableTarget(
             name: "apusd",
             dependencies: [
-                "Admin", "Control", "Model", "Proxy", "Syscalls",
+                "Admin", "Control", "HandOver", "Model", "Proxy", "Syscalls",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -99,7 +105,7 @@ let package = Package(
         // MARK: interception
         .target(
             name: "Interception",
-            dependencies: ["Model", .product(name: "Subprocess", package: "swift-subprocess")],
+            dependencies: ["Model", "Syscalls", .product(name: "Subprocess", package: "swift-subprocess")],
             swiftSettings: settings),
         .testTarget(
             name: "InterceptionTests", dependencies: ["Interception", "Model"], exclude: ["Golden"],
@@ -124,7 +130,7 @@ let package = Package(
             name: "apus-lab",
             dependencies: ["Lab", "Model", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "tools/lab/apus-lab", swiftSettings: settings),
-        .testTarget(name: "NodeTests", dependencies: ["Lab", "Model"], swiftSettings: settings),
+        .testTarget(name: "NodeTests", dependencies: ["Lab", "Model", "Proxy"], swiftSettings: settings),
 
         // MARK: bench
         .executableTarget(

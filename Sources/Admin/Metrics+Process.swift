@@ -24,10 +24,15 @@ extension Metrics {
             "apus_worker_turn_seconds", .histogram, "How long turns of the event loop took, waiting not included.")
         for (index, worker) in workers.enumerated() {
             let value = { worker.turns.value(slot: 0, counter: $0) }
-            let buckets = TurnHistogram.bounds.enumerated().map { (bound: Double($1) / 1e9, count: value($0)) }
-            text.histogram(
-                buckets, rest: value(TurnHistogram.bounds.count), sum: Double(value(TurnHistogram.sum)) / 1e9, "worker",
-                "\(index)")
+            var count = 0
+            for (bucket, bound) in TurnHistogram.bounds.enumerated() {
+                count += value(bucket)
+                text.sample("_bucket", "\(count)", ["worker": "\(index)", "le": "\(Double(bound) / 1e9)"])
+            }
+            count += value(TurnHistogram.bounds.count)
+            text.sample("_bucket", "\(count)", ["worker": "\(index)", "le": "+Inf"])
+            text.sample("_sum", "\(Double(value(TurnHistogram.sum)) / 1e9)", ["worker": "\(index)"])
+            text.sample("_count", "\(count)", ["worker": "\(index)"])
         }
         text.family("apus_worker_turn_max_seconds", .gauge, "The longest turn since the start.")
         for (index, worker) in workers.enumerated() {
@@ -45,6 +50,14 @@ extension Metrics {
         (
             "apus_worker_access_log_dropped_total", .accessLogDropped, .counter,
             "Access log records the worker's ring had no room for."
+        ),
+        (
+            "apus_worker_connections_passed_on_total", .connectionsPassedOn, .counter,
+            "Fresh connections passed to a worker with fewer."
+        ),
+        (
+            "apus_worker_rebalances_total", .rebalances, .counter,
+            "Rounds in which live connections were passed to a worker with fewer."
         ),
         ("apus_worker_bugs_total", .bugs, .counter, "Events that should not happen and were survived."),
         ("apus_worker_connections_active", .connectionsActive, .gauge, "Live connections of the worker."),

@@ -64,6 +64,49 @@ extension Metrics {
         }
     }
 
+    /// Who uses the workers' time and the memory of blocked connections; `pod=""`: connections without a pod.
+    mutating func addPodUse() {
+        text.family(
+            "apus_pod_cpu_seconds_total", .counter, "CPU time of the workers, by the pod whose connections used it.")
+        for pod in pods {
+            text.sample(seconds(sum(pod, \.pods, PodCounter.cpuNanoseconds.rawValue)), ["pod": pod.name])
+        }
+        text.sample(seconds(sum([0], \.podless, PodCounter.cpuNanoseconds.rawValue)), ["pod": ""])
+        text.family(
+            "apus_pod_buffer_bytes", .gauge,
+            "Memory that blocked connections hold, in the proxy and in their sockets, that counts for the pod's limit.")
+        for pod in pods {
+            let bytes = pod.slots.reduce(0) { $0 &+ proxy.shared.podBufferBytes.load($1 + 1) }
+            text.sample(bytes, ["pod": pod.name])
+        }
+        text.sample(proxy.shared.podBufferBytes.load(0), ["pod": ""])
+        text.family("apus_buffer_bytes", .gauge, "The same of the process, that counts for limits.memory.")
+        text.sample(proxy.shared.bufferBytes.load(0))
+        text.family(
+            "apus_pod_window_clamps_total", .counter, "Receive windows made small because half of a limit was in use.")
+        for pod in pods { text.sample(sum(pod, \.pods, PodCounter.windowClamps.rawValue), ["pod": pod.name]) }
+        text.sample(sum([0], \.podless, PodCounter.windowClamps.rawValue), ["pod": ""])
+    }
+
+    /// Connections of which one direction has ended and the other has not.
+    mutating func addHalfOpen() {
+        text.family("apus_half_open_connections", .gauge, "Connections half closed now: one side has sent FIN.")
+        text.sample(sum([0], \.worker, WorkerCounter.halfOpen.rawValue))
+        text.family(
+            "apus_half_open_seconds", .histogram, "How long connections were half closed, when that came to an end.")
+        var count = 0
+        for (index, bound) in HalfOpenAge.bounds.enumerated() {
+            count += sum([0], \.halfOpenAges, index)
+            text.sample("_bucket", "\(count)", ["le": "\(seconds(Int(bound)))"])
+        }
+        count += sum([0], \.halfOpenAges, HalfOpenAge.bounds.count)
+        text.sample("_bucket", "\(count)", ["le": "+Inf"])
+        text.sample("_sum", "\(seconds(sum([0], \.halfOpenAges, HalfOpenAge.sumColumn)))")
+        text.sample("_count", "\(count)")
+    }
+
+    private func seconds(_ nanoseconds: Int) -> Double { Double(nanoseconds) / 1e9 }
+
     /// Pod x cluster.
     mutating func addPairs() {
         text.family("apus_pod_cluster_connections_total", .counter, "Connections of a pod to a cluster.")

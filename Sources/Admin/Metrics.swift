@@ -24,6 +24,8 @@ struct Metrics {
         var metrics = Metrics(proxy)
         metrics.addConnections()
         metrics.addPods()
+        metrics.addPodUse()
+        metrics.addHalfOpen()
         metrics.addPairs()
         metrics.addClusters()
         metrics.addListeners()
@@ -58,7 +60,7 @@ struct Metrics {
 
     /// Most series one thing can have: reasons other than `completed`, and the rest.
     private static let reasonCount = EndReason.allCases.count - 1
-    private static let podWidth = 9 + reasonCount
+    private static let podWidth = 12 + reasonCount
     private static let listenerWidth = 3 + reasonCount
     private static let clusterWidth = 15
 

@@ -20,20 +20,9 @@ struct MetricsText {
     /// One sample with a fraction.
     mutating func sample(_ value: Double, _ labels: Labels = [:]) { append("\(value)", labels) }
 
-    /// The samples of a histogram with one label. `buckets` pairs each upper bound with how many fell into its bucket
-    /// alone; `rest` fell past the last.
-    mutating func histogram(
-        _ buckets: some Sequence<(bound: Double, count: Int)>, rest: Int, sum: Double, _ label: StaticString,
-        _ value: String
-    ) {
-        var count = 0
-        for bucket in buckets {
-            count += bucket.count
-            append("\(count)", [label: value, "le": "\(bucket.bound)"], suffix: "_bucket")
-        }
-        append("\(count + rest)", [label: value, "le": "+Inf"], suffix: "_bucket")
-        append("\(sum)", [label: value], suffix: "_sum")
-        append("\(count + rest)", [label: value], suffix: "_count")
+    /// One sample of a part of a histogram: `_bucket`, `_sum` or `_count`.
+    mutating func sample(_ part: StaticString, _ value: String, _ labels: Labels = [:]) {
+        append(value, labels, suffix: "\(part)")
     }
 
     private mutating func append(_ value: String, _ labels: Labels, suffix: String = "") {

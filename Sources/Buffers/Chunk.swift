@@ -1,7 +1,8 @@
 /// A piece of memory that holds bytes a slow reader has not taken yet: `storage[start..<end]`.
 ///
 /// Owned: frees its memory when it goes, unless it is given back to the pool it came from.
-@safe public struct Chunk: ~Copyable {
+@safe public struct Chunk: ~Copyable, @unchecked Sendable {
+    // Sound to send: it is the only owner of the memory.
     let storage: UnsafeMutableRawBufferPointer
     let sizeClass: Int
     private var start = 0
@@ -10,6 +11,14 @@
     init(storage: UnsafeMutableRawBufferPointer, sizeClass: Int) {
         unsafe self.storage = unsafe storage
         self.sizeClass = sizeClass
+    }
+
+    /// A chunk of its own, with a copy of `bytes`, at most `ChunkPool.sizeMax`.
+    public init(copying bytes: ArraySlice<UInt8>) {
+        var pool = ChunkPool()
+        self = pool.take(bytes.count)
+        // The array's storage lives for the call.
+        unsafe bytes.withUnsafeBytes { unsafe append($0) }
     }
 
     deinit {

@@ -4,7 +4,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <link.h>
+#include <linux/filter.h>
+#include <linux/sock_diag.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -101,6 +104,14 @@ int apus_local_address(int fd, struct apus_address *a) {
 int apus_set_option(int fd, int level, int option, int value) {
     return APUS_RESULT(setsockopt(fd, level, option, &value, sizeof value));
 }
+int apus_socket_memory(int fd, struct apus_socket_memory *memory) {
+    uint32_t values[SK_MEMINFO_VARS] = {0};
+    socklen_t n = sizeof values;
+    int result = APUS_RESULT(getsockopt(fd, SOL_SOCKET, SO_MEMINFO, values, &n));
+    memory->receive = values[SK_MEMINFO_RMEM_ALLOC];
+    memory->send = values[SK_MEMINFO_WMEM_QUEUED];
+    return result;
+}
 int apus_socket_error(int fd) {
     int value = 0;
     socklen_t n = sizeof value;
@@ -124,20 +135,110 @@ ssize_t apus_send_vector(int fd, const struct apus_piece *pieces, int count) {
     return APUS_RESULT(sendmsg(fd, &message, MSG_NOSIGNAL));
 }
 
-// An abstract Unix socket: a name in the network namespace that goes with its last descriptor.
-int apus_claim_name(const char *name) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+// Abstract Unix sockets: a name in the network namespace that goes with its last descriptor.
+static int apus_name_socket(const char *name, struct sockaddr_un *address, socklen_t *size) {
     size_t length = strlen(name);
-    if (length > sizeof address.sun_path - 1) return -ENAMETOOLONG;
-    memcpy(address.sun_path + 1, name, length);
-    int fd = APUS_RESULT(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (fd < 0) return fd;
-    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length);
-    int result = APUS_RESULT(bind(fd, (struct sockaddr *)&address, size));
-    if (result == 0) return fd;
+    if (length > sizeof address->sun_path - 1) return -ENAMETOOLONG;
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    memcpy(address->sun_path + 1, name, length);
+    *size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length);
+    return APUS_RESULT(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+}
+static int apus_close_if(int failure, int fd) {
+    if (failure >= 0) return fd;
     close(fd);
+    return failure;
+}
+int apus_claim_name(const char *name) {
+    struct sockaddr_un address;
+    socklen_t size;
+    int fd = apus_name_socket(name, &address, &size);
+    return fd < 0 ? fd : apus_close_if(APUS_RESULT(bind(fd, (struct sockaddr *)&address, size)), fd);
+}
+int apus_connect_name(const char *name) {
+    struct sockaddr_un address;
+    socklen_t size;
+    int fd = apus_name_socket(name, &address, &size);
+    return fd < 0 ? fd : apus_close_if(APUS_RESULT(connect(fd, (struct sockaddr *)&address, size)), fd);
+}
+int apus_peer_user(int fd, uint32_t *user) {
+    struct ucred peer = {0};
+    socklen_t n = sizeof peer;
+    int result = APUS_RESULT(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n));
+    *user = peer.uid;
     return result;
 }
+ssize_t apus_send_descriptors(int fd, const void *bytes, size_t count, const int *fds, int fd_count) {
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * APUS_DESCRIPTORS_MAX)];
+    struct iovec piece = {(void *)bytes, count};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+    if (fd_count > APUS_DESCRIPTORS_MAX) return -E2BIG;
+    if (fd_count > 0) {
+        message.msg_control = control;
+        message.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)fd_count);
+        memset(control, 0, message.msg_controllen);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)fd_count);
+        memcpy(CMSG_DATA(header), fds, sizeof(int) * (size_t)fd_count);
+    }
+    return APUS_RESULT(sendmsg(fd, &message, MSG_NOSIGNAL));
+}
+ssize_t apus_receive_descriptors(int fd, void *bytes, size_t count, int *fds, int *fd_count) {
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int) * APUS_DESCRIPTORS_MAX)];
+    struct iovec piece = {bytes, count};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    *fd_count = 0;
+    ssize_t result = APUS_RESULT(recvmsg(fd, &message, MSG_CMSG_CLOEXEC));
+    if (result < 0) return result;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        int n = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+        memcpy(fds + *fd_count, CMSG_DATA(header), sizeof(int) * (size_t)n);
+        *fd_count += n;
+    }
+    return result;
+}
+int apus_set_blocking(int fd) {
+    int flags = APUS_RESULT(fcntl(fd, F_GETFL));
+    return flags < 0 ? flags : APUS_RESULT(fcntl(fd, F_SETFL, flags & ~O_NONBLOCK));
+}
+int apus_timeouts(int fd, int64_t milliseconds) {
+    struct timeval time = {milliseconds / 1000, milliseconds % 1000 * 1000};
+    int result = APUS_RESULT(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time));
+    return result < 0 ? result : APUS_RESULT(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time));
+}
+int apus_shutdown_both(int fd) { return APUS_RESULT(shutdown(fd, SHUT_RDWR)); }
+
+// SO_REUSEPORT groups. The program of one instruction returns the place of a socket in its group.
+int apus_direct_group(int fd, uint32_t index) {
+    struct sock_filter code[] = {{BPF_RET | BPF_K, 0, 0, index}};
+    struct sock_fprog program = {1, code};
+    return APUS_RESULT(setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program));
+}
+int apus_undirect_group(int fd) {
+    int unused = 0;
+    return APUS_RESULT(setsockopt(fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &unused, sizeof unused));
+}
+// Drops SYN without ACK: a listening socket's filter sees TCP headers, flags at byte 13.
+int apus_drop_handshakes(int fd) {
+    struct sock_filter code[] = {
+        {BPF_LD | BPF_B | BPF_ABS, 0, 0, 13},
+        {BPF_ALU | BPF_AND | BPF_K, 0, 0, 0x12},
+        {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0x02},
+        {BPF_RET | BPF_K, 0, 0, 0},
+        {BPF_RET | BPF_K, 0, 0, 0xffffffff},
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    return APUS_RESULT(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program));
+}
+
+// Network namespaces, of the calling thread alone.
+int apus_unshare_network(void) { return APUS_RESULT(unshare(CLONE_NEWNET)); }
+int apus_open_network(void) { return APUS_RESULT(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)); }
+int apus_enter_network(int fd) { return APUS_RESULT(setns(fd, CLONE_NEWNET)); }
 
 // epoll, eventfd.
 int apus_epoll_create(void) { return APUS_RESULT(epoll_create1(EPOLL_CLOEXEC)); }

@@ -137,42 +137,4 @@ struct HostConflicts {
         }
         return found.sorted()
     }
-
-    /// Base chains of others at the input hook that drop what they do not know: no verdict of ours overrides theirs.
-    func inputFirewalls(_ kernel: KernelState) async -> [String] {
-        struct Listing: Decodable { var nftables: [Item] }
-        struct Item: Decodable { var chain: Chain? }
-        struct Chain: Decodable {
-            var family: String
-            var table: String
-            var name: String
-            var hook: String?
-            var policy: String?
-        }
-        guard let text = await Tool.output("nft", "-j", "list", "chains"),
-            let listing = try? JSONDecoder().decode(Listing.self, from: Data(text.utf8))
-        else { return [] }
-        var problems: [String] = []
-        for chain in listing.nftables.compactMap(\.chain) where chain.hook == "input" {
-            let isIptables = chain.name == "INPUT" && chain.table == "filter" && ["ip", "ip6"].contains(chain.family)
-            guard chain.table != RulePlan.tableName, !isIptables else { continue }
-            guard chain.policy == "drop" || chain.table == "firewalld" else { continue }
-            let rules = await Tool.output("nft", "list", "chain", chain.family, chain.table, chain.name) ?? ""
-            let accept = "mark & \(field.mask.padded) == \(MarkNumber.toProxy.value(in: field).padded) accept"
-            guard !rules.contains(accept) else { continue }
-            problems.append(
-                "nft table \(chain.family) \(chain.table): chain \(chain.name) drops what it does not know, intercepted "
-                    + "connections too: run: nft insert rule \(chain.family) \(chain.table) \(chain.name) meta mark and "
-                    + "\(field.mask.hexadecimal) == \(MarkNumber.toProxy.value(in: field).hexadecimal) accept")
-        }
-        return problems
-    }
-}
-
-extension UInt32 {
-    /// As nft prints it: `0x00000010`.
-    var padded: String {
-        let digits = String(self, radix: 16)
-        return "0x" + String(repeating: "0", count: 8 - digits.count) + digits
-    }
 }

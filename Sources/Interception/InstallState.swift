@@ -39,7 +39,14 @@ struct InstallState: Sendable, Equatable, Codable {
     var sysctls: [Sysctl]
     /// iptables tables (`iptables-nft/mangle`) that did not exist before us.
     var tablesCreated: [String]
+    /// Built-in chains of iptables-nft (`iptables-nft/filter/FORWARD`) that did not exist in a table that did. Absent in
+    /// what earlier versions wrote.
+    var chainsCreated: [String]?
     var limitations: [String]
+    /// Where the rules lead what pods send, and what happens when nobody listens there (`failover.policy`). Absent in
+    /// what earlier versions wrote.
+    var outboundPort: UInt16?
+    var answer: String?
 
     var families: [IPAddress.Family] { (isV4 ? [.v4] : []) + (isV6 ? [.v6] : []) }
 

@@ -56,7 +56,7 @@ extension Installer {
             let present = kernel.iptables[rules.set]
             let part = before?.iptables.first { $0.set == rules.set }
             if let part, part.text == rules.installText(), present == part.listing,
-                !kernel.lateJumps.contains(rules.set)
+                !kernel.lateJumps.contains(where: { $0.set == rules.set })
             {
                 continue
             }
@@ -142,6 +142,12 @@ extension InstallState {
     /// The state to be while `plan` is installed. Former values of an earlier installation are kept: they are the host's.
     init(_ plan: RulePlan, _ kernel: KernelState, _ before: InstallState?) {
         let created = plan.iptables.flatMap { rules in rules.tables.map { "\(rules.set)/\($0.name)" } }
+        let jumps = plan.iptables.filter { $0.set.variant == .nft }.flatMap { rules in
+            rules.tables.flatMap { table in table.jumps.map { (rules.set, table.name, $0.from) } }
+        }
+        let chains = jumps.filter { set, table, chain in
+            kernel.xtablesTables.contains("\(set)/\(table)") && !kernel.nft.has(chain, table: table, set.family)
+        }
         var saved = before?.sysctlsBefore ?? [:]
         for sysctl in plan.sysctls where saved[sysctl.name] == nil { saved[sysctl.name] = kernel.sysctls[sysctl.name] }
         self.init(
@@ -155,8 +161,12 @@ extension InstallState {
             },
             sysctlsBefore: saved, sysctls: plan.sysctls,
             tablesCreated: (before?.tablesCreated ?? []) + created.filter { !kernel.xtablesTables.contains($0) },
-            limitations: plan.limitations)
+            chainsCreated: (before?.chainsCreated ?? []) + chains.map { "\($0)/\($1)/\($2)" },
+            limitations: plan.limitations, outboundPort: plan.interception.outboundPort, answer: "\(plan.answer)")
     }
+
+    /// Whether the filter table of a set exists only because of us: it is no firewall then.
+    func hasCreatedFilter(of set: Xtables) -> Bool { tablesCreated.contains("\(set)/filter") }
 
     /// Remembers the kernel's own spelling of what has just been installed.
     mutating func note(_ kernel: KernelState, _ plan: RulePlan) {

@@ -83,7 +83,7 @@ public struct Installer: Sendable {
         let conflicts = HostConflicts(interception: interception, rules: plan.routingRules)
         let report = Report(
             steps: steps.map(\.summary), commands: steps.map { "\($0.action)" }, backend: "\(plan.backend)",
-            notes: choice + plan.limitations + (await conflicts.notes()))
+            notes: choice + plan.limitations + kernel.nft.notes + (await conflicts.notes()))
         guard !dryRun, !steps.isEmpty || before == nil else { return report }
         var state = InstallState(plan, kernel, before)
         state.options = options
@@ -111,15 +111,13 @@ public struct Installer: Sendable {
     private func choose(
         _ kernel: KernelState, _ before: InstallState?
     ) async throws(InterceptionError) -> (plan: RulePlan, notes: [String]) {
-        let firewalls = Xtables.all.filter { set in
-            kernel.xtablesTables.contains("\(set)/filter/INPUT")
-                && before?.tablesCreated.contains("\(set)/filter") != true
-        }
         let hasIPv6 = FileManager.default.fileExists(atPath: "/proc/self/net/if_inet6")
         func plan(_ backend: Backend) throws(InterceptionError) -> RulePlan {
             try RulePlan(
-                interception: interception, failover: failover, backend: backend, hostFirewalls: firewalls,
-                hasIPv6: hasIPv6, hasTCPMigration: kernel.sysctls[Sysctl.migrateRequests.name] != nil)
+                interception: interception, failover: failover, backend: backend,
+                hostFirewalls: kernel.inputFirewalls.filter { before?.hasCreatedFilter(of: $0) != true },
+                closedOutputs: kernel.closedOutputs, hasIPv6: hasIPv6,
+                hasTCPMigration: kernel.sysctls[Sysctl.migrateRequests.name] != nil)
         }
         let nft = try plan(.nft)
         let complaint = await Self.check(nft)
@@ -151,7 +149,7 @@ public struct Installer: Sendable {
         var problems = conflicts.routing(kernel) + conflicts.iptablesMarks(kernel)
         problems += conflicts.nftMarks(await Tool.output("nft", "-s", "list", "ruleset") ?? "")
         problems += await conflicts.bridges()
-        problems += await conflicts.inputFirewalls(kernel)
+        problems += kernel.nft.problems(interception.mark, plan.families)
         for rules in plan.iptables where Tool.path(of: rules.set.restoreTool) == nil {
             problems.append("\(rules.set.restoreTool): not installed: install iptables")
         }

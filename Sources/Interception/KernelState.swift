@@ -12,10 +12,15 @@ struct KernelState: Sendable, Equatable {
     var nftListing: String?
     /// Own lines of each iptables set that has any.
     var iptables: [Xtables: XtablesListing] = [:]
-    /// Sets whose nat PREROUTING has an own jump that is not the first rule.
-    var lateJumps: [Xtables] = []
+    /// Own jumps that have to be the first rule of their chain and are not.
+    var lateJumps: [LateJump] = []
     /// iptables sets and tables (`ip6tables-nft/filter`) that exist.
     var xtablesTables: Set<String> = []
+    /// iptables sets with a filter INPUT chain, and those whose OUTPUT drops what it does not know.
+    var inputFirewalls: [Xtables] = []
+    var closedOutputs: [Xtables] = []
+    /// nft base chains, and the rules of those that are somebody else's.
+    var nft = NftFirewalls()
     /// Rules of others in the iptables sets that write marks.
     var foreignMarkRules: [String] = []
     /// Rules of others by variant, and whether Kubernetes has left its hint chains there.
@@ -36,6 +41,13 @@ struct KernelState: Sendable, Equatable {
         private enum CodingKeys: String, CodingKey { case priority, not, src, fwmark, fwmask, iif, table }
     }
 
+    /// A built-in chain of iptables in which rules of others stand before our jump.
+    struct LateJump: Sendable, Equatable {
+        var set: Xtables
+        var table: String
+        var chain: String
+    }
+
     /// A route as `ip -j route show` prints it.
     struct LocalRoute: Sendable, Equatable, Codable {
         var type: String?
@@ -54,6 +66,7 @@ struct KernelState: Sendable, Equatable {
         if let text = await Tool.output("nft", "-s", "list", "table", "inet", RulePlan.tableName) {
             state.nftListing = text
         }
+        state.nft = await NftFirewalls.read()
         for set in Xtables.all {
             guard let saved = await set.saved() else { continue }
             state.note(saved, of: set)
@@ -65,22 +78,37 @@ struct KernelState: Sendable, Equatable {
         return state
     }
 
-    private mutating func note(_ saved: String, of set: Xtables) {
+    /// Takes in what `iptables-save` printed.
+    mutating func note(_ saved: String, of set: Xtables) {
         let listing = XtablesListing(parsing: saved)
         if !listing.isEmpty { iptables[set] = listing }
         var table = ""
-        var sawNATRule = false
+        var begun: Set<String> = []
         for line in saved.split(separator: "\n") {
             noteForeign(line, of: set)
             if line.first == "*" {
                 table = String(line.dropFirst())
                 xtablesTables.insert("\(set)/\(table)")
             }
-            if table == "filter", line.hasPrefix(":INPUT ") { xtablesTables.insert("\(set)/filter/INPUT") }
-            guard table == "nat", line.hasPrefix("-A PREROUTING ") else { continue }
-            if line.hasSuffix("-j \(XtablesRules.chainPrefix)NAT"), sawNATRule { lateJumps.append(set) }
-            sawNATRule = true
+            if table == "filter" { noteFilter(line, of: set) }
+            let words = line.split(separator: " ").map(String.init)
+            guard ["nat", "filter"].contains(table), words.count > 3, words[0] == "-A" else { continue }
+            let isOurs = words[words.count - 1].hasPrefix(XtablesRules.chainPrefix)
+            let isFirst = begun.insert("\(table)/\(words[1])").inserted
+            guard isOurs, !isFirst, !words[1].hasPrefix(XtablesRules.chainPrefix) else { continue }
+            lateJumps.append(LateJump(set: set, table: table, chain: words[1]))
         }
+    }
+
+    private mutating func noteFilter(_ line: Substring, of set: Xtables) {
+        // iptables-nft prints built-in chains that do not exist: those drop nothing.
+        func exists(_ chain: String) -> Bool { set.variant == .legacy || nft.has(chain, table: "filter", set.family) }
+        if line.hasPrefix(":INPUT "), exists("INPUT") { inputFirewalls.append(set) }
+        let words = line.split(separator: " ")
+        let isClosing =
+            line.hasPrefix(":OUTPUT DROP ")
+            || words.starts(with: ["-A", "OUTPUT", "-j"]) && words.count > 3 && ["DROP", "REJECT"].contains(words[3])
+        if isClosing, exists("OUTPUT"), !closedOutputs.contains(set) { closedOutputs.append(set) }
     }
 
     private mutating func noteForeign(_ line: Substring, of set: Xtables) {

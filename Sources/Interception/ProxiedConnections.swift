@@ -30,7 +30,7 @@ enum ProxiedConnections {
     private static func isAlive(_ state: UInt8) -> Bool { ![6, 7, 10].contains(state) }
 
     /// Addresses are printed as 32-bit words in the machine's byte order, which is little-endian where Apus runs.
-    private static func address(_ digits: Substring) -> IPAddress? {
+    static func address(_ digits: Substring) -> IPAddress? {
         var words: [UInt64] = []
         var rest = digits
         while !rest.isEmpty {

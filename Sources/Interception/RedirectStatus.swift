@@ -10,11 +10,13 @@ public struct RedirectStatus: Sendable, Equatable, Codable {
     public var differences: [String]
     /// What the installed rules do not honour.
     public var limitations: [String]
+    /// One real connection per family with pods, through the rules; empty when nothing is installed.
+    public var connections: [ConnectionCheck] = []
 
-    /// Whether everything is as desired.
-    public var matches: Bool { installed && differences.isEmpty }
+    /// Whether everything is as desired: a connection that was not tried is no failure, one that failed is.
+    public var matches: Bool { installed && differences.isEmpty && !connections.contains { $0.outcome == .failed } }
 
-    /// Reads the kernel and compares.
+    /// Reads the kernel and compares, then connects. Blocks for some seconds when connections are not answered.
     /// - Parameter desired: with a configuration, its installer: what it would install is compared as well.
     public static func read(desired: Installer? = nil) async throws(InterceptionError) -> RedirectStatus {
         try Installer.requireRoot()
@@ -27,12 +29,15 @@ public struct RedirectStatus: Sendable, Equatable, Codable {
             return RedirectStatus(installed: false, backend: nil, differences: differences, limitations: [])
         }
         var differences = state.differences(from: kernel)
+        differences += kernel.nft.problems(
+            Configuration.MarkField(value: state.mark, mask: state.mask), state.families)
         if let desired {
             let plan = try await desired.following(state).plan()
             differences += state.differences(from: plan)
         }
         return RedirectStatus(
-            installed: true, backend: state.backend, differences: differences, limitations: state.limitations)
+            installed: true, backend: state.backend, differences: differences, limitations: state.limitations,
+            connections: await ConnectionCheck.all(state))
     }
 }
 
@@ -64,13 +69,33 @@ extension InstallState {
         for part in iptables {
             let present = kernel.iptables[part.set] ?? XtablesListing()
             lines += Self.compare(part.listing.lines, present.lines, "\(part.set)")
-            if kernel.lateJumps.contains(part.set) {
-                lines.append(
-                    "\(part.set): nat PREROUTING: rules of others stand before ours and translate what was taken")
-            }
         }
+        lines += firewallDifferences(from: kernel)
         for (set, _) in kernel.iptables where !iptables.contains(where: { $0.set == set }) {
             lines.append("\(set): chains \(XtablesRules.chainPrefix)*: not expected")
+        }
+        return lines
+    }
+
+    /// Accepts that do not come first, and firewalls of iptables that were not there.
+    private func firewallDifferences(from kernel: KernelState) -> [String] {
+        var lines: [String] = []
+        for jump in kernel.lateJumps where iptables.contains(where: { $0.set == jump.set }) {
+            let harm = jump.table == "nat" ? "and translate what was taken" : "and may drop proxied packets"
+            lines.append(
+                "\(jump.set): \(jump.table) \(jump.chain): rules of others stand before ours \(harm): run redirect install"
+            )
+        }
+        let opened = [("INPUT", kernel.inputFirewalls), ("OUTPUT", kernel.closedOutputs)]
+        for (chain, sets) in opened {
+            for set in sets where families.contains(set.family) && !hasCreatedFilter(of: set) {
+                let own = XtablesRules.chainPrefix + chain
+                let part = iptables.first { $0.set == set }
+                guard part?.listing.chains(in: "filter").contains(own) != true else { continue }
+                lines.append(
+                    "\(set): filter \(chain): has come since the installation and may drop proxied packets: "
+                        + "run redirect install")
+            }
         }
         return lines
     }

@@ -8,25 +8,23 @@ extension RulePlan {
         if case .iptables(let variant, let decisions) = backend {
             sets = families.map { rules(Xtables(variant, $0), decisions) }
         }
-        for firewall in hostFirewalls where !sets.contains(where: { $0.set == firewall }) {
-            sets.append(XtablesRules(set: firewall, tables: [filter(refusing: false, accepting: true)]))
+        for firewall in Xtables.all where !sets.contains(where: { $0.set == firewall }) {
+            let filter = filter(firewall, refusing: false)
+            if !filter.chains.isEmpty { sets.append(XtablesRules(set: firewall, tables: [filter])) }
         }
         return sets
     }
 
     private func rules(_ set: Xtables, _ decisions: Backend.Decisions) -> XtablesRules {
-        let accepting = hostFirewalls.contains(set)
         switch decisions {
         case .nft:
-            let tables = [mangle(set.family, deciding: false)]
-            return XtablesRules(
-                set: set, tables: accepting ? tables + [filter(refusing: false, accepting: true)] : tables)
+            let (mangle, filter) = (mangle(set.family, deciding: false), filter(set, refusing: false))
+            return XtablesRules(set: set, tables: filter.chains.isEmpty ? [mangle] : [mangle, filter])
         case .xtables:
             let pass = chain("NAT", ["\(has(.toProxy)) -j ACCEPT"])
             let nat = XtablesRules.Table(name: "nat", chains: [pass], jumps: [("PREROUTING", pass.name)])
             return XtablesRules(
-                set: set,
-                tables: [mangle(set.family, deciding: true), nat, filter(refusing: true, accepting: accepting)])
+                set: set, tables: [mangle(set.family, deciding: true), nat, filter(set, refusing: true)])
         }
     }
 
@@ -103,14 +101,28 @@ extension RulePlan {
                     "-p tcp -j TPROXY --on-port \(port) --on-ip \(loopback) --tproxy-mark \(bits(.toProxy))",
                 ])
         }
-        let pods = prefixes(interception.podCIDRs, family)
+        let pods = podPrefixes(family)
         chains.append(
             chain(
                 "DECIDE",
-                ["-m addrtype --dst-type LOCAL -j RETURN"]
+                ["-m addrtype --dst-type LOCAL -j RETURN"] + probe(family, loopback)
                     + prefixes(interception.excludeCIDRs, family).map { "-d \($0) -j RETURN" }
                     + pods.map { "-s \($0) \(jump("OUTBOUND"))" } + pods.map { "-d \($0) \(jump("INBOUND"))" }))
         return chains
+    }
+
+    /// What a test of the rules dials, where an exclusion would cover it.
+    private func probe(_ family: IPAddress.Family, _ loopback: String) -> [String] {
+        guard excludesProbe(family) else { return [] }
+        let destination = RuleProbe.destination(family)
+        let match = "-d \(destination.address) -p tcp --dport \(destination.port)"
+        return prefixes(RuleProbe.clients, family).flatMap { client in
+            [
+                "-s \(client) \(match) -j CONNMARK --set-xmark \(bits(.toProxy))",
+                "-s \(client) \(match) -j TPROXY --on-port \(interception.outboundPort) --on-ip \(loopback) "
+                    + "--tproxy-mark \(bits(.toProxy))",
+            ]
+        }
     }
 
     private var out: [String] {
@@ -122,18 +134,22 @@ extension RulePlan {
         ]
     }
 
-    private func filter(refusing: Bool, accepting: Bool) -> XtablesRules.Table {
-        var table = XtablesRules.Table(name: "filter", chains: [], jumps: [])
-        if accepting {
-            let input = chain("INPUT", ["\(has(.toProxy)) -j ACCEPT", "\(has(.loop)) -j ACCEPT"])
-            table.chains.append(input)
-            table.jumps.append(("INPUT", input.name))
+    /// What opens the host's firewall, each chain at the head of the built-in one that it is called after. Empty where
+    /// nothing has to be opened.
+    private func filter(_ set: Xtables, refusing: Bool) -> XtablesRules.Table {
+        var opened: [(builtIn: String, rules: [String])] = []
+        if hostFirewalls.contains(set) {
+            opened.append(("INPUT", ["\(has(.toProxy)) -j ACCEPT", "\(has(.loop)) -j ACCEPT"]))
         }
-        if refusing {
-            let forward = chain("FORWARD", ["-p tcp \(has(.refuse)) -j REJECT --reject-with tcp-reset"])
-            table.chains.append(forward)
-            table.jumps.append(("FORWARD", forward.name))
+        // Nothing else of ours is forwarded: what is taken is delivered locally, and what passes while no proxy listens
+        // is the host's to judge, as before. Accepts for tunnels to a remote proxy belong here.
+        if refusing { opened.append(("FORWARD", ["-p tcp \(has(.refuse)) -j REJECT --reject-with tcp-reset"])) }
+        if closedOutputs.contains(set) {
+            let none = "0x0/\(field.mask.hexadecimal)"
+            opened.append(("OUTPUT", ["-m connmark ! --mark \(none) -j ACCEPT"]))
         }
-        return table
+        let chains = opened.map { chain($0.builtIn, $0.rules) }
+        let jumps = zip(opened, chains).map { (from: $0.builtIn, to: $1.name) }
+        return XtablesRules.Table(name: "filter", chains: chains, jumps: jumps)
     }
 }

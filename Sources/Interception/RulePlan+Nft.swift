@@ -56,7 +56,7 @@ extension RulePlan {
 
     private func writeSets(_ table: inout TextBlock) {
         for family in families {
-            table.set("pods\(family.digit)", type: family.nftType, prefixes(interception.podCIDRs, family))
+            table.set("pods\(family.digit)", type: family.nftType, podPrefixes(family))
             let excluded = prefixes(interception.excludeCIDRs, family)
             if !excluded.isEmpty { table.set("excluded\(family.digit)", type: family.nftType, excluded) }
         }
@@ -97,6 +97,12 @@ extension RulePlan {
         }
         table.chain("decide") {
             $0.line("fib daddr type local return")
+            for family in families where excludesProbe(family) {
+                let (address, probe) = (family.nftAddress, RuleProbe.destination(family))
+                $0.line(
+                    "\(address) saddr @pods\(family.digit) \(address) daddr \(probe.address) tcp dport \(probe.port) "
+                        + "goto outbound")
+            }
             for family in families where !prefixes(interception.excludeCIDRs, family).isEmpty {
                 $0.line("\(family.nftAddress) daddr @excluded\(family.digit) return")
             }

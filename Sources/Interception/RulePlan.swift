@@ -16,19 +16,22 @@ public struct RulePlan: Sendable, Equatable {
     /// iptables sets whose filter table already has an INPUT chain: there intercepted packets are accepted first,
     /// because no verdict of an own table overrides somebody else's drop.
     public let hostFirewalls: [Xtables]
+    /// iptables sets whose filter OUTPUT drops what it does not know: there what the proxy sends is accepted first. An
+    /// OUTPUT that drops only what it names keeps its say over it.
+    public let closedOutputs: [Xtables]
     /// Sysctls that are set while the plan is installed.
     public let sysctls: [Sysctl]
 
     /// The plan of `interception` on a host.
     /// - Parameters:
     ///   - backend: a backend the host has.
-    ///   - hostFirewalls: see the property; sets of families without pods are left out.
+    ///   - hostFirewalls, closedOutputs: see the properties; sets of families without pods are left out.
     ///   - hasIPv6: false leaves IPv6 prefixes out: without the kernel's IPv6 their rules cannot be loaded.
     ///   - hasTCPMigration: whether the kernel knows `net.ipv4.tcp_migrate_req` (5.14).
     /// - Throws: `InterceptionError.refused` with everything that cannot be turned into rules.
     public init(
         interception: Configuration.Interception, failover: Configuration.Failover, backend: Backend,
-        hostFirewalls: [Xtables] = [], hasIPv6: Bool = true, hasTCPMigration: Bool = true
+        hostFirewalls: [Xtables] = [], closedOutputs: [Xtables] = [], hasIPv6: Bool = true, hasTCPMigration: Bool = true
     ) throws(InterceptionError) {
         let families = Self.families(of: interception.podCIDRs, hasIPv6: hasIPv6)
         var problems: [String] = []
@@ -46,7 +49,20 @@ public struct RulePlan: Sendable, Equatable {
         self.families = families
         self.backend = backend
         self.hostFirewalls = hostFirewalls.filter { families.contains($0.family) }
+        self.closedOutputs = closedOutputs.filter { families.contains($0.family) }
         sysctls = hasTCPMigration ? [.migrateRequests] : []
+    }
+
+    /// Whose connections are taken: the pods of the configuration, and the synthetic ones of tests.
+    func podPrefixes(_ family: IPAddress.Family) -> [CIDR] {
+        prefixes(interception.podCIDRs + RuleProbe.clients, family)
+    }
+
+    /// Whether an exclusion of the configuration covers what a test of the rules dials.
+    func excludesProbe(_ family: IPAddress.Family) -> Bool {
+        let destination = RuleProbe.destination(family)
+        return interception.excludeCIDRs.contains { $0.contains(destination.address) }
+            || interception.excludeOutboundPorts.contains { $0.contains(destination.port) }
     }
 
     /// Prefixes of one family, without those that lie inside another one (intervals of a set must not overlap).

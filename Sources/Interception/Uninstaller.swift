@@ -44,6 +44,7 @@ public struct Uninstaller: Sendable {
             }
         }
         complaints += await removeCreatedTables(state)
+        complaints += await removeCreatedChains(state)
         guard complaints.isEmpty else {
             throw .failed(step: "uninstall", cause: complaints.joined(separator: "; "), leftBehind: [])
         }
@@ -128,6 +129,37 @@ public struct Uninstaller: Sendable {
             }
         }
         return complaints
+    }
+
+    /// The same for chains in tables that were there.
+    private func removeCreatedChains(_ state: InstallState?) async -> [String] {
+        var complaints: [String] = []
+        for set in Xtables.all where set.variant == .nft {
+            let created = (state?.chainsCreated ?? []).filter { $0.hasPrefix("\(set)/") }
+            guard !created.isEmpty, let saved = await set.saved() else { continue }
+            let family = set.family == .v4 ? "ip" : "ip6"
+            for name in created {
+                let parts = name.split(separator: "/").map(String.init)
+                guard parts.count == 3, Self.isUnused(parts[1], chain: parts[2], in: saved) else { continue }
+                let result = await Tool.run(Command("nft", ["delete", "chain", family, parts[1], parts[2]]))
+                if !result.succeeded {
+                    complaints.append("nft chain \(family) \(parts[1]) \(parts[2]): \(result.complaint)")
+                }
+            }
+        }
+        return complaints
+    }
+
+    /// Whether a built-in chain of `iptables-save` has policy ACCEPT and no rule.
+    static func isUnused(_ table: String, chain: String, in saved: String) -> Bool {
+        var current: Substring = ""
+        for line in saved.split(separator: "\n") {
+            if line.first == "*" { current = line.dropFirst() }
+            guard current == table else { continue }
+            if line.hasPrefix("-A \(chain) ") { return false }
+            if line.hasPrefix(":\(chain) "), !line.contains(" ACCEPT ") { return false }
+        }
+        return true
     }
 
     /// Whether a table of `iptables-save` has built-in chains with policy ACCEPT and nothing else.

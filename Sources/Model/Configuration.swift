@@ -210,7 +210,7 @@ extension Configuration {
         public var inbound: [TableEntry]?
         /// At most this many connections at once, both legs together.
         public var connectionsMax: Int?
-        /// At most this many bytes of buffers (user and socket memory). Enforced by the memory issue's work.
+        /// At most this many bytes in blocked connections, user and socket memory together.
         public var bufferBytesMax: Int?
 
         /// Tables and limits.
@@ -256,8 +256,10 @@ extension Configuration {
 
     /// Limits of the process.
     public struct ProcessLimits: Sendable, Equatable {
-        /// Memory for buffers, bytes.
+        /// Memory of blocked connections, user and socket memory together, bytes.
         public var memoryBytesMax: Int
+        /// What a pod may hold of it that has no `limits.bufferBytes`: one pod alone never takes all.
+        public var podBytesMax: Int { memoryBytesMax / 2 }
 
         /// Process limits.
         public init(memoryBytesMax: Int = 512 << 20) { self.memoryBytesMax = memoryBytesMax }

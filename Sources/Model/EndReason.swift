@@ -3,9 +3,9 @@
 public enum EndReason: UInt8, Sendable, CaseIterable, BitwiseCopyable {
     /// Both sides closed in order.
     case completed
-    /// The client reset, or vanished (keepalive, user timeout).
+    /// The client reset.
     case clientReset
-    /// The upstream reset, or vanished, after it had been connected.
+    /// The upstream reset, after it had been connected.
     case upstreamReset
     /// The pod's outbound table says `deny`.
     case deniedOutbound
@@ -35,6 +35,14 @@ public enum EndReason: UInt8, Sendable, CaseIterable, BitwiseCopyable {
     case drainTimeout
     /// A system call failed in a way that is our bug or the host's trouble; the log has the errno.
     case internalError
+    /// The client stopped answering: keepalive probes, or data past the user timeout.
+    case clientVanished
+    /// The upstream stopped answering, after it had been connected.
+    case upstreamVanished
+    /// The largest blocked connection of a pod that is over its `limits.bufferBytes`.
+    case bufferLimit
+    /// The largest blocked connection of the largest pod while the process is over `limits.memory`.
+    case memoryLimit
 }
 
 extension EndReason {
@@ -58,6 +66,10 @@ extension EndReason {
         case .podGone: "pod_gone"
         case .drainTimeout: "drain_timeout"
         case .internalError: "internal_error"
+        case .clientVanished: "client_vanished"
+        case .upstreamVanished: "upstream_vanished"
+        case .bufferLimit: "buffer_limit"
+        case .memoryLimit: "memory_limit"
         }
     }
 
@@ -81,6 +93,10 @@ extension EndReason {
         case .podGone: "POD_GONE"
         case .drainTimeout: "DRAIN"
         case .internalError: "BUG"
+        case .clientVanished: "DC_GONE"
+        case .upstreamVanished: "UC_GONE"
+        case .bufferLimit: "BUF_LIMIT"
+        case .memoryLimit: "OM"
         }
     }
 }

@@ -26,6 +26,8 @@ public final class Snapshot: Sendable {
     public let freshSlots: FreshSlots
     /// Slots of pods that the generation before had and this one has not: their connections end on adoption.
     public let gonePods: [Int]
+    /// Memory of blocked connections at most, bytes: of the process, and by pod slot + 1 (place 0: without a pod).
+    public let memoryBytesMax: Int, bufferBytesMax: RecordTable<Int>
 
     let podsByAddress: AddressIndex
     let podCIDRs: RecordTable<CIDR>
@@ -50,6 +52,8 @@ public final class Snapshot: Sendable {
         clusterBySlot = SlotIndex.table(parts.clusters.map(\.slot))
         listenerBySlot = SlotIndex.table(parts.listeners.map(\.slot))
         listenerPorts = SlotIndex.ports(parts.listeners)
+        memoryBytesMax = parts.configuration.limits.memoryBytesMax
+        bufferBytesMax = RecordTable(parts.bufferBytesMax)
     }
 
     /// For workers; good for as long as they hold this snapshot.

@@ -40,6 +40,7 @@ public struct SnapshotCompiler: Sendable {
         var listeners: [ListenerRecord] = []
         var freshSlots = FreshSlots()
         var gonePods: [Int] = []
+        var bufferBytesMax = [Int.max]
         var podIndexByAddress: [IPAddress: UInt32] = [:]
         var clusterIndexByName: [String: Int] = [:]
     }
@@ -146,6 +147,10 @@ public struct SnapshotCompiler: Sendable {
                     connectionsMax: pod.tables.connectionsMax ?? defaults.connectionsMax
                         ?? (index == Snapshot.unknownPod ? .max : Configuration.PodTables.defaultConnectionsMax),
                     v4: pod.addresses.first(where: \.isV4), v6: pod.addresses.first { !$0.isV4 }))
+            let bufferBytesMax = pod.tables.bufferBytesMax ?? defaults.bufferBytesMax
+            parts.setBufferLimit(
+                bufferBytesMax ?? (index == Snapshot.unknownPod ? .max : parts.configuration.limits.podBytesMax),
+                slot: slot)
             for address in pod.addresses { parts.podIndexByAddress[address] = UInt32(index) }
         }
     }
@@ -158,6 +163,7 @@ public struct SnapshotCompiler: Sendable {
         ) { words.loadAcquiring($0) == 0 }
         guard let given else { throw TooMany(description: "pods: more than \(SlotLimits.pods)") }
         words.reserve(given.slot)
+        shared.podBufferBytes.reserve(given.slot + 1)
         if given.isFresh {
             parts.freshSlots.pods.append(given.slot)
             names.set(.pod, given.slot, pod.name)
@@ -209,6 +215,15 @@ public struct SnapshotCompiler: Sendable {
         guard let given else { throw TooMany(description: "listeners: more than \(SlotLimits.listeners)") }
         if given.isFresh { names.set(.listener, given.slot, name) }
         return given.slot
+    }
+}
+
+extension SnapshotCompiler.Parts {
+    fileprivate mutating func setBufferLimit(_ bytes: Int, slot: Int) {
+        let missing = slot + 2 - bufferBytesMax.count
+        // Slots of pods that are gone have no connections left to limit.
+        if missing > 0 { bufferBytesMax += Array(repeating: .max, count: missing) }
+        bufferBytesMax[slot + 1] = bytes
     }
 }
 

@@ -15,6 +15,8 @@ public struct SnapshotView: Sendable, BitwiseCopyable {
     public let listeners: RecordView<ListenerRecord>
     /// `interception.preserveSource`; false without interception.
     public let preservesSource: Bool
+    /// See `Snapshot`.
+    public let memoryBytesMax: Int, bufferBytesMax: RecordView<Int>
 
     private let cidrs: RecordView<CIDR>
     private let ports: RecordView<PortRange>
@@ -32,6 +34,8 @@ public struct SnapshotView: Sendable, BitwiseCopyable {
         endpoints = snapshot.endpoints.view
         listeners = snapshot.listeners.view
         preservesSource = snapshot.configuration.interception?.preserveSource ?? false
+        memoryBytesMax = snapshot.memoryBytesMax
+        bufferBytesMax = snapshot.bufferBytesMax.view
         cidrs = snapshot.cidrs.view
         ports = snapshot.ports.view
         podCIDRs = snapshot.podCIDRs.view

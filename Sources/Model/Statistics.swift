@@ -6,6 +6,10 @@ public final class WorkerStatistics: Sendable {
     public let clusters = CounterTable(capacity: SlotLimits.clusters, width: ClusterCounter.allCases.count)
     /// By listener slot; columns are `ListenerCounter`, then one for each `EndReason`.
     public let listeners = CounterTable(capacity: SlotLimits.listeners, width: ListenerCounter.width)
+    /// One block, slot 0; columns as in `pods`: connections of explicit listeners that no pod of this host takes part in.
+    public let podless = CounterTable(capacity: 1, width: PodCounter.width)
+    /// One block, slot 0; columns are `HalfOpenAge`.
+    public let halfOpenAges = CounterTable(capacity: 1, width: HalfOpenAge.width)
     /// By pair slot (pod x cluster); one column: connections.
     public let pairs = CounterTable(capacity: SlotLimits.pairs, width: 1)
     /// One block, slot 0; columns are `WorkerCounter`.
@@ -27,6 +31,10 @@ public enum PodCounter: Int, CaseIterable, Sendable {
     case sourcePortClashes
     /// Connections from the host's own address: to the pod itself, or for want of an address of the endpoint's family.
     case sourceHairpin, sourceNoFamily
+    /// CPU time of the worker, nanoseconds.
+    case cpuNanoseconds
+    /// Receive windows that were made small because of the memory that blocked connections hold.
+    case windowClamps
 
     /// Columns in a block: these and the end reasons.
     public static let width = allCases.count + EndReason.allCases.count
@@ -61,6 +69,16 @@ public enum ListenerCounter: Int, CaseIterable, Sendable {
     public static func column(_ reason: EndReason) -> Int { allCases.count + Int(reason.rawValue) }
 }
 
+extension WorkerCounter {
+    /// Whether it only grows: what goes up and down is true of one process.
+    public var isTotal: Bool {
+        switch self {
+        case .connectionsActive, .bufferedBytes, .halfOpen, .heartbeatMilliseconds: false
+        case .turns, .acceptErrors, .acceptPauses, .accessLogDropped, .bugs, .connectionsPassedOn, .rebalances: true
+        }
+    }
+}
+
 /// Columns of a worker's own counters.
 public enum WorkerCounter: Int, CaseIterable, Sendable {
     /// Turns of the event loop.
@@ -71,10 +89,14 @@ public enum WorkerCounter: Int, CaseIterable, Sendable {
     case accessLogDropped
     /// Events that should not happen and were survived; each is logged.
     case bugs
+    /// Fresh connections passed to a worker with fewer; rounds in which live ones were passed on.
+    case connectionsPassedOn, rebalances
     /// Live connections (goes up and down).
     case connectionsActive
     /// Bytes held in buffers for slow readers (goes up and down).
     case bufferedBytes
+    /// Connections of which one direction has ended and the other has not (goes up and down).
+    case halfOpen
     /// Heartbeat: monotonic milliseconds of the last turn.
     case heartbeatMilliseconds
 }
@@ -109,9 +131,18 @@ public final class SharedState: Sendable {
     public let clusterHealthEpochs = AtomicWords(capacity: SlotLimits.clusters)
     /// Slot 0: live connections of the process.
     public let connections = AtomicWords(capacity: 1)
+    /// Bytes that blocked connections hold, in user memory and in their sockets, by pod slot + 1; place 0 is for
+    /// connections without a pod.
+    public let podBufferBytes = AtomicWords(capacity: SlotLimits.pods + 1)
+    /// Slot 0: the same for the process.
+    public let bufferBytes = AtomicWords(capacity: 1)
 
     /// All zero.
-    public init() { connections.reserve(0) }
+    public init() {
+        connections.reserve(0)
+        podBufferBytes.reserve(0)
+        bufferBytes.reserve(0)
+    }
 
     /// Publishes a health verdict. Called by the one worker that checks the endpoint.
     public func setHealth(isHealthy: Bool, endpointSlot: Int, clusterSlot: Int) {

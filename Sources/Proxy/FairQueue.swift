@@ -2,15 +2,17 @@ import EventLoop
 
 /// Which connections have work, by pod: deficit round robin over pods, first come first served within one.
 ///
-/// A pod is served until it has moved its quantum of bytes in this round; then the next pod has its turn. So a pod with
-/// ten thousand busy connections gets the same share of the worker as a pod with one. The links within a pod lie in the
+/// A pod is served until it has used its quantum of time in this round; then the next pod has its turn. So a pod with
+/// ten thousand busy connections gets the same share of the worker as a pod with one, and one that opens and closes
+/// thousands a second pays for that too: time is what all kinds of work cost. The links within a pod lie in the
 /// connections (`Tunnel.nextQueued`): the queue allocates only when a pod with a new highest slot turns up. A connection
 /// is therefore removed from the slab only while it is not queued.
 struct FairQueue {
-    /// A visit costs at least this, so that small messages are paid for too: about the CPU of relaying 8 KiB.
-    static let visitCost = 8 << 10
-    /// Bytes a pod may move before the next pod has its turn.
-    static let quantum = 256 << 10
+    /// Nanoseconds of work a pod may cause before the next pod has its turn: one visit that relays 256 KiB, or one new
+    /// connection, or some thirty small messages.
+    static let quantum = 100_000
+    /// A pod owes no more than this, however much was done for it out of turn (accepting does not ask whose).
+    static let debtMax = 16 * quantum
 
     private struct PodQueue {
         var first: UInt32 = FairQueue.none
@@ -47,7 +49,7 @@ struct FairQueue {
     mutating func next(tunnels: borrowing Slab<Tunnel>) -> (index: UInt32, pod: Int)? {
         guard firstPod >= 0 else { return nil }
         while pods[Int(firstPod)].deficit <= 0 {
-            pods[Int(firstPod)].deficit += Self.quantum
+            earn(Int(firstPod))
             rotate()
         }
         let pod = Int(firstPod)
@@ -60,17 +62,23 @@ struct FairQueue {
         return (index, pod)
     }
 
-    /// What serving a connection of `pod` (as `next` returned it) cost, bytes.
-    mutating func charge(_ bytes: Int, pod: Int) {
-        pods[pod].deficit -= max(bytes, Self.visitCost)
+    /// What work for `pod` (as `next` returned it) cost, nanoseconds.
+    mutating func charge(_ cost: Int, pod: Int) {
+        if pod >= pods.count { pods += Array(repeating: PodQueue(), count: pod + 1 - pods.count) }
+        pods[pod].deficit = max(pods[pod].deficit - cost, -Self.debtMax)
         // An empty queue earns nothing for later: a pod that was silent has no claim on the worker's future. What it
         // has had beyond its quantum it owes all the same.
         if pods[pod].first == Self.none { pods[pod].deficit = min(pods[pod].deficit, 0) }
     }
 
+    /// A new round's quantum: never more than one in hand.
+    private mutating func earn(_ pod: Int) {
+        pods[pod].deficit = min(pods[pod].deficit + Self.quantum, Self.quantum)
+    }
+
     private mutating func appendPod(_ pod: Int32) {
         pods[Int(pod)].nextPod = -1
-        pods[Int(pod)].deficit += Self.quantum
+        earn(Int(pod))
         if lastPod >= 0 { pods[Int(lastPod)].nextPod = pod } else { firstPod = pod }
         lastPod = pod
     }

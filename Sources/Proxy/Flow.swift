@@ -7,7 +7,7 @@ import Syscalls
 /// most the rest of one read. `readSize` grows with proven traffic: 16 KiB at first, doubled by each read that fills it,
 /// up to the scratch buffer's 256 KiB, and back when reads turn small. So a slow reader of a trickle costs little, and
 /// bulk gets the read size that makes it cheap.
-struct Flow: ~Copyable {
+struct Flow: ~Copyable, Sendable {
     /// What the sink did not take.
     var pending: Chunk?
     /// Bytes taken from the source so far.
@@ -27,16 +27,29 @@ struct Flow: ~Copyable {
     /// The source has ended; that end was passed on to the sink.
     var sourceEnded = false
     var finished = false
+    /// The memory it is charged for.
+    var hold = Hold()
 
     static let readSizeMin = 16 << 10
     /// Reads below this share of `readSize` in a row before it is halved.
     private static let smallReadsMax: UInt8 = 8
     private var smallReads: UInt8 = 0
 
+    /// Whether bytes pile up: the sink does not take them, or the worker had no time for all of them.
+    var isBlocked: Bool { pending != nil || (sourceReady && !sourceEnded) }
+
     /// Bytes held for a slow sink.
     var bufferedBytes: Int {
         switch pending {
         case .some(let chunk): chunk.count
+        case .none: 0
+        }
+    }
+
+    /// The memory it takes, whatever it holds.
+    var bufferCapacity: Int {
+        switch pending {
+        case .some(let chunk): chunk.capacity
         case .none: 0
         }
     }
@@ -62,6 +75,12 @@ struct Flow: ~Copyable {
     /// Takes in what an event says of the sink.
     mutating func sinkEvent(_ readiness: Poller.Readiness) {
         if !readiness.isDisjoint(with: sinkWants.union([.hangup, .error])) { sinkReady = true }
+    }
+
+    /// Forgets what was known of readiness: both ends are worth trying.
+    mutating func tryAll() {
+        sourceReady = !sourceEnded
+        sinkReady = true
     }
 
     /// Learns from a read of `count` bytes.

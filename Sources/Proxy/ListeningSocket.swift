@@ -27,7 +27,9 @@ extension ListeningSocket {
 
     /// Opens a socket that listens, known as `name` (by default as `spec` itself). Listening is the last step: from then
     /// on the host's rules send traffic here.
-    static func open(_ spec: ListenerSpec, as name: ListenerSpec? = nil) throws(Errno) -> ListeningSocket {
+    static func open(
+        _ spec: ListenerSpec, as name: ListenerSpec? = nil, options: ConnectionOptions
+    ) throws(Errno) -> ListeningSocket {
         let family = spec.address.address.family
         let socket = try Socket(family: family)
         // A port whose last connections are in TIME_WAIT can be listened on again.
@@ -36,24 +38,11 @@ extension ListeningSocket {
         if family == .v6 { try socket.set(.v6Only) }
         if spec.isTransparent { try socket.set(.transparent(family)) }
         // Accepted sockets inherit these: no system call per connection.
-        try ConnectionOptions.apply(to: socket)
+        try options.apply(to: socket)
         try socket.bind(to: spec.address)
         try socket.listen(backlog: backlog)
         let bound = try socket.localAddress()
         return ListeningSocket(socket: socket, spec: name ?? spec, bound: bound)
-    }
-}
-
-/// Options of every proxied connection, on both sides.
-enum ConnectionOptions {
-    /// Keepalive reaps peers that vanished, and refreshes conntrack's 60 s timer of half-closed connections, without
-    /// which a translated one loses its translation.
-    static func apply(to socket: borrowing Socket) throws(Errno) {
-        try socket.set(.noDelay)
-        // Passed on as ordinary bytes rather than lost.
-        try socket.set(.urgentInline)
-        try socket.set(.keepAlive(idleSeconds: 30, intervalSeconds: 10, count: 6))
-        try socket.set(.userTimeout(milliseconds: 90_000))
     }
 }
 

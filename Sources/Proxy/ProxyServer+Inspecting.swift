@@ -26,14 +26,8 @@ extension ProxyServer: ProxyInspecting {
         }
     }
 
-    /// Stops accepting; live connections go on.
-    public func drain() {
-        state.withLock { state in
-            if state.phase == .serving || state.phase == .starting { state.phase = .draining }
-            state.listeners = []
-        }
-        for context in contexts { context.mailbox.send(.drain) }
-    }
+    /// New connections go past this process from now on; what waits is accepted, live connections go on.
+    public func drain() { drain(gated: true) }
 
     /// Live connections of all workers; a worker that does not answer within a second is left out and named.
     public func connections(limit: Int) async -> ConnectionList {

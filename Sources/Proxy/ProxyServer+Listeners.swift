@@ -84,6 +84,28 @@ extension ProxyServer {
         }
     }
 
+    /// Handshakes under way when the gate closes have this long to end up in a queue.
+    static let drainGrace: Int64 = 1_000_000_000
+
+    /// `gated`: puts gates in front of the interception listeners; not when the next generation of the process has its
+    /// listeners in the same groups and takes all new connections.
+    func drain(gated: Bool) {
+        let listeners = state.withLock { state -> [OpenListener] in
+            if state.phase == .serving || state.phase == .starting { state.phase = .draining }
+            defer { state.listeners = [] }
+            return state.listeners
+        }
+        let closing = ClosingListeners(workers: contexts.count)
+        for listener in listeners where gated && listener.spec.isTransparent {
+            // Without a gate the kernel spreads SYNs over listeners that are about to close: as good as it gets.
+            guard let gate = try? Gate.open(listener.bound, members: contexts.count) else { continue }
+            closing.keep(gate: gate)
+        }
+        for context in contexts {
+            context.mailbox.send(.drain(grace: gated ? Self.drainGrace : 0, closing))
+        }
+    }
+
     private static func specs(_ snapshot: Snapshot) -> [ListenerSpec] {
         let explicit = snapshot.listeners.map { listener in
             ListenerSpec(direction: .listener, address: listener.address, slot: listener.slot)
@@ -104,12 +126,15 @@ extension ProxyServer {
 
     /// One socket for each worker; the kernel spreads connections over them.
     private func openGroup(_ spec: ListenerSpec) throws(Errno) -> (SocketAddress, [ListenerParcel]) {
-        let first = try ListeningSocket.open(spec)
+        let options = contexts[0].settings.options
+        let first = try ListeningSocket.open(spec, options: options)
         let bound = first.bound
         var group = [ListenerParcel(first)]
         // With port 0 the others join the first one's port, under the same spec.
         let again = ListenerSpec(direction: spec.direction, address: bound, slot: spec.slot)
-        for _ in contexts.dropFirst() { group.append(ListenerParcel(try ListeningSocket.open(again, as: spec))) }
+        for _ in contexts.dropFirst() {
+            group.append(ListenerParcel(try ListeningSocket.open(again, as: spec, options: options)))
+        }
         return (bound, group)
     }
 }

@@ -35,23 +35,28 @@ public final class ProxyServer: Sendable {
 
     /// Starts the workers with their first snapshot. They listen only when `open` is called: listening means ready.
     /// `descriptorLimit` bounds the connections: each takes two descriptors.
-    public init(
+    public convenience init(
         _ snapshot: Snapshot, workers: Int, descriptorLimit: Int, shared: SharedState, names: SlotNames
+    ) throws(Errno) {
+        try self.init(
+            snapshot, workers: workers, descriptorLimit: descriptorLimit, shared: shared, names: names,
+            options: ConnectionOptions())
+    }
+
+    init(
+        _ snapshot: Snapshot, workers: Int, descriptorLimit: Int, shared: SharedState, names: SlotNames,
+        options: ConnectionOptions
     ) throws(Errno) {
         self.shared = shared
         self.names = names
         let reserve = Self.descriptorReserve(workers: workers, listeners: snapshot.listeners.count)
         let connectionsMax = max(1, (descriptorLimit - reserve) / 2)
-        let settings = WorkerSettings(snapshot.configuration, connectionsMax: connectionsMax)
+        let settings = WorkerSettings(snapshot.configuration, connectionsMax: connectionsMax, options: options)
         pairs = PairRegistry(limit: snapshot.configuration.statisticsSeriesMax)
-        var contexts: [WorkerContext] = []
-        for index in 0..<workers {
-            contexts.append(
-                WorkerContext(
-                    index: index, workerCount: workers, settings: settings,
-                    mailbox: try Mailbox<WorkerMessage>(), shared: shared, pairs: pairs))
+        let (group, pairs) = (try WorkerGroup(workers: workers), pairs)
+        contexts = (0..<workers).map { index in
+            WorkerContext(index: index, group: group, settings: settings, shared: shared, pairs: pairs)
         }
-        self.contexts = contexts
         let generation = Generation(snapshot, after: nil, workers: workers, shared: shared)
         state = Mutex(State(generation: generation))
         threads = Mutex([])

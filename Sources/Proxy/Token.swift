@@ -12,6 +12,7 @@ struct Token: BitwiseCopyable {
         case tunnelTimer
         case acceptResume
         case checkDue
+        case drainDue
     }
 
     let kind: Kind

@@ -5,7 +5,7 @@ import Syscalls
 ///
 /// Plain TCP today. The shape is TLS's: a blocked call names the readiness it waits for, whichever direction was asked
 /// for; readable plaintext may be held without a new edge to come; an end that the layer did not announce is a reset.
-struct Transport: ~Copyable {
+struct Transport: ~Copyable, Sendable {
     private let socket: Socket
 
     /// What a read did.
@@ -67,6 +67,17 @@ struct Transport: ~Copyable {
     /// The pending error, taken.
     func takeError() -> Errno? { socket.takeError() }
 
+    /// What the kernel holds for it, if it says.
+    func memory() -> Socket.Memory? { socket.memory() }
+
+    /// Bounds what the kernel takes in before it is read, bytes; nil: it adapts to the traffic again.
+    func boundReceiving(_ bytes: Int32?) {
+        // A connection that is being reset refuses, and an old kernel refuses the second: it stays as it is.
+        do throws(Errno) {
+            if let bytes { try socket.set(.receiveBuffer(bytes: bytes)) } else { try socket.set(.adaptiveBuffers) }
+        } catch {}
+    }
+
     /// The local address, if the kernel still knows it.
     func localAddress() -> SocketAddress? { try? socket.localAddress() }
 
@@ -74,4 +85,10 @@ struct Transport: ~Copyable {
     func register(with poller: borrowing Poller, token: UInt64) throws(Errno) {
         try poller.add(socket.descriptor, token: token)
     }
+
+    /// Takes the registration back: a copy of the descriptor in another process would keep it alive.
+    func unregister(from poller: borrowing Poller) { poller.remove(socket.descriptor) }
+
+    /// The descriptor's number, to pass a copy on.
+    var descriptorNumber: Int32 { socket.descriptor.number }
 }

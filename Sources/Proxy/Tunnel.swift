@@ -7,7 +7,7 @@ import Upstream
 ///
 /// Plain state, no closures: everything here could be written down and taken up by another process. Lives in its
 /// worker's slab.
-struct Tunnel: ~Copyable {
+struct Tunnel: ~Copyable, Sendable {
     /// Where it is in its life.
     enum State: BitwiseCopyable {
         /// The upstream's handshake is not done.
@@ -40,6 +40,10 @@ struct Tunnel: ~Copyable {
     let idleTimeout: Int64
     var timer = TimerWheel.Timer.none
 
+    /// Its place in `Worker.held`; -1: neither direction is charged for memory.
+    var heldPlace: Int32 = -1
+    /// Monotonic nanoseconds since when one direction has ended and the other has not; 0: both are alike.
+    var halfOpenSince: Int64 = 0
     /// Its place in the ready queue.
     var queued = false
     var nextQueued: UInt32 = 0
@@ -48,11 +52,18 @@ struct Tunnel: ~Copyable {
     var upstreamBroken = false
     /// It is to be reset for this reason at its next turn: a timer or the control side said so.
     var abortReason: EndReason?
+    /// It is to leave this worker at its next turn.
+    var isDeparting = false
+    /// The next generation of the process would not have it: it is not offered again.
+    var isStaying = false
     /// Who sent FIN first.
     var firstToEnd: ConnectionRecord.Side?
 
     /// Bytes held for slow readers, both ways.
     var bufferedBytes: Int { up.bufferedBytes + down.bufferedBytes }
+
+    /// The memory that takes.
+    var bufferCapacity: Int { up.bufferCapacity + down.bufferCapacity }
 
     /// The pod whose share of the worker it uses: the client's, else the receiver's.
     var fairnessSlot: Int { record.pod >= 0 ? Int(record.pod) : Int(record.destinationPod) }
@@ -62,7 +73,7 @@ struct Tunnel: ~Copyable {
         if abortReason != nil || downstreamBroken { return true }
         return switch state {
         case .connecting: upstreamAnswered || connectTimedOut
-        case .open: up.hasWork || down.hasWork || upstreamBroken
+        case .open: up.hasWork || down.hasWork || upstreamBroken || isDeparting
         }
     }
 }

@@ -12,8 +12,12 @@ struct Listener: ~Copyable {
 }
 
 extension Worker {
-    /// Connections accepted from one listener before the next one has its turn.
-    private static let acceptsPerTurn = 64
+    /// How long a turn accepts: two to five connections with all that starting them costs. A flood of connections gets two
+    /// fifths of the worker at most, and what is established waits no longer for it.
+    ///
+    /// While connections are left unserved, one: each that is accepted then waits too, and its server fills its receive
+    /// buffer meanwhile, which no limit of memory sees.
+    private static let acceptNanoseconds: Int64 = 200_000
     /// How long accepting rests when the host is out of descriptors or memory.
     private static let acceptPauseNanoseconds: Int64 = 100_000_000
 
@@ -44,52 +48,112 @@ extension Worker {
         listenerReady(handle)
     }
 
-    /// Accepts a bounded number from each listener that has connections; the rest waits for the next turn.
+    /// Accepts from the listeners that have connections, one of each in turn, until the share of time is used up; the rest
+    /// waits for the next turn, which begins with the listener that would have been next.
     mutating func acceptPending() {
         guard !accepting.isEmpty else { return }
-        var again: [SlabHandle] = []
-        for handle in accepting {
+        var time = Clock.monotonic()
+        let end = time + (ready.isEmpty ? Self.acceptNanoseconds : 1)
+        while !accepting.isEmpty, time < end {
+            // A handful at most: two for each family, and the explicit ones.
+            let handle = accepting.removeFirst()
             guard let listener = listeners.find(handle) else { continue }
-            listener.value.isQueued = accept(from: listener, handle, limit: Self.acceptsPerTurn)
-            if listener.value.isQueued { again.append(handle) }
+            let pod = accept(from: listener, handle)
+            listener.value.isQueued = pod != nil
+            guard let pod else { continue }
+            accepting.append(handle)
+            let before = time
+            time = Clock.monotonic()
+            spend(time - before, pod: pod)
         }
-        accepting = again
     }
 
-    /// Returns whether there may be more.
-    private mutating func accept(
-        from listener: SlabReference<Listener>, _ handle: SlabHandle, limit: Int
-    ) -> Bool {
-        guard !listener.value.isPaused else { return false }
-        for _ in 0..<limit {
-            do throws(Errno) {
-                guard let accepted = try listener.value.listening.socket.accept() else { return false }
-                let (peer, spec) = (accepted.peer, listener.value.listening.spec)
-                admit(accepted.take(), from: peer, spec)
-            } catch {
-                count(.acceptErrors)
-                // Trying again at once would spin: a shortage holds for every connection in the queue, and a refusal by
-                // a security module leaves the refused one at its head.
-                listener.value.isPaused = true
-                count(.acceptPauses)
-                _ = timers.set(now + Self.acceptPauseNanoseconds, payload: Token(.acceptResume, handle).bits)
-                return false
-            }
+    /// Accepts one connection and starts to connect it on. Returns the pod it costs (-1: none); nil when there is no
+    /// connection to take now.
+    private mutating func accept(from listener: SlabReference<Listener>, _ handle: SlabHandle) -> Int? {
+        guard !listener.value.isPaused else { return nil }
+        do throws(Errno) {
+            guard let accepted = try listener.value.listening.socket.accept() else { return nil }
+            let (peer, spec) = (accepted.peer, listener.value.listening.spec)
+            return welcome(accepted.take(), from: peer, spec)
+        } catch {
+            count(.acceptErrors)
+            // Trying again at once would spin: a shortage holds for every connection in the queue, and a refusal by
+            // a security module leaves the refused one at its head.
+            listener.value.isPaused = true
+            count(.acceptPauses)
+            _ = timers.set(now + Self.acceptPauseNanoseconds, payload: Token(.acceptResume, handle).bits)
+            return nil
         }
-        return true
     }
 
-    /// Takes what is queued and closes the listeners that `isClosing` names. Nothing that a client was told is
+    /// Takes what is queued and closes the listener: a reload has taken it away. Nothing that a client was told is
     /// established gets lost.
-    mutating func closeListeners(where isClosing: (ListenerSpec) -> Bool) {
+    mutating func closeListener(_ spec: ListenerSpec) {
+        for index in 0..<listeners.indexEnd {
+            guard let handle = listeners.handle(at: index),
+                listeners.find(handle)?.value.listening.spec == spec
+            else { continue }
+            _ = takeOut(handle)
+        }
+    }
+
+    private mutating func takeOut(_ handle: SlabHandle) -> ListeningSocket? {
+        guard let listener = listeners.find(handle) else { return nil }
+        // The last chance, so a pause does not count.
+        listener.value.isPaused = false
+        for _ in 0..<ListeningSocket.backlog where accept(from: listener, handle) == nil { break }
+        guard let taken = listeners.remove(handle) else { return nil }
+        return taken.listening
+    }
+}
+
+// MARK: groups
+
+extension Worker {
+    /// Sends the new connections of every listener to one place of its SO_REUSEPORT group; nil: to all of them.
+    func direct(to index: Int?) {
+        for place in 0..<listeners.indexEnd {
+            guard let handle = listeners.handle(at: place), let listener = listeners.find(handle) else { continue }
+            guard let index else {
+                listener.value.listening.socket.undirectGroup()
+                continue
+            }
+            // Where the kernel will not, new connections spread over both processes until the old one closes.
+            try? listener.value.listening.socket.directGroup(to: index)
+        }
+    }
+}
+
+// MARK: drain
+
+extension Worker {
+    /// New connections are kept away from now on. Handshakes under way have `grace` nanoseconds to end up in the queue.
+    mutating func drain(after grace: Int64, _ closing: ClosingListeners) {
+        guard !isDraining else { return closing.leave([], worker: context.index) }
+        isDraining = true
+        self.closing = closing
         for index in 0..<listeners.indexEnd {
             guard let handle = listeners.handle(at: index), let listener = listeners.find(handle),
-                isClosing(listener.value.listening.spec)
+                !listener.value.listening.spec.isTransparent
             else { continue }
-            // The last chance, so a pause does not count.
-            listener.value.isPaused = false
-            _ = accept(from: listener, handle, limit: Int(ListeningSocket.backlog))
-            _ = listeners.remove(handle)
+            // Where the kernel will not have the filter, a SYN of this last second may be lost: no worse than closing.
+            try? listener.value.listening.socket.dropHandshakes()
         }
+        _ = timers.set(now + grace, payload: Token(.drainDue).bits)
+    }
+
+    /// The grace is over: takes what has come meanwhile, and lets go of the sockets.
+    mutating func leaveListeners() {
+        guard let closing else { return }
+        var sockets: [ListenerParcel] = []
+        for index in 0..<listeners.indexEnd {
+            guard let handle = listeners.handle(at: index), let socket = takeOut(handle) else { continue }
+            poller.remove(socket.socket.descriptor)
+            sockets.append(ListenerParcel(socket))
+        }
+        self.closing = nil
+        closing.leave(sockets, worker: context.index)
+        context.drained.store(true, ordering: .releasing)
     }
 }

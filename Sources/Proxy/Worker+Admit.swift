@@ -11,8 +11,27 @@ enum Verdict {
 }
 
 extension Worker {
-    /// A connection has been accepted: find out whose it is, what its tables say, and connect on or reset it.
-    mutating func admit(_ socket: consuming Socket, from peer: SocketAddress, _ spec: ListenerSpec) {
+    /// A connection has been accepted. It is counted, and goes to a worker with fewer connections if there is one. Returns
+    /// the slot of the pod that it is work for; -1: none, or not known here.
+    mutating func welcome(_ socket: consuming Socket, from peer: SocketAddress, _ spec: ListenerSpec) -> Int {
+        if spec.isTransparent, isProbe(socket, from: peer) {
+            answerProbe(socket)
+            return -1
+        }
+        let isCounted = context.shared.connections.take(at: 0, limit: context.settings.connectionsMax)
+        guard isCounted, let other = lessLoadedWorker() else {
+            return admit(socket, from: peer, spec, isCounted: isCounted)
+        }
+        count(.connectionsPassedOn)
+        context.group.mailboxes[other].send(.admit(FreshConnection(socket, from: peer, spec)))
+        return -1
+    }
+
+    /// Finds out whose it is, what its tables say, and connect on or reset it. Returns the slot of the pod that it is
+    /// work for; -1: none.
+    mutating func admit(
+        _ socket: consuming Socket, from peer: SocketAddress, _ spec: ListenerSpec, isCounted: Bool
+    ) -> Int {
         var record = ConnectionRecord()
         record.startedWallNanoseconds = Clock.wall()
         record.generation = snapshot.generation
@@ -28,21 +47,20 @@ extension Worker {
         context.statistics.listeners.add(1, slot: spec.slot, counter: ListenerCounter.connections.rawValue)
 
         var admission = Admission()
+        admission.isCounted = isCounted
+        if isCounted { count(.connectionsActive) }
         let verdict = judge(&record, &admission, spec)
         switch verdict {
         case .refuse(let reason): refuse(Transport(socket), record, admission, reason)
         case .forward(let cluster): connect(Transport(socket), record, admission, cluster: cluster)
         }
+        return Int(record.pod >= 0 ? record.pod : record.destinationPod)
     }
 
     private mutating func judge(
         _ record: inout ConnectionRecord, _ admission: inout Admission, _ spec: ListenerSpec
     ) -> Verdict {
-        guard context.shared.connections.take(at: 0, limit: context.settings.connectionsMax) else {
-            return .refuse(.nodeLimit)
-        }
-        count(.connectionsActive)
-        admission.isCounted = true
+        guard admission.isCounted else { return .refuse(.nodeLimit) }
         switch spec.direction {
         case .outbound: return judgeOutbound(&record, &admission)
         case .inbound: return judgeInbound(&record, &admission)

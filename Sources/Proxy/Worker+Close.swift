@@ -1,6 +1,7 @@
 import Buffers
 import EventLoop
 import Model
+import Syscalls
 import Upstream
 
 extension Worker {
@@ -12,6 +13,8 @@ extension Worker {
             tunnel.value.upstream.resetOnClose()
         }
         countBytes(tunnel)
+        uncharge(tunnel)
+        endHalfOpen(tunnel)
         timers.cancel(tunnel.value.timer)
         release(&tunnel.value.plan, tunnel.value.record.direction)
         giveBack(&tunnel.value.up)
@@ -21,9 +24,11 @@ extension Worker {
         record.bytesSent = tunnel.value.up.bytes
         record.bytesReceived = tunnel.value.down.bytes
         let admission = tunnel.value.admission
+        let wasDeparting = tunnel.value.isDeparting
         // Both descriptors close here: with FIN, or with the reset asked for above.
         _ = tunnels.remove(handle)
         finish(record, admission, reason, by: side)
+        if wasDeparting { departedByEnding() }
     }
 
     private mutating func giveBack(_ flow: inout Flow) {
@@ -31,6 +36,21 @@ extension Worker {
             count(.bufferedBytes, -chunk.capacity)
             pool.give(chunk)
         }
+    }
+
+    /// One direction has ended, the other goes on.
+    func beginHalfOpen(_ tunnel: SlabReference<Tunnel>) {
+        tunnel.value.halfOpenSince = now
+        count(.halfOpen)
+    }
+
+    private func endHalfOpen(_ tunnel: SlabReference<Tunnel>) {
+        guard tunnel.value.halfOpenSince != 0 else { return }
+        let age = now - tunnel.value.halfOpenSince
+        let ages = context.statistics.halfOpenAges
+        ages.add(1, slot: 0, counter: HalfOpenAge.column(age))
+        ages.add(Int(age), slot: 0, counter: HalfOpenAge.sumColumn)
+        count(.halfOpen, -1)
     }
 
     /// Gives back what the connection was admitted under, counts its end and leaves its log line.
@@ -94,5 +114,14 @@ extension Worker {
     private func countPodBytes(_ slot: Int, sent: Int, received: Int) {
         countPod(slot, .bytesSent, sent)
         countPod(slot, .bytesReceived, received)
+    }
+}
+
+extension EndReason {
+    /// How a connection ended whose one side is broken with `error`.
+    static func broken(by side: ConnectionRecord.Side, _ error: Errno?) -> EndReason {
+        let isVanished = error?.isVanishedPeer ?? false
+        if side == .client { return isVanished ? .clientVanished : .clientReset }
+        return isVanished ? .upstreamVanished : .upstreamReset
     }
 }

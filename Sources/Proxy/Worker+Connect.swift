@@ -41,6 +41,11 @@ extension Worker {
     private mutating func watch(_ handle: SlabHandle, connectTimeout: Int64) {
         guard let tunnel = tunnels.find(handle) else { return bug() }
         tunnel.value.timer = timers.set(now + connectTimeout, payload: Token(.tunnelTimer, handle).bits)
+        register(tunnel, handle)
+    }
+
+    /// Registers both sides with the poller.
+    mutating func register(_ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle) {
         do throws(Errno) {
             try tunnel.value.upstream.register(with: poller, token: Token(.upstream, handle).bits)
             try tunnel.value.downstream.register(with: poller, token: Token(.downstream, handle).bits)
@@ -131,7 +136,9 @@ extension Worker {
     /// A turn of a tunnel whose upstream is not connected yet.
     mutating func serveConnecting(_ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle) {
         if let reason = tunnel.value.abortReason { return close(handle, reason, by: .proxy) }
-        if tunnel.value.downstreamBroken { return close(handle, .clientReset, by: .client) }
+        if tunnel.value.downstreamBroken {
+            return close(handle, .broken(by: .client, tunnel.value.downstream.takeError()), by: .client)
+        }
         // An answer that came in the same turn counts: a worker that was held up must not drop what is connected.
         guard tunnel.value.upstreamAnswered else { return retry(tunnel, handle, after: .connectTimeout) }
         if tunnel.value.upstream.takeError() != nil { return retry(tunnel, handle, after: .connectFailed) }

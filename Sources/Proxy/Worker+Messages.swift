@@ -1,5 +1,7 @@
 import EventLoop
 import Model
+import Syscalls
+import Upstream
 
 extension Worker {
     /// Obeys what has come, in order, up to a new generation while the one before is still being taken up.
@@ -20,14 +22,28 @@ extension Worker {
         case .listen(let parcel):
             guard !isDraining, let listening = parcel.take() else { return }
             listen(listening)
-        case .close(let spec): closeListeners { $0 == spec }
-        case .drain:
-            isDraining = true
-            closeListeners { _ in true }
-            context.drained.store(true, ordering: .releasing)
+        case .close(let spec): closeListener(spec)
+        case .drain(let grace, let closing): drain(after: grace, closing)
+        case .admit(let fresh):
+            guard let descriptor = fresh.socket.take() else { return }
+            _ = admit(Socket(taking: descriptor), from: fresh.peer, fresh.spec, isCounted: true)
+        case .depart(let limit, let done): depart(limit: limit, done)
+        case .arrive(let parcel): arrive(parcel)
+        case .inherit(let inheritance): inherit(inheritance)
+        case .direct(let index): direct(to: index)
+        case .resume: resume()
         case .list(let limit, let reply): list(limit, reply)
         case .abortAll(let reason): abort(reason) { _ in true }
         case .exit: isRunning = false
+        }
+    }
+
+    private mutating func resume() {
+        isDraining = false
+        context.drained.store(false, ordering: .releasing)
+        for index in 0..<tunnels.indexEnd {
+            guard let handle = tunnels.handle(at: index) else { continue }
+            tunnels.find(handle)?.value.isStaying = false
         }
     }
 

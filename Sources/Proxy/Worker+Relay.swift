@@ -8,9 +8,12 @@ enum RelayResult: BitwiseCopyable {
     /// Nothing more to do until something becomes ready (or the turn's share was used up: `Flow.hasWork` says).
     case waiting
     /// The source's connection is broken.
-    case sourceBroken
+    case sourceBroken(Errno)
     /// The sink's connection is broken.
-    case sinkBroken
+    case sinkBroken(Errno)
+
+    var sourceError: Errno? { if case .sourceBroken(let errno) = self { errno } else { nil } }
+    var sinkError: Errno? { if case .sinkBroken(let errno) = self { errno } else { nil } }
 }
 
 extension Worker {
@@ -32,6 +35,10 @@ extension Worker {
             close(handle, reason, by: .proxy)
             return 0
         }
+        if tunnel.value.isDeparting {
+            depart(tunnel, handle)
+            return 0
+        }
         let held = tunnel.value.bufferedBytes
         let upEnd =
             tunnel.value.up.hasWork
@@ -43,6 +50,7 @@ extension Worker {
         // What was held and is now sent is activity as well: a slow reader may take a while over one read's bytes.
         if moved > 0 || tunnel.value.bufferedBytes != held { tunnel.value.lastActivity = now }
         if moved > 0 { countBytes(tunnel) }
+        charge(tunnel, handle)
         settle(tunnel, handle, upEnd, downEnd)
         return moved
     }
@@ -58,17 +66,21 @@ extension Worker {
                 tunnel.value.firstToEnd = .upstream
             }
         }
-        if tunnel.value.up.finished, tunnel.value.down.finished {
-            return close(handle, .completed, by: tunnel.value.firstToEnd ?? .proxy)
+        let (upFinished, downFinished) = (tunnel.value.up.finished, tunnel.value.down.finished)
+        if upFinished, downFinished { return close(handle, .completed, by: tunnel.value.firstToEnd ?? .proxy) }
+        if upFinished != downFinished, tunnel.value.halfOpenSince == 0 { beginHalfOpen(tunnel) }
+        if let error = upEnd.sourceError ?? downEnd.sinkError {
+            return close(handle, .broken(by: .client, error), by: .client)
+        }
+        if let error = downEnd.sourceError ?? upEnd.sinkError {
+            return close(handle, .broken(by: .upstream, error), by: .upstream)
         }
         // An error event whose bytes have all been passed on, or cannot be because the other side is slow.
-        let clientGone = tunnel.value.downstreamBroken && !tunnel.value.up.hasWork
-        if clientGone || upEnd == .sourceBroken || downEnd == .sinkBroken {
-            return close(handle, .clientReset, by: .client)
+        if tunnel.value.downstreamBroken, !tunnel.value.up.hasWork {
+            return close(handle, .broken(by: .client, tunnel.value.downstream.takeError()), by: .client)
         }
-        let upstreamGone = tunnel.value.upstreamBroken && !tunnel.value.down.hasWork
-        if upstreamGone || downEnd == .sourceBroken || upEnd == .sinkBroken {
-            close(handle, .upstreamReset, by: .upstream)
+        if tunnel.value.upstreamBroken, !tunnel.value.down.hasWork {
+            close(handle, .broken(by: .upstream, tunnel.value.upstream.takeError()), by: .upstream)
         }
     }
 
@@ -76,7 +88,7 @@ extension Worker {
     private mutating func relay(
         from source: inout Transport, to sink: inout Transport, _ flow: inout Flow
     ) -> RelayResult {
-        guard flushPending(to: &sink, &flow) else { return .sinkBroken }
+        if let error = flushPending(to: &sink, &flow) { return .sinkBroken(error) }
         guard flow.pending == nil else { return .waiting }
         var moved = 0
         var reads = 0
@@ -94,13 +106,13 @@ extension Worker {
                 flow.uncounted += count
                 flow.adapt(to: count)
                 let bytes = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count])
-                guard unsafe pass(bytes, to: &sink, &flow) else { return .sinkBroken }
+                if let error = unsafe pass(bytes, to: &sink, &flow) { return .sinkBroken(error) }
                 if flow.pending != nil { return .waiting }
             case .blocked(let readiness):
                 flow.sourceReady = false
                 flow.sourceWants = readiness
             case .end: flow.sourceEnded = true
-            case .broken: return .sourceBroken
+            case .broken(let error): return .sourceBroken(error)
             }
         }
         if flow.sourceEnded, !flow.finished {
@@ -110,15 +122,15 @@ extension Worker {
         return .waiting
     }
 
-    /// Writes fresh bytes; keeps what the sink does not take. False: the sink is broken.
+    /// Writes fresh bytes; keeps what the sink does not take. Returns why the sink is broken, if it is.
     @inline(__always)
     private mutating func pass(
         _ bytes: UnsafeRawBufferPointer, to sink: inout Transport, _ flow: inout Flow
-    ) -> Bool {
+    ) -> Errno? {
         // The caller owns the memory for the length of the call.
         switch unsafe sink.write(bytes) {
-        case .complete: return true
-        case .broken: return false
+        case .complete: return nil
+        case .broken(let error): return error
         case .blocked(let taken, let readiness):
             let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[taken...])
             var chunk = pool.take(rest.count)
@@ -127,16 +139,16 @@ extension Worker {
             flow.pending = consume chunk
             flow.sinkReady = false
             flow.sinkWants = readiness
-            return true
+            return nil
         }
     }
 
-    /// Writes what the sink did not take before. False: the sink is broken.
-    private mutating func flushPending(to sink: inout Transport, _ flow: inout Flow) -> Bool {
-        guard var chunk = flow.pending.take() else { return true }
+    /// Writes what the sink did not take before. Returns why the sink is broken, if it is.
+    private mutating func flushPending(to sink: inout Transport, _ flow: inout Flow) -> Errno? {
+        guard var chunk = flow.pending.take() else { return nil }
         guard flow.sinkReady else {
             flow.pending = consume chunk
-            return true
+            return nil
         }
         // The chunk owns its bytes while they are lent.
         let result = unsafe chunk.withBytes { unsafe sink.write($0) }
@@ -145,11 +157,11 @@ extension Worker {
             flow.sinkReady = false
             flow.sinkWants = readiness
             flow.pending = consume chunk
-            return true
+            return nil
         }
         count(.bufferedBytes, -chunk.capacity)
         pool.give(chunk)
-        if case .broken = result { return false }
-        return true
+        if case .broken(let error) = result { return error }
+        return nil
     }
 }

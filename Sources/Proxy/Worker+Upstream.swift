@@ -108,7 +108,7 @@ extension Worker {
         do throws(Errno) {
             let socket = try Socket(family: endpoint.address.family)
             if let mark = context.settings.upstreamMark { try socket.set(.mark(mark)) }
-            try ConnectionOptions.apply(to: socket)
+            try context.settings.options.apply(to: socket)
             return socket
         } catch {
             throw classify(error)

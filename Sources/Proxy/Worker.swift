@@ -7,8 +7,8 @@ import Upstream
 /// One data-plane thread: an event loop and everything it owns. Nothing here is shared but what `WorkerContext` names;
 /// nothing here blocks but the poller's wait.
 ///
-/// A turn: wait, take in events (mark what became ready, queue the connection), fire timers, read messages, accept a
-/// bounded number of connections, then serve queued connections fairly by pod until the turn's share is used up.
+/// A turn: wait, take in events (mark what became ready, queue the connection), fire timers, read messages, serve queued
+/// connections fairly by pod until that share of the turn's time is used up, then accept connections until this one is.
 /// Whatever is left over stays queued and the next wait does not sleep.
 struct Worker: ~Copyable {
     let context: WorkerContext
@@ -29,6 +29,16 @@ struct Worker: ~Copyable {
     var outboundPorts: SourcePortLedger
     var inboundPorts: SourcePortLedger
 
+    /// Tunnels that are charged for memory, unordered; the place among them that is looked at next, and when.
+    var held: [SlabHandle] = []
+    var tendPlace = Int.max
+    var nextTend = Int64.max
+    /// A limit of memory is more than half used; is exceeded.
+    var isMemoryShort = false
+    var isOverMemory = false
+    /// What a nanosecond of this thread's work is in CPU time.
+    var cpu: CPUScale
+
     /// Listeners whose queue may not be empty yet, served in turn.
     var accepting: [SlabHandle] = []
     /// Series slots of pod x cluster pairs this worker has met.
@@ -40,15 +50,20 @@ struct Worker: ~Copyable {
     /// What is left to do to take up the generation in force; `inbox` holds messages that wait for that.
     var adoption: Adoption?
     var inbox: [WorkerMessage] = []
+    /// Connections that are leaving, and requests for the next batches.
+    var departure: Departure?
+    var departuresWaiting: [(limit: Int, done: @Sendable (_ parcels: [TunnelParcel], _ left: Int) -> Void)] = []
     var isDraining = false
+    /// Where its listening sockets go at the end of a drain.
+    var closing: ClosingListeners?
     var isRunning = true
+
+    /// When `everySecond` is due again.
+    private var nextSecond: Int64 = 0
 
     /// Monotonic nanoseconds, read once per turn.
     var now: Int64
 
-    /// Bytes and connections of one turn between two looks at the poller.
-    static let turnBytesMax = 2 << 20
-    static let turnVisitsMax = 512
     /// Timers that fire in one turn: a health check that is due costs a connect.
     private static let turnTimersMax = 128
     /// A worker turns at least this often, so that its heartbeat tells a hung one from an idle one.
@@ -61,6 +76,7 @@ struct Worker: ~Copyable {
         snapshot = generation.snapshot.view
         now = Clock.monotonic()
         self.poller = poller
+        cpu = CPUScale(now: now, cpu: Clock.threadCPU())
         timers = TimerWheel(now: now)
         random = SmallRandom(seed: UInt64(truncatingIfNeeded: now) &+ UInt64(context.index) &* 0x9e37_79b9_7f4a_7c15)
         picker = EndpointPicker(shared: context.shared)
@@ -82,8 +98,10 @@ struct Worker: ~Copyable {
             heartbeat()
             for index in 0..<count { takeIn(poller.event(index)) }
             fireTimers()
-            acceptPending()
             serveReady()
+            acceptPending()
+            tendMemory()
+            if cpu.isDue(now) { cpu.measure(now: now, cpu: Clock.threadCPU()) }
             continueAdoption()
             let end = Clock.monotonic()
             context.statistics.addTurn(nanoseconds: end - now)
@@ -92,13 +110,19 @@ struct Worker: ~Copyable {
     }
 
     private func waitMilliseconds() -> Int32 {
-        guard ready.isEmpty, accepting.isEmpty, adoption == nil else { return 0 }
-        guard let delay = timers.delay(from: now) else { return Int32(Self.heartbeatMilliseconds) }
-        return Int32(min((delay + 999_999) / 1_000_000, Self.heartbeatMilliseconds))
+        guard ready.isEmpty, accepting.isEmpty, !isOverMemory, adoption == nil else { return 0 }
+        var delay = Self.heartbeatMilliseconds * 1_000_000
+        if let due = timers.delay(from: now) { delay = min(delay, due) }
+        if let due = tendDelay { delay = min(delay, due) }
+        return Int32((delay + 999_999) / 1_000_000)
     }
 
-    private func heartbeat() {
+    private mutating func heartbeat() {
         count(.turns)
+        if now >= nextSecond {
+            nextSecond = now + 1_000_000_000
+            rebalance()
+        }
         context.statistics.worker.set(
             Int(now / 1_000_000), slot: 0, counter: WorkerCounter.heartbeatMilliseconds.rawValue)
     }
@@ -112,7 +136,7 @@ struct Worker: ~Copyable {
             inbox += context.mailbox.takeAll()
             obeyInbox()
         case .probe: probeAnswered(token.handle)
-        case .tunnelTimer, .acceptResume, .checkDue: bug()
+        case .tunnelTimer, .acceptResume, .checkDue, .drainDue: bug()
         }
     }
 
@@ -152,25 +176,8 @@ struct Worker: ~Copyable {
         case .tunnelTimer: tunnelTimerFired(token.handle)
         case .acceptResume: acceptResumes(token.handle)
         case .checkDue: checkTimerFired(token.handle)
+        case .drainDue: leaveListeners()
         case .downstream, .upstream, .listener, .mailbox, .probe: bug()
-        }
-    }
-
-    private mutating func serveReady() {
-        var bytes = 0
-        var visits = 0
-        while bytes < Self.turnBytesMax, visits < Self.turnVisitsMax, let entry = ready.next(tunnels: tunnels) {
-            visits += 1
-            guard let handle = tunnels.handle(at: Int(entry.index)), let tunnel = tunnels.find(handle) else {
-                bug()
-                continue
-            }
-            tunnel.value.queued = false
-            let moved = serve(tunnel, handle)
-            bytes += moved
-            ready.charge(moved, pod: entry.pod)
-            // It may have ended: look it up anew.
-            if let tunnel = tunnels.find(handle) { enqueue(tunnel, handle) }
         }
     }
 

@@ -1,15 +1,17 @@
 import EventLoop
 import Model
 import Synchronization
+import Syscalls
 
 /// What a worker shares with the rest of the process: where messages come in, where counters and records go out, and
 /// the settings that are fixed for the life of the process.
 final class WorkerContext: Sendable {
     let index: Int
-    let workerCount: Int
+    /// What this worker sees of the others.
+    let group: WorkerGroup
     let settings: WorkerSettings
     let mailbox: Mailbox<WorkerMessage>
-    let statistics = WorkerStatistics()
+    let statistics: WorkerStatistics
     let records = RecordRing()
     let shared: SharedState
     let pairs: PairRegistry
@@ -21,15 +23,33 @@ final class WorkerContext: Sendable {
     let adopted = Atomic<UInt64>(0)
 
     init(
-        index: Int, workerCount: Int, settings: WorkerSettings, mailbox: Mailbox<WorkerMessage>, shared: SharedState,
-        pairs: PairRegistry
+        index: Int, group: WorkerGroup, settings: WorkerSettings, shared: SharedState, pairs: PairRegistry
     ) {
         self.index = index
-        self.workerCount = workerCount
+        self.group = group
         self.settings = settings
-        self.mailbox = mailbox
+        mailbox = group.mailboxes[index]
+        statistics = group.statistics[index]
         self.shared = shared
         self.pairs = pairs
+    }
+}
+
+extension WorkerContext {
+    /// How many workers there are.
+    var workerCount: Int { group.mailboxes.count }
+}
+
+/// All workers of the process, as each of them sees the others: where to send a connection, and how busy they are.
+final class WorkerGroup: Sendable {
+    let mailboxes: [Mailbox<WorkerMessage>]
+    let statistics: [WorkerStatistics]
+
+    init(workers: Int) throws(Errno) {
+        var mailboxes: [Mailbox<WorkerMessage>] = []
+        for _ in 0..<workers { mailboxes.append(try Mailbox()) }
+        self.mailboxes = mailboxes
+        statistics = (0..<workers).map { _ in WorkerStatistics() }
     }
 }
 
@@ -43,14 +63,17 @@ struct WorkerSettings: Sendable {
     let interceptionPorts: InterceptionPorts
     /// Connections of this process at most.
     let connectionsMax: Int
+    /// Of every socket that carries bytes.
+    let options: ConnectionOptions
 
-    init(_ configuration: Configuration, connectionsMax: Int) {
+    init(_ configuration: Configuration, connectionsMax: Int, options: ConnectionOptions) {
         let interception = configuration.interception
         upstreamMark = interception?.mark.mark(2)
         sourcePorts = interception?.sourcePorts ?? Configuration.Interception.defaultSourcePorts
         interceptionPorts = InterceptionPorts(
             outbound: interception?.outboundPort ?? 0, inbound: interception?.inboundPort ?? 0)
         self.connectionsMax = connectionsMax
+        self.options = options
     }
 }
 

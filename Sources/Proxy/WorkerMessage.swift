@@ -25,8 +25,21 @@ enum WorkerMessage: Sendable {
     case listen(ListenerParcel)
     /// Empty this listener's queue and close it.
     case close(ListenerSpec)
-    /// Empty all queues and close all listeners.
-    case drain
+    /// New connections are being kept away: accept what is queued, and after `grace` nanoseconds leave all listening
+    /// sockets there.
+    case drain(grace: Int64, ClosingListeners)
+    /// Go on with a connection that another worker accepted.
+    case admit(FreshConnection)
+    /// Let up to `limit` open connections leave, and say what left and how many connections are left.
+    case depart(limit: Int, done: @Sendable (_ parcels: [TunnelParcel], _ left: Int) -> Void)
+    /// Go on with a live connection.
+    case arrive(TunnelParcel)
+    /// Count on from there.
+    case inherit(Inheritance)
+    /// The new connections of all groups go to this place; nil: to all places again.
+    case direct(Int?)
+    /// Accept again: a drain is taken back.
+    case resume
     /// Describe up to `limit` live connections.
     case list(limit: Int, reply: @Sendable ([ConnectionView], _ truncated: Bool) -> Void)
     /// Reset all connections for this reason.

@@ -1,4 +1,5 @@
 import CLinux
+import Synchronization
 
 /// An open file descriptor, owned: closed when the value goes. Never copied, so never closed twice or used after.
 public struct Descriptor: ~Copyable, Sendable {
@@ -15,5 +16,24 @@ public struct Descriptor: ~Copyable, Sendable {
         let number = number
         discard self
         return number
+    }
+}
+
+extension Descriptor {
+    /// Carries a descriptor where only copyable things go: taken once, closed if nobody takes it.
+    public final class Parcel: Sendable {
+        private let content: Mutex<Descriptor?>
+
+        /// Wraps a descriptor.
+        public init(_ descriptor: consuming Descriptor) { content = Mutex(descriptor) }
+
+        /// Takes it out; nil the second time.
+        public func take() -> Descriptor? {
+            content.withLock { content in
+                var taken: Descriptor?
+                swap(&content, &taken)
+                return taken
+            }
+        }
     }
 }

@@ -30,12 +30,20 @@ public struct Errno: Error, Equatable, Sendable, BitwiseCopyable {
     public static let reset = Errno(code: ECONNRESET), brokenPipe = Errno(code: EPIPE)
     /// A connection that died before it was accepted.
     public static let aborted = Errno(code: ECONNABORTED)
+    /// Nobody listens there.
+    public static let connectionRefused = Errno(code: ECONNREFUSED)
     /// The peer stopped answering.
     public static let timedOut = Errno(code: ETIMEDOUT)
     /// Not allowed.
     public static let notPermitted = Errno(code: EPERM), accessDenied = Errno(code: EACCES)
     /// The address family is not there (IPv6 disabled).
     public static let familyNotSupported = Errno(code: EAFNOSUPPORT)
+
+    /// The peer, or the way to it, is gone: the kernel gave up on keepalive probes or on unacknowledged data and says so
+    /// with the last ICMP error it met, if there was one.
+    public var isVanishedPeer: Bool {
+        self == .timedOut || code == EHOSTUNREACH || code == ENETUNREACH || code == EHOSTDOWN
+    }
 
     /// Out of descriptors or memory: trying again at once would spin.
     public var isResourceShortage: Bool {

@@ -1,4 +1,5 @@
 import CLinux
+import Glibc
 
 /// Limits and facts of this process.
 public enum ProcessLimits {
@@ -14,6 +15,16 @@ public enum ProcessLimits {
 
     /// Cores this process may run on, at least one.
     public static var usableCores: Int { max(1, Int(apus_usable_cores())) }
+}
+
+/// Who this process is.
+public enum ProcessIdentity {
+    /// Its number, in its own PID namespace.
+    public static var number: Int32 { getpid() }
+    /// Its user.
+    public static var user: UInt32 { getuid() }
+    /// Whether a process of that number is there, as far as this PID namespace goes.
+    public static func isAlive(_ number: Int32) -> Bool { kill(number, 0) == 0 || errno == EPERM }
 }
 
 /// The memory of this process.

@@ -23,6 +23,13 @@ extension Socket {
         case keepAlive(idleSeconds: Int32, intervalSeconds: Int32, count: Int32)
         /// Unacknowledged data older than this breaks the connection.
         case userTimeout(milliseconds: Int32)
+        /// No more is taken while so much has not been sent yet.
+        case notSentLowWater(bytes: Int32)
+        /// The receive queue takes so many bytes (the kernel doubles it for its overhead) and no longer adapts. What the
+        /// peer sends beyond is dropped, also within a window that was larger before, and the window is closed.
+        case receiveBuffer(bytes: Int32)
+        /// Both queues adapt again. Refused before Linux 5.14.
+        case adaptiveBuffers
     }
 
     /// Sets an option.
@@ -42,10 +49,52 @@ extension Socket {
             try set(Int32(IPPROTO_TCP), TCP_KEEPINTVL, interval)
             try set(Int32(IPPROTO_TCP), TCP_KEEPCNT, count)
         case .userTimeout(let milliseconds): try set(Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, milliseconds)
+        case .notSentLowWater(let bytes): try set(Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, bytes)
+        case .receiveBuffer(let bytes): try set(SOL_SOCKET, SO_RCVBUF, bytes)
+        case .adaptiveBuffers: try set(SOL_SOCKET, Int32(APUS_SO_BUF_LOCK), 0)
         }
+    }
+
+    /// What the kernel holds for the socket, bytes.
+    public struct Memory: BitwiseCopyable, Sendable {
+        /// Received and not read, with the kernel's overhead.
+        public let received: Int
+        /// Written and not acknowledged, with the kernel's overhead.
+        public let sent: Int
+
+        /// So much.
+        public init(received: Int, sent: Int) {
+            self.received = received
+            self.sent = sent
+        }
+    }
+
+    /// Asks for the socket's memory; nil when the kernel does not say (before 4.12).
+    public func memory() -> Memory? {
+        var memory = apus_socket_memory()
+        // The shim fills the struct in.
+        guard unsafe apus_socket_memory(descriptor.number, &memory) >= 0 else { return nil }
+        return Memory(received: Int(memory.receive), sent: Int(memory.send))
     }
 
     private func set(_ level: Int32, _ option: Int32, _ value: Int32) throws(Errno) {
         try Errno.check(apus_set_option(descriptor.number, level, option, value))
     }
+}
+
+// MARK: listening groups
+
+extension Socket {
+    /// Sends all new connections of this socket's SO_REUSEPORT group to the member at `index`, in the order in which
+    /// they began to listen. When the member goes, its place is the last one's; a place past the end means that the
+    /// kernel spreads connections over all again.
+    public func directGroup(to index: Int) throws(Errno) {
+        try Errno.check(apus_direct_group(descriptor.number, UInt32(clamping: index)))
+    }
+
+    /// Takes `directGroup` back.
+    public func undirectGroup() { _ = apus_undirect_group(descriptor.number) }
+
+    /// A listening socket answers no new SYN from now on; handshakes under way are finished.
+    public func dropHandshakes() throws(Errno) { try Errno.check(apus_drop_handshakes(descriptor.number)) }
 }

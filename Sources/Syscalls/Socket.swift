@@ -13,6 +13,9 @@ public struct Socket: ~Copyable, Sendable {
     /// Takes over a connected or listening socket.
     public init(taking descriptor: consuming Descriptor) { self.descriptor = descriptor }
 
+    /// Gives the descriptor away.
+    public consuming func release() -> Descriptor { descriptor }
+
     /// A new TCP socket of the family.
     public init(family: IPAddress.Family) throws(Errno) {
         descriptor = Descriptor(taking: try Errno.check(apus_tcp_socket(family == .v4 ? 1 : 0)))

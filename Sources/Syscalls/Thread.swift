@@ -29,6 +29,9 @@ public final class Thread: @unchecked Sendable {
         }
     }
 
+    /// Rests. Never on a worker.
+    public static func sleep(milliseconds: UInt32) { usleep(milliseconds * 1000) }
+
     /// Waits for the end. Called once.
     public func join() { _ = pthread_join(handle, nil) }
 

@@ -71,6 +71,18 @@ public struct SourcePortLedger: Sendable {
         return SourcePortLease(port: ports[Int(place)], place: place, tuple: index)
     }
 
+    /// Leases a port that a connection taken over has already: `source` names it. nil when it is not of the range, or
+    /// is on loan here.
+    public mutating func claim(source: SocketAddress, destination: SocketAddress) -> SourcePortLease? {
+        guard let place = place(of: source.port) else { return nil }
+        let index = tuple(SourcePortTuple.Key(source.address, destination, key: key))
+        let (range, isFree) = (place..<place + 1, tuples[Int(index)].count == 0)
+        guard isFree || tuples[Int(index)].freePlace(in: range, from: place, bitmaps) != nil else { return nil }
+        tuples[Int(index)].insert(UInt16(place), &bitmaps)
+        sources[source.address, default: SourceCount()].leases += 1
+        return SourcePortLease(port: source.port, place: UInt16(place), tuple: index)
+    }
+
     /// The kernel refused the port: it is not proposed for this pair again within a second.
     public mutating func clashed(_ lease: SourcePortLease, now: Int64) {
         sources[tuples[Int(lease.tuple)].key.source]?.leases -= 1
@@ -123,6 +135,19 @@ public struct SourcePortLedger: Sendable {
             let distance = place - range.lowerBound - offset
             walks[walk] &+= UInt32(distance < 0 ? distance + range.count : distance) + 1
             return UInt16(place)
+        }
+        return nil
+    }
+
+    /// Both parts of `ports` are in ascending order.
+    private func place(of port: UInt16) -> Int? {
+        for range in [0..<ownCount, ownCount..<ports.count] {
+            var (low, high) = (range.lowerBound, range.upperBound)
+            while low < high {
+                let middle = (low + high) / 2
+                if ports[middle] < port { low = middle + 1 } else { high = middle }
+            }
+            if low < range.upperBound, ports[low] == port { return low }
         }
         return nil
     }

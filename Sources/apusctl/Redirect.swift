@@ -71,7 +71,11 @@ struct Redirect: AsyncParsableCommand {
 
     struct Status: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Are the rules exactly as desired? Exit status 0: yes, 1: no, with the differences.")
+            abstract: "Are the rules exactly as desired? Exit status 0: yes, 1: no, with the differences.",
+            discussion: """
+                It ends with a real connection per family, from a synthetic pod through the rules to a worker of apusd. \
+                A connection that fails while a proxy listens is exit status 1; without a proxy it is not tried.
+                """)
         @Option(help: "Compare with what this configuration file asks for as well.") var config: String?
         @OptionGroup var rules: Rules
         @Flag(help: "Print JSON.") var json = false
@@ -94,6 +98,7 @@ struct Redirect: AsyncParsableCommand {
             if let backend = status.backend { print("backend: \(backend)") }
             for limitation in status.limitations { print("not honoured: \(limitation)") }
             for difference in status.differences { print("difference: \(difference)") }
+            for connection in status.connections { print("connection \(connection)") }
             print(status.matches ? "as desired" : "not as desired")
         }
     }

@@ -27,6 +27,13 @@ struct Apusd: AsyncParsableCommand {
     @Option(help: "Worker threads, 1 to 256; overrides the configuration. Default: one per core.")
     var workers: Int?
 
+    @Flag(
+        help: """
+            Take over from the apusd that runs with this configuration's admin address or ports: its listeners, every \
+            live connection and its counters. Without one it is an ordinary start.
+            """)
+    var takeOver = false
+
     @Option(help: "How log lines on standard error look: \(StderrLogHandler.Format.allCases.map(\.rawValue)).")
     var logFormat = StderrLogHandler.Format.text
 
@@ -46,7 +53,7 @@ struct Apusd: AsyncParsableCommand {
         LoggingSystem.bootstrap { StderrLogHandler(label: $0, format: format, level: level) }
         let logger = Logger(label: "apusd")
         do {
-            try await Node(source, logger: logger, logLevel: level).run()
+            try await Node(source, logger: logger, logLevel: level, takesOver: takeOver).run()
         } catch {
             logger.critical("\(error)")
             throw ExitCode.failure

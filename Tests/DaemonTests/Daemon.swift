@@ -65,6 +65,15 @@ final class Daemon {
         try #require(isReady && process.isRunning, "\(process.errors)")
     }
 
+    /// Starts the next generation beside it, and returns when that serves and the old process has exited with 0.
+    func takeOver() async throws {
+        let old = try #require(process)
+        let new = try start(["--config", file.path, "--take-over"])
+        try #require(try old.wait(atMost: .seconds(30)) == .status(0), "\(old.errors)\n\(new.errors)")
+        let isReady = await eventually { !new.isRunning || new.errors.contains("taken over") }
+        try #require(isReady && new.isRunning, "\(new.errors)")
+    }
+
     /// What the admin API answers.
     func get(_ path: String) throws -> (status: Int, body: String) {
         let peer = try Peer(to: admin)
@@ -78,6 +87,12 @@ final class Daemon {
     func metric(_ name: String) throws -> Double? {
         let line = try get("/metrics").body.split(separator: "\n").first { $0.hasPrefix(name + " ") }
         return line.flatMap { Double($0.dropFirst(name.count + 1)) }
+    }
+
+    /// A metric, over all its labels.
+    func sum(_ name: String) throws -> Double {
+        try get("/metrics").body.split(separator: "\n").filter { $0.hasPrefix(name + "{") || $0.hasPrefix(name + " ") }
+            .compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }.reduce(0, +)
     }
 
     /// How its process ends, and what it said.

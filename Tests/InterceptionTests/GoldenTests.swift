@@ -28,6 +28,7 @@ struct PlanCase: Sendable, CustomTestStringConvertible {
     var policy: Configuration.Failover.Answer = .direct
     var backend: Backend = .nft
     var firewalls: [Xtables] = []
+    var closedOutputs: [Xtables] = []
     var isCustom = false
 
     var testDescription: String { name }
@@ -37,6 +38,9 @@ struct PlanCase: Sendable, CustomTestStringConvertible {
         PlanCase(name: "nft-drop-v4", pods: ["10.1.0.0/24"], policy: .drop),
         PlanCase(name: "nft-custom", isCustom: true),
         PlanCase(name: "nft-firewalls", firewalls: [Xtables(.nft, .v4), Xtables(.legacy, .v6)]),
+        PlanCase(
+            name: "nft-firewalls-output", firewalls: [Xtables(.nft, .v4), Xtables(.nft, .v6)],
+            closedOutputs: [Xtables(.nft, .v4), Xtables(.legacy, .v4)]),
         PlanCase(name: "iptables-hybrid", backend: .iptables(.nft, decisions: .nft)),
         PlanCase(name: "iptables-pure", backend: .iptables(.legacy, decisions: .xtables)),
         PlanCase(
@@ -50,7 +54,7 @@ struct PlanCase: Sendable, CustomTestStringConvertible {
             interception.mark = Configuration.MarkField(value: 0x100000, mask: 0x700000)
             interception.outboundPort = 25001
             interception.inboundPort = 25006
-            interception.excludeCIDRs = try ["192.0.2.0/24", "192.0.2.7/32", "2001:db8::/32"].map {
+            interception.excludeCIDRs = try ["192.0.2.0/24", "192.0.2.7/32", "169.254.0.0/16", "2001:db8::/32"].map {
                 try #require(CIDR($0))
             }
             interception.excludeOutboundPorts = try ["25", "7000-7010", "7005-7020"].map { try #require(PortRange($0)) }
@@ -58,6 +62,6 @@ struct PlanCase: Sendable, CustomTestStringConvertible {
         }
         return try RulePlan(
             interception: interception, failover: Configuration.Failover(policy: [policy]), backend: backend,
-            hostFirewalls: firewalls)
+            hostFirewalls: firewalls, closedOutputs: closedOutputs)
     }
 }

@@ -22,7 +22,7 @@ public struct PeerError: Error, Equatable, CustomStringConvertible {
 /// One end of a TCP connection of a test. Calls block, for ten seconds at most (then they fail with EAGAIN), and may
 /// come from two threads, one for each direction. Closed when released.
 public final class Peer: Sendable {
-    private let descriptor: Int32
+    let descriptor: Int32
     private let isClosed = Atomic<Bool>(false)
 
     /// Takes over a connected descriptor.

@@ -82,12 +82,15 @@ func withProxy(
     #expect(proxy.server.connectionCount == 0)
     #expect(proxy.sum(.connectionsActive) == 0)
     #expect(proxy.sum(.bufferedBytes) == 0)
+    #expect(proxy.sum(.halfOpen) == 0)
+    #expect(proxy.server.shared.bufferBytes.load(0) == 0)
     #expect(proxy.sum(.bugs) == 0)
     for slot in proxy.server.names.all(.cluster).indices {
         #expect(proxy.server.shared.clusterConnections.load(slot) == 0, "cluster slot \(slot)")
     }
     for slot in 0..<64 { #expect(proxy.server.shared.endpointConnections.load(slot) == 0, "endpoint slot \(slot)") }
     for slot in 0..<64 { #expect(proxy.server.shared.podConnections.load(slot) == 0, "pod slot \(slot)") }
+    for place in 0..<64 { #expect(proxy.server.shared.podBufferBytes.load(place) == 0, "pod slot \(place - 1)") }
 }
 
 extension Configuration {

@@ -15,11 +15,12 @@ struct ImportTests {
         "Sources/EventLoop": ["Syscalls", "Buffers"],
         "Sources/Upstream": ["Model"],
         "Sources/Proxy": ["Model", "Syscalls", "Buffers", "EventLoop", "Upstream"],
+        "Sources/HandOver": ["Model", "Proxy", "Syscalls"],
         "Sources/Control": ["Model", "Yams"],
         "Sources/Interception": ["Model", "Syscalls", "Subprocess"],
         "Sources/Admin": ["Model", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix", "SystemPackage"],
         "Sources/apusd": [
-            "Admin", "Control", "Model", "Proxy", "Syscalls", "ArgumentParser", "Logging", "UnixSignals",
+            "Admin", "Control", "HandOver", "Model", "Proxy", "Syscalls", "ArgumentParser", "Logging", "UnixSignals",
         ],
         "Sources/apusctl": [
             "Admin", "Control", "Interception", "Model", "ArgumentParser", "NIOCore", "NIOHTTP1", "NIOPosix",

@@ -9,7 +9,9 @@
 #include <sys/types.h>
 
 // Not in the libc headers of Debian 12.
-enum { APUS_IPV6_TRANSPARENT = 75 };
+enum { APUS_IPV6_TRANSPARENT = 75, APUS_SO_BUF_LOCK = 72 };
+// The kernel's SCM_MAX_FD: descriptors in one message.
+enum { APUS_DESCRIPTORS_MAX = 253 };
 
 // An IPv4 (mapped) or IPv6 address as 128 bits in host byte order, and a port.
 struct apus_address {
@@ -33,6 +35,12 @@ struct apus_event {
 static const uint32_t APUS_READABLE = 0x1, APUS_URGENT = 0x2, APUS_WRITABLE = 0x4, APUS_ERROR = 0x8, APUS_HANGUP = 0x10,
                       APUS_PEER_CLOSED = 0x2000, APUS_EDGE = 1u << 31;
 
+// What SO_MEMINFO says of a socket, bytes: what its receive queue takes, and its send queue.
+struct apus_socket_memory {
+    uint32_t receive;
+    uint32_t send;
+};
+
 // struct iovec.
 struct apus_piece {
     const void *base;
@@ -48,6 +56,7 @@ int apus_listen(int fd, int backlog);
 int apus_local_address(int fd, struct apus_address *a);
 int apus_set_option(int fd, int level, int option, int value);
 int apus_socket_error(int fd);
+int apus_socket_memory(int fd, struct apus_socket_memory *memory);
 int apus_linger_reset(int fd);
 int apus_shutdown_write(int fd);
 int apus_close(int fd);
@@ -55,6 +64,19 @@ ssize_t apus_receive(int fd, void *bytes, size_t count);
 ssize_t apus_send(int fd, const void *bytes, size_t count);
 ssize_t apus_send_vector(int fd, const struct apus_piece *pieces, int count);
 int apus_claim_name(const char *name);
+int apus_unshare_network(void);
+int apus_open_network(void);
+int apus_enter_network(int fd);
+int apus_connect_name(const char *name);
+int apus_peer_user(int fd, uint32_t *user);
+ssize_t apus_send_descriptors(int fd, const void *bytes, size_t count, const int *fds, int fd_count);
+ssize_t apus_receive_descriptors(int fd, void *bytes, size_t count, int *fds, int *fd_count);
+int apus_set_blocking(int fd);
+int apus_timeouts(int fd, int64_t milliseconds);
+int apus_shutdown_both(int fd);
+int apus_direct_group(int fd, uint32_t index);
+int apus_undirect_group(int fd);
+int apus_drop_handshakes(int fd);
 int apus_epoll_create(void);
 int apus_epoll_add(int epoll, int fd, uint32_t events, uint64_t token);
 int apus_epoll_remove(int epoll, int fd);

@@ -38,9 +38,14 @@ extension LabSocket {
     @discardableResult
     public func exchange(_ line: String = "ping") throws(LabError) -> Greeting {
         let greeting = try Greeting(receiveLine())
+        try echo(line)
+        return greeting
+    }
+
+    /// Checks that a server echoes a line.
+    public func echo(_ line: String) throws(LabError) {
         try send(line + "\n")
         let answer = try receiveLine()
         guard answer == line else { throw LabError("echo: sent \(line), received \(answer)") }
-        return greeting
     }
 }

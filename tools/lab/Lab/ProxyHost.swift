@@ -31,14 +31,7 @@ public final class ProxyHost: Sendable {
 
     /// Starts `apusd` and waits until it is ready.
     public func start() throws {
-        let program = try Programs.path("apusd")
-        let process = try state.withLock { state in
-            state.launches += 1
-            let label = "apusd-\(host.name)-\(state.launches)"
-            let process = try host.start([program, "--config", configurationPath], label: label)
-            state.process = process
-            return process
-        }
+        let process = try launch()
         let isReady = eventually(within: .seconds(10)) {
             guard process.isRunning else { return true }
             return (try? admin.request("/ready"))?.status == 200
@@ -48,6 +41,32 @@ public final class ProxyHost: Sendable {
             throw LabError(
                 "apusd on \(host.name): not ready (\(process.exit.map(\.description) ?? "running")): \(answer)\n\(process.errors)"
             )
+        }
+    }
+
+    private func launch(_ arguments: [String] = []) throws -> LabProcess {
+        let program = try Programs.path("apusd")
+        return try state.withLock { state in
+            state.launches += 1
+            let label = "apusd-\(host.name)-\(state.launches)"
+            let process = try host.start([program, "--config", configurationPath] + arguments, label: label)
+            state.process = process
+            return process
+        }
+    }
+
+    /// Starts the next generation of `apusd` beside the running one; returns when that has everything and the old process
+    /// has exited.
+    public func takeOver() throws {
+        let old = try process
+        let new = try launch(["--take-over"])
+        let exit = try old.wait(atMost: .seconds(30))
+        guard exit == .status(0) else {
+            throw LabError("apusd on \(host.name): taken over, it ended with \(exit):\n\(old.errors)\n\(new.errors)")
+        }
+        let isComplete = eventually(within: .seconds(10)) { !new.isRunning || new.errors.contains("taken over") }
+        guard isComplete, new.isRunning else {
+            throw LabError("apusd on \(host.name): did not take over:\n\(new.errors)")
         }
     }
 

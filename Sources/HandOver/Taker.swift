@@ -1,0 +1,138 @@
+import Model
+import Proxy
+import Synchronization
+import Syscalls
+
+/// The new generation's side of a hand-over. In this order: `find` and `greet` the running process, build the data
+/// plane, `takePlace`, open the admin port, `takeConnections`.
+public final class Taker: Sendable {
+    /// How a hand-over ended.
+    public enum Ending: Sendable {
+        /// The old process has given all it had, and exits.
+        case complete(handedOver: Int, reset: Int)
+        /// It is gone without a word: what it had not given is lost, this process serves on.
+        case predecessorGone
+        /// It is there, and serves on: this process is one too many.
+        case predecessorServesOn
+    }
+
+    private struct Talk: ~Copyable {
+        var channel: Channel
+        var next = 0
+    }
+
+    private let talk: Mutex<Talk>
+    private let welcome: Welcome
+    private let log: @Sendable (String) -> Void
+
+    /// Looks for the running process under the names it may have claimed, and introduces this one. nil: none is there.
+    ///
+    /// - Throws: `HandOverRefused`, or what went wrong on the way.
+    public static func find(
+        _ names: [String], _ configuration: Configuration, version: String, log: @escaping @Sendable (String) -> Void
+    ) throws -> Taker? {
+        for name in names {
+            guard let socket = try connect(to: name) else { continue }
+            let channel = try Channel(socket, user: ProcessIdentity.user)
+            let ports = configuration.interception.map { [$0.outboundPort, $0.inboundPort] }
+            let hello = Hello(
+                formats: [Tunnels.format], process: ProcessIdentity.number, version: version, interceptionPorts: ports)
+            try channel.send(try Frame(.hello, hello))
+            let welcome: Welcome = try channel.receive(.welcome).message()
+            log("taking over from process \(welcome.process), version \(welcome.version)")
+            return Taker(channel, welcome, log: log)
+        }
+        return nil
+    }
+
+    private static func connect(to name: String) throws(Errno) -> LocalSocket? {
+        do throws(Errno) {
+            return try LocalSocket(to: name)
+        } catch {
+            guard error == .connectionRefused else { throw error }
+            return nil
+        }
+    }
+
+    private init(_ channel: consuming Channel, _ welcome: Welcome, log: @escaping @Sendable (String) -> Void) {
+        talk = Mutex(Talk(channel: channel))
+        self.welcome = welcome
+        self.log = log
+    }
+
+    /// The server's listeners, just opened, get all new connections from now on; the old process passes its counters and
+    /// names on. Returns those of `names` that it held. Blocks.
+    public func takePlace(_ server: ProxyServer) throws -> [Claim] {
+        server.directGroups(to: welcome.listenersPerGroup)
+        return try talk.withLock { talk in
+            try talk.channel.send(try Frame(.ready, Ready()))
+            let frame = try talk.channel.receive(.totals)
+            let news: News = try frame.message()
+            try inherit(news, server)
+            return zip(news.claims, frame.descriptors).compactMap { name, parcel in
+                guard let descriptor = parcel.take() else { return nil }
+                return Claim(name, taking: descriptor)
+            }
+        }
+    }
+
+    private func inherit(_ news: News, _ server: ProxyServer) throws {
+        guard let snapshot = server.snapshot else { throw Frame.Problem.malformed("no configuration yet") }
+        server.inherit(news.totals, TunnelNames(snapshot))
+    }
+
+    /// Takes connections on a thread of its own until the old process is done, and tells `ended` how that was.
+    public func takeConnections(_ server: ProxyServer, _ ended: @escaping @Sendable (Ending) -> Void) throws(Errno) {
+        _ = try Thread(name: "take-over") {
+            let ending = self.run(server)
+            server.undirectGroups()
+            ended(ending)
+        }
+    }
+
+    private func run(_ server: ProxyServer) -> Ending {
+        do {
+            return try talk.withLock { talk in
+                // It speaks when it has something to say; if it dies, the connection breaks.
+                try talk.channel.setPatience(milliseconds: 86_400_000)
+                while true {
+                    let frame = try talk.channel.receive()
+                    switch frame.kind {
+                    case .totals: try inherit(try frame.message(), server)
+                    case .tunnels: try take(frame, &talk, server)
+                    case .done:
+                        let done: Done = try frame.message()
+                        return .complete(handedOver: done.handedOver, reset: done.reset)
+                    case .hello, .welcome, .refusal, .ready, .verdicts:
+                        throw Frame.Problem.malformed("\(frame.kind) in the middle of a hand-over")
+                    }
+                }
+            }
+        } catch {
+            log("hand-over broken off: \(error)")
+            return ProcessIdentity.isAlive(welcome.process) ? .predecessorServesOn : .predecessorGone
+        }
+    }
+
+    /// Takes one batch. Nothing goes on here before the old process can know of it.
+    private func take(_ frame: Frame, _ talk: inout Talk, _ server: ProxyServer) throws {
+        guard let snapshot = server.snapshot else { throw Frame.Problem.malformed("no configuration yet") }
+        let names = TunnelNames(snapshot)
+        let batch = try Batch(frame)
+        var verdicts = Verdicts()
+        for (index, state) in batch.states.enumerated() {
+            do throws(TunnelRefusal) {
+                try server.judge(state, names)
+            } catch {
+                verdicts.refused[index] = "\(error)"
+            }
+        }
+        try talk.channel.send(try Frame(.verdicts, verdicts))
+        for index in batch.states.indices where verdicts.refused[index] == nil {
+            guard let content = batch.content(index) else { continue }
+            // Judged above by the same names.
+            try server.take(batch.states[index], content, names, worker: talk.next)
+            talk.next += 1
+        }
+    }
+}

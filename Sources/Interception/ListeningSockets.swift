@@ -1,0 +1,23 @@
+import FoundationEssentials
+import Model
+
+/// Who listens in this network namespace, as /proc tells.
+enum ListeningSockets {
+    /// Whether a TCP socket listens on exactly this address.
+    static func has(_ address: SocketAddress) async -> Bool {
+        let path = address.address.isV4 ? "/proc/self/net/tcp" : "/proc/self/net/tcp6"
+        // Foundation reads one page of a file that says it has size zero; this one may have megabytes.
+        guard let text = await Tool.output("cat", path) else { return false }
+        return text.split(separator: "\n").dropFirst().contains { listens($0, on: address) }
+    }
+
+    /// Whether a line is a socket that listens on `address`.
+    static func listens(_ line: Substring, on address: SocketAddress) -> Bool {
+        let words = line.split(separator: " ", maxSplits: 4)
+        // LISTEN (net/tcp_states.h).
+        guard words.count > 3, words[3] == "0A" else { return false }
+        let local = words[1].split(separator: ":")
+        return local.count == 2 && UInt16(local[1], radix: 16) == address.port
+            && ProxiedConnections.address(local[0]) == address.address
+    }
+}

@@ -1,0 +1,66 @@
+/// Addresses and words of the connection that tests a host's own rules: a synthetic pod dials a reserved destination,
+/// the rules take it, and a worker of the proxy answers it itself, without tables and without an upstream.
+///
+/// The addresses are the same on every host and never leave it. 169.254.112.0/28 lies outside the tunnels' block
+/// (169.254.96.0/20); fd61:7075:7300::/48 is a unique local prefix that spells the program's name.
+public enum RuleProbe {
+    /// The port that is dialled.
+    public static let port: UInt16 = 15021
+
+    /// What synthetic pods have their addresses from, by family: in the pod sets of every rule plan. Eight addresses:
+    /// several of them can be up at a time.
+    public static let clients: [CIDR] = [IPAddress.Family.v4, .v6].compactMap { family in
+        CIDR(address(0, family), length: family == .v4 ? 29 : 125)
+    }
+
+    /// The synthetic pod of `redirect status`.
+    public static func client(_ family: IPAddress.Family) -> IPAddress { address(2, family) }
+
+    /// What is dialled. Nobody has this address.
+    public static func destination(_ family: IPAddress.Family) -> SocketAddress {
+        SocketAddress(address(8, family), port)
+    }
+
+    /// Whether a connection is such a test.
+    public static func isProbe(from client: IPAddress, to destination: SocketAddress) -> Bool {
+        destination.port == port && destination == Self.destination(client.family) && isClient(client)
+    }
+
+    /// Whether an address is a synthetic pod's.
+    public static func isClient(_ address: IPAddress) -> Bool { clients.contains { $0.contains(address) } }
+
+    private static func address(_ number: UInt64, _ family: IPAddress.Family) -> IPAddress {
+        switch family {
+        case .v4: IPAddress(v4: 0xa9fe_7000 | UInt32(number))
+        case .v6: IPAddress(high: 0xfd61_7075_7300_0000, low: number)
+        }
+    }
+}
+
+extension RuleProbe {
+    /// What a worker answers, as one line: `apus worker 1 generation 3`.
+    public struct Answer: Sendable, Equatable {
+        /// The worker's index.
+        public var worker: Int
+        /// The generation of its snapshot.
+        public var generation: UInt64
+
+        /// An answer.
+        public init(worker: Int, generation: UInt64) {
+            self.worker = worker
+            self.generation = generation
+        }
+
+        /// Parses a whole answer; nil when it is something else.
+        public init?(_ line: some StringProtocol) {
+            let words = line.split(separator: " ")
+            guard words.count == 5, words[0] == "apus", words[1] == "worker", words[3] == "generation",
+                words[4].last == "\n", let worker = Int(words[2]), let generation = UInt64(words[4].dropLast())
+            else { return nil }
+            self.init(worker: worker, generation: generation)
+        }
+
+        /// The line, with its end.
+        public var line: String { "apus worker \(worker) generation \(generation)\n" }
+    }
+}

@@ -1,0 +1,46 @@
+import Model
+import Synchronization
+
+/// A live connection between two owners: off its worker's poller, timers, ports and counts, not on another's yet.
+///
+/// What is process-wide (its places under the limits of pods, cluster and process) it keeps while it is under way. The
+/// kernel buffers what its peers send meanwhile.
+struct DetachedTunnel: ~Copyable, Sendable {
+    var tunnel: Tunnel
+    /// `record.source` names a port that was leased from the worker's ledger, and is to be leased from the next one's.
+    let holdsPort: Bool
+    /// The endpoint it is counted for; -1: none.
+    let endpointSlot: Int
+
+    init(_ tunnel: consuming Tunnel, holdsPort: Bool, endpointSlot: Int) {
+        self.tunnel = tunnel
+        self.holdsPort = holdsPort
+        self.endpointSlot = endpointSlot
+    }
+}
+
+/// Carries a live connection in a message: taken once. Dropped with the connection inside, it closes the process's
+/// descriptors: that ends the connection, unless another process has been given copies.
+public final class TunnelParcel: Sendable {
+    private let content: Mutex<DetachedTunnel?>
+
+    init(_ tunnel: consuming DetachedTunnel) { content = Mutex(tunnel) }
+
+    func take() -> DetachedTunnel? {
+        content.withLock { content in
+            var taken: DetachedTunnel?
+            swap(&content, &taken)
+            return taken
+        }
+    }
+
+    /// Looks at the connection while it stays inside; nil when it has been taken.
+    func inspect<Result>(_ body: (borrowing DetachedTunnel) -> Result) -> Result? {
+        content.withLock { content in
+            switch content {
+            case .some(let tunnel): body(tunnel)
+            case .none: nil
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+import EventLoop
+import Model
+import Syscalls
+
+/// The memory that blocked connections hold: counted per pod and for the process, bounded by `limits.bufferBytes` and
+/// `limits.memory`.
+///
+/// Over half of a limit the sources of blocked directions get a small receive buffer. Over the limit the largest blocked
+/// connection is reset. Sums are process-wide atomic words; each worker knows, and resets, its own connections only.
+///
+/// The buffer, not TCP_WINDOW_CLAMP: the kernel never takes back a window, and it widens one to megabytes while the first
+/// few hundred kilobytes are read. With the clamp, a stalled connection still took in 3 MiB after it had been clamped;
+/// with the buffer, what does not fit is dropped and the window closed (Linux 6.6), and the peer sends it again later.
+extension Worker {
+    /// A source's receive buffer when memory is short. Enough for 64 KiB a round trip.
+    private static let clampBytes: Int32 = 64 << 10
+    /// How long a turn resets.
+    private static let shedNanoseconds: Int64 = 300_000
+    /// Held tunnels looked at in one turn.
+    private static let tendedPerTurn = 64
+    /// How often each is looked at: always, and while a limit is more than half used.
+    private static let tendNanoseconds: Int64 = 1_000_000_000
+    private static let tendShortNanoseconds: Int64 = 100_000_000
+
+    /// Charges a tunnel for what its blocked directions hold, or takes the charge back: after each of its turns, and when
+    /// it has come from elsewhere.
+    @inline(__always)
+    mutating func charge(_ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle) {
+        let isBlocked = tunnel.value.up.isBlocked || tunnel.value.down.isBlocked
+        guard isBlocked || tunnel.value.heldPlace >= 0 else { return }
+        chargeHeld(tunnel, handle)
+    }
+
+    private mutating func chargeHeld(_ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle) {
+        let pod = tunnel.value.fairnessSlot
+        charge(&tunnel.value.up, from: tunnel.value.downstream, to: tunnel.value.upstream, pod: pod)
+        charge(&tunnel.value.down, from: tunnel.value.upstream, to: tunnel.value.downstream, pod: pod)
+        let isHeld = tunnel.value.up.hold.charged | tunnel.value.down.hold.charged != 0
+        if isHeld, tunnel.value.heldPlace < 0 {
+            tunnel.value.heldPlace = Int32(held.count)
+            held.append(handle)
+            nextTend = min(nextTend, now + Self.tendNanoseconds)
+        } else if !isHeld {
+            leaveHeld(tunnel)
+        }
+    }
+
+    /// Takes back all a tunnel is charged for: it closes, or goes elsewhere.
+    mutating func uncharge(_ tunnel: SlabReference<Tunnel>) {
+        guard tunnel.value.heldPlace >= 0 else { return }
+        let pod = tunnel.value.fairnessSlot
+        _ = addCharge(tunnel.value.up.hold.release() + tunnel.value.down.hold.release(), pod: pod)
+        leaveHeld(tunnel)
+    }
+
+    private mutating func charge(
+        _ flow: inout Flow, from source: borrowing Transport, to sink: borrowing Transport, pod: Int
+    ) {
+        guard flow.isBlocked else {
+            guard flow.hold.charged != 0 else { return }
+            let use = addCharge(flow.hold.release(), pod: pod)
+            if flow.hold.isClamped, use == .low {
+                source.boundReceiving(nil)
+                flow.hold.isClamped = false
+            }
+            return
+        }
+        let isSampled = flow.hold.isDue(now)
+        if isSampled { flow.hold.sample(source: source.memory(), sink: sink.memory(), now) }
+        let use = addCharge(flow.hold.block(chunkBytes: flow.pending?.capacity ?? 0, now), pod: pod)
+        guard use >= .high, !flow.hold.isClamped else { return }
+        source.boundReceiving(Self.clampBytes)
+        flow.hold.isClamped = true
+        countFor(pod, .windowClamps)
+    }
+
+    /// How much of a limit is in use; the worse one of the pod's and the process's.
+    private enum Use: Int, Comparable {
+        /// Below a quarter.
+        case low
+        case usual
+        /// Above half.
+        case high
+        case over
+
+        static func < (left: Use, right: Use) -> Bool { left.rawValue < right.rawValue }
+
+        init(_ bytes: Int, of limit: Int) {
+            self = bytes > limit ? .over : bytes > limit / 2 ? .high : bytes > limit / 4 ? .usual : .low
+        }
+    }
+
+    /// The one place where the sums change.
+    private mutating func addCharge(_ delta: Int, pod: Int) -> Use {
+        let podBytes = context.shared.podBufferBytes.add(delta, at: pod + 1)
+        let bytes = context.shared.bufferBytes.add(delta, at: 0)
+        let use = max(Use(podBytes, of: bufferBytesMax(pod)), Use(bytes, of: snapshot.memoryBytesMax))
+        if use == .over { isOverMemory = true }
+        if use >= .high, !isMemoryShort {
+            // What is held already is bounded at once, not when its turn comes.
+            isMemoryShort = true
+            nextTend = now
+        }
+        return use
+    }
+
+    private func bufferBytesMax(_ pod: Int) -> Int {
+        // A pod that is gone has no limit; its connections are being reset.
+        pod + 1 < snapshot.bufferBytesMax.count ? snapshot.bufferBytesMax[pod + 1] : .max
+    }
+
+    private mutating func leaveHeld(_ tunnel: SlabReference<Tunnel>) {
+        guard tunnel.value.heldPlace >= 0 else { return }
+        let place = Int(tunnel.value.heldPlace)
+        tunnel.value.heldPlace = -1
+        let last = held.removeLast()
+        guard place < held.count else { return }
+        held[place] = last
+        tunnels.find(last)?.value.heldPlace = Int32(place)
+    }
+}
+
+// MARK: - looking after what is held
+
+extension Worker {
+    /// Once a turn: looks again at some of what is held, and resets what is too much.
+    mutating func tendMemory() {
+        if now >= nextTend { tendSome() }
+        if isOverMemory { shed() }
+    }
+
+    /// Until the next look at what is held, nanoseconds; nil: nothing is.
+    var tendDelay: Int64? { held.isEmpty ? nil : max(0, nextTend - now) }
+
+    /// Sockets go on receiving and sending while their tunnel waits, so charges are renewed. Goes over the list from its
+    /// end, because a tunnel that leaves it is replaced by the last one.
+    private mutating func tendSome() {
+        tendPlace = min(tendPlace, held.count)
+        for _ in 0..<Self.tendedPerTurn where tendPlace > 0 {
+            tendPlace -= 1
+            let handle = held[tendPlace]
+            if let tunnel = tunnels.find(handle) { chargeHeld(tunnel, handle) } else { bug() }
+            tendPlace = min(tendPlace, held.count)
+        }
+        guard tendPlace == 0 else { return }
+        tendPlace = .max
+        // What is found to be much brings it nearer.
+        isMemoryShort = isMuchHeld
+        nextTend = now + (isMemoryShort ? Self.tendShortNanoseconds : Self.tendNanoseconds)
+    }
+
+    private var isMuchHeld: Bool {
+        context.shared.bufferBytes.load(0) > snapshot.memoryBytesMax / 2
+            || held.contains { handle in
+                guard let pod = tunnels.find(handle)?.value.fairnessSlot else { return false }
+                return context.shared.podBufferBytes.load(pod + 1) > bufferBytesMax(pod) / 2
+            }
+    }
+
+    /// A held tunnel as `shed` sees it.
+    private struct Holder: BitwiseCopyable {
+        let handle: SlabHandle
+        let pod: Int
+        let bytes: Int
+    }
+
+    /// Resets the largest blocked connections of pods that are over their limit; while the process is over its own, those
+    /// of the pod that holds most. For a share of time: freeing a connection's memory is work, too.
+    private mutating func shed() {
+        var holders = held.compactMap { handle -> Holder? in
+            guard let tunnel = tunnels.find(handle) else { return nil }
+            let bytes = tunnel.value.up.hold.charged + tunnel.value.down.hold.charged
+            return Holder(handle: handle, pod: tunnel.value.fairnessSlot, bytes: bytes)
+        }
+        holders.sort { $0.bytes > $1.bytes }
+        var time = Clock.monotonic()
+        let deadline = time + Self.shedNanoseconds
+        for holder in holders where isOver(holder.pod) && time < deadline {
+            reset(holder, .bufferLimit, &time) { worker in worker.isOver(holder.pod) }
+        }
+        if isOver {
+            // The largest pod first: its connections are together, and the largest of them come first.
+            var podBytes: [Int: Int] = [:]
+            for holder in holders { podBytes[holder.pod] = context.shared.podBufferBytes.load(holder.pod + 1) }
+            holders.sort { (podBytes[$0.pod] ?? 0, $0.pod, $0.bytes) > (podBytes[$1.pod] ?? 0, $1.pod, $1.bytes) }
+            for holder in holders where isOver && time < deadline {
+                reset(holder, .memoryLimit, &time) { worker in worker.isOver }
+            }
+        }
+        // Not done: the next turn goes on.
+        isOverMemory = time >= deadline
+    }
+
+    private var isOver: Bool { context.shared.bufferBytes.load(0) > snapshot.memoryBytesMax }
+
+    private func isOver(_ pod: Int) -> Bool {
+        context.shared.podBufferBytes.load(pod + 1) > bufferBytesMax(pod)
+    }
+
+    private mutating func reset(
+        _ holder: Holder, _ reason: EndReason, _ time: inout Int64, if isStillOver: (borrowing Worker) -> Bool
+    ) {
+        // Ended already, by the first of the two limits.
+        guard let tunnel = tunnels.find(holder.handle), tunnel.value.heldPlace >= 0 else { return }
+        // Its charge may be a second old: what has been sent meanwhile is no reason to reset.
+        chargeHeld(tunnel, holder.handle)
+        guard isStillOver(self) else { return }
+        if tunnel.value.queued {
+            // It goes with its next turn; what it holds no longer counts.
+            uncharge(tunnel)
+            tunnel.value.abortReason = reason
+        } else {
+            close(holder.handle, reason, by: .proxy)
+        }
+        let before = time
+        time = Clock.monotonic()
+        spend(time - before, pod: holder.pod)
+    }
+}
