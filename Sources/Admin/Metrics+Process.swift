@@ -24,15 +24,10 @@ extension Metrics {
             "apus_worker_turn_seconds", .histogram, "How long turns of the event loop took, waiting not included.")
         for (index, worker) in workers.enumerated() {
             let value = { worker.turns.value(slot: 0, counter: $0) }
-            var count = 0
-            for (bucket, bound) in TurnHistogram.bounds.enumerated() {
-                count += value(bucket)
-                text.sample("_bucket", "\(count)", ["worker": "\(index)", "le": "\(Double(bound) / 1e9)"])
-            }
-            count += value(TurnHistogram.bounds.count)
-            text.sample("_bucket", "\(count)", ["worker": "\(index)", "le": "+Inf"])
-            text.sample("_sum", "\(Double(value(TurnHistogram.sum)) / 1e9)", ["worker": "\(index)"])
-            text.sample("_count", "\(count)", ["worker": "\(index)"])
+            let buckets = TurnHistogram.bounds.enumerated().map { (bound: Double($1) / 1e9, count: value($0)) }
+            text.histogram(
+                buckets, rest: value(TurnHistogram.bounds.count), sum: Double(value(TurnHistogram.sum)) / 1e9,
+                ("worker", "\(index)"))
         }
         text.family("apus_worker_turn_max_seconds", .gauge, "The longest turn since the start.")
         for (index, worker) in workers.enumerated() {

@@ -47,13 +47,13 @@ public final class Snapshot: Sendable {
         listeners = RecordTable(parts.listeners)
         freshSlots = parts.freshSlots
         gonePods = parts.gonePods
+        memoryBytesMax = parts.configuration.limits.memoryBytesMax
+        bufferBytesMax = RecordTable(parts.bufferBytesMax)
         podsByAddress = AddressIndex(parts.podIndexByAddress)
         podCIDRs = RecordTable(parts.configuration.interception?.podCIDRs ?? [])
         clusterBySlot = SlotIndex.table(parts.clusters.map(\.slot))
         listenerBySlot = SlotIndex.table(parts.listeners.map(\.slot))
         listenerPorts = SlotIndex.ports(parts.listeners)
-        memoryBytesMax = parts.configuration.limits.memoryBytesMax
-        bufferBytesMax = RecordTable(parts.bufferBytesMax)
     }
 
     /// For workers; good for as long as they hold this snapshot.

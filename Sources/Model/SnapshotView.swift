@@ -15,6 +15,7 @@ public struct SnapshotView: Sendable, BitwiseCopyable {
     public let listeners: RecordView<ListenerRecord>
     /// `interception.preserveSource`; false without interception.
     public let preservesSource: Bool
+
     /// See `Snapshot`.
     public let memoryBytesMax: Int, bufferBytesMax: RecordView<Int>
 

@@ -14,6 +14,16 @@ public enum TurnHistogram {
     /// Columns in a block.
     public static let width = bounds.count + 3
 
+    /// What a column is called between processes; nil: the maximum is true of one process.
+    static func name(_ column: Int) -> String? {
+        switch column {
+        case max: nil
+        case sum: "sum"
+        case bounds.count: "more"
+        default: "\(bounds[column]) ns"
+        }
+    }
+
     /// The column that counts turns of this length. A chain of compares: nearly every turn ends at the first.
     static func bucket(_ nanoseconds: Int) -> Int {
         switch nanoseconds {

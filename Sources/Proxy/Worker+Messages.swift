@@ -1,7 +1,6 @@
 import EventLoop
 import Model
 import Syscalls
-import Upstream
 
 extension Worker {
     /// Obeys what has come, in order, up to a new generation while the one before is still being taken up.

@@ -101,10 +101,9 @@ struct Worker: ~Copyable {
             serveReady()
             acceptPending()
             tendMemory()
-            if cpu.isDue(now) { cpu.measure(now: now, cpu: Clock.threadCPU()) }
             continueAdoption()
-            let end = Clock.monotonic()
-            context.statistics.addTurn(nanoseconds: end - now)
+            if cpu.isDue(now) { cpu.measure(now: now, cpu: Clock.threadCPU()) }
+            context.statistics.addTurn(nanoseconds: Clock.monotonic() - now)
         }
         closeEverything()
     }
