@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup build demo test lint sanitize fuzz bench format clean
+.PHONY: help setup build demo test lint sanitize fuzz bench reload callgrind format clean
 
 # With --static-swift-stdlib added, the programs can be copied to a host that has no toolchain.
 SWIFT_RELEASE_FLAGS ?= -c release
@@ -50,8 +50,17 @@ bench: build ## CPU cost beside nginx, HAProxy and Envoy, as ratios (ROUNDS=5)
 	@tools/bench/run tcp --rounds $(ROUNDS)
 	@tools/bench/run tcp-bulk --rounds $(ROUNDS)
 
+reload: build ## 100,000 endpoints replaced every second under traffic: how long workers are held up
+	@tools/bench/reload
+	@tools/bench/reload --clusters 1 --check-seconds 60 --balancer leastRequest
+	@tools/bench/reload --file
+
+callgrind: ## instructions, allocations and reference counting per message and per connection
+	@tools/setup --bench
+	@tools/bench/callgrind
+
 format: ## format all Swift files in place
 	swift format --in-place --recursive Sources Tests tools Package.swift
 
 clean: ## remove everything that was built
-	rm -rf .build .build-thread .build-address .build-fuzz .build-bench
+	rm -rf .build .build-thread .build-address .build-fuzz .build-bench .build-callgrind
