@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup build demo test lint sanitize fuzz bench format clean
+.PHONY: help setup build demo test lint sanitize fuzz bench bounds format clean
 
 # With --static-swift-stdlib added, the programs can be copied to a host that has no toolchain.
 SWIFT_RELEASE_FLAGS ?= -c release
@@ -49,6 +49,10 @@ bench: build ## CPU cost beside nginx, HAProxy and Envoy, as ratios (ROUNDS=5)
 	@tools/setup --bench
 	@tools/bench/run tcp --rounds $(ROUNDS)
 	@tools/bench/run tcp-bulk --rounds $(ROUNDS)
+
+bounds: build ## as root, on a quiet machine: one pod floods, what another one feels; memory per idle connection
+	@tools/bench/node fairness --rounds $(ROUNDS)
+	@tools/bench/node idle
 
 format: ## format all Swift files in place
 	swift format --in-place --recursive Sources Tests tools Package.swift
