@@ -88,8 +88,8 @@ struct Worker: ~Copyable {
             for index in 0..<count { takeIn(poller.event(index)) }
             while let payload = timers.expire(now) { fire(payload) }
             serveReady()
-            acceptPending()
             tendMemory()
+            acceptPending()
             if cpu.isDue(now) { cpu.measure(now: now, cpu: Clock.threadCPU()) }
         }
         closeEverything()
