@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup build demo test lint sanitize fuzz bench reload callgrind format clean
+.PHONY: help setup build demo test lint sanitize fuzz bench bounds reload callgrind format clean
 
 # With --static-swift-stdlib added, the programs can be copied to a host that has no toolchain.
 SWIFT_RELEASE_FLAGS ?= -c release
@@ -58,6 +58,10 @@ reload: build ## 100,000 endpoints replaced every second under traffic: how long
 callgrind: ## instructions, allocations and reference counting per message and per connection
 	@tools/setup --bench
 	@tools/bench/callgrind
+
+bounds: build ## as root, on a quiet machine: one pod floods, what another one feels; memory per idle connection
+	@tools/bench/node fairness --rounds $(ROUNDS)
+	@tools/bench/node idle
 
 format: ## format all Swift files in place
 	swift format --in-place --recursive Sources Tests tools Package.swift

@@ -99,8 +99,8 @@ struct Worker: ~Copyable {
             for index in 0..<count { takeIn(poller.event(index)) }
             fireTimers()
             serveReady()
-            acceptPending()
             tendMemory()
+            acceptPending()
             continueAdoption()
             if cpu.isDue(now) { cpu.measure(now: now, cpu: Clock.threadCPU()) }
             let end = Clock.monotonic()
