@@ -12,7 +12,7 @@ STRICT := APUS_WARNINGS_AS_ERRORS=1
 # Tests to run: make test FILTER='ControlTests|TidyTests'
 FILTER ?= .
 # Tests that run under the sanitizers: those with real sockets.
-SANITIZE_FILTER ?= ProxyTests|DaemonTests|EventLoopTests|SyscallsTests|NodeTests
+SANITIZE_FILTER ?= ProxyTests|HandOverTests|DaemonTests|EventLoopTests|SyscallsTests|NodeTests
 FUZZ_SECONDS ?= 60
 ROUNDS ?= 5
 

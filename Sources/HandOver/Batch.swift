@@ -2,14 +2,14 @@ import Proxy
 import Syscalls
 
 /// The connections of one `tunnels` frame, checked: each has its descriptors and its bytes.
-struct Batch {
-    let states: [TunnelState]
+package struct Batch {
+    package let states: [TunnelState]
     private let descriptors: [Descriptor.Parcel]
     private let bytes: [UInt8]
     /// Where each connection's bytes begin.
     private let offsets: [Int]
 
-    init(_ frame: Frame) throws {
+    package init(_ frame: Frame) throws {
         states = try frame.message(Tunnels.self).tunnels
         descriptors = frame.descriptors
         bytes = frame.bytes
@@ -32,7 +32,7 @@ struct Batch {
     }
 
     /// Takes a connection's content out; nil the second time.
-    func content(_ index: Int) -> TunnelContent? {
+    package func content(_ index: Int) -> TunnelContent? {
         guard let downstream = descriptors[index * 2].take(), let upstream = descriptors[index * 2 + 1].take() else {
             return nil
         }

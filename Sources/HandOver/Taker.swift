@@ -122,7 +122,7 @@ public final class Taker: Sendable {
         var verdicts = Verdicts()
         for (index, state) in batch.states.enumerated() {
             do throws(TunnelRefusal) {
-                try server.judge(state, names)
+                try state.check(names)
             } catch {
                 verdicts.refused[index] = "\(error)"
             }
