@@ -132,6 +132,12 @@ let package = Package(
             path: "tools/lab/apus-lab", swiftSettings: settings),
         .testTarget(name: "NodeTests", dependencies: ["Lab", "Model", "Proxy"], swiftSettings: settings),
 
+        // MARK: bench
+        .executableTarget(
+            name: "apus-relay", dependencies: ["Model", "Proxy"], path: "tools/bench/relay", swiftSettings: settings),
+        .executableTarget(
+            name: "apus-churn", dependencies: ["Model", "Proxy"], path: "tools/bench/churn", swiftSettings: settings),
+
         // MARK: tidy
         .testTarget(name: "TidyTests", dependencies: ["Control"], swiftSettings: settings),
     ]

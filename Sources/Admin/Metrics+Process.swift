@@ -15,6 +15,24 @@ extension Metrics {
             guard heartbeat != 0 else { continue }
             text.sample(Double(max(0, now.monotonicMilliseconds - heartbeat)) / 1000, ["worker": "\(index)"])
         }
+        addTurns()
+    }
+
+    /// How long turns took: what every connection of a worker may have to wait.
+    private mutating func addTurns() {
+        text.family(
+            "apus_worker_turn_seconds", .histogram, "How long turns of the event loop took, waiting not included.")
+        for (index, worker) in workers.enumerated() {
+            let value = { worker.turns.value(slot: 0, counter: $0) }
+            let buckets = TurnHistogram.bounds.enumerated().map { (bound: Double($1) / 1e9, count: value($0)) }
+            text.histogram(
+                buckets, rest: value(TurnHistogram.bounds.count), sum: Double(value(TurnHistogram.sum)) / 1e9,
+                ("worker", "\(index)"))
+        }
+        text.family("apus_worker_turn_max_seconds", .gauge, "The longest turn since the start.")
+        for (index, worker) in workers.enumerated() {
+            text.sample(Double(worker.turns.value(slot: 0, counter: TurnHistogram.max)) / 1e9, ["worker": "\(index)"])
+        }
     }
 
     private static let workerCounters: [(String, WorkerCounter, MetricsText.Kind, String)] = [

@@ -94,15 +94,9 @@ extension Metrics {
         text.sample(sum([0], \.worker, WorkerCounter.halfOpen.rawValue))
         text.family(
             "apus_half_open_seconds", .histogram, "How long connections were half closed, when that came to an end.")
-        var count = 0
-        for (index, bound) in HalfOpenAge.bounds.enumerated() {
-            count += sum([0], \.halfOpenAges, index)
-            text.sample("_bucket", "\(count)", ["le": "\(seconds(Int(bound)))"])
-        }
-        count += sum([0], \.halfOpenAges, HalfOpenAge.bounds.count)
-        text.sample("_bucket", "\(count)", ["le": "+Inf"])
-        text.sample("_sum", "\(seconds(sum([0], \.halfOpenAges, HalfOpenAge.sumColumn)))")
-        text.sample("_count", "\(count)")
+        let values = (0..<HalfOpenAge.width).map { sum([0], \.halfOpenAges, $0) }
+        let buckets = HalfOpenAge.bounds.enumerated().map { (bound: seconds(Int($1)), count: values[$0]) }
+        text.histogram(buckets, rest: values[HalfOpenAge.bounds.count], sum: seconds(values[HalfOpenAge.sumColumn]))
     }
 
     private func seconds(_ nanoseconds: Int) -> Double { Double(nanoseconds) / 1e9 }

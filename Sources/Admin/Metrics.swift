@@ -43,8 +43,8 @@ struct Metrics {
         self.snapshot = snapshot
         var budget = MetricSeriesBudget(seriesMax: snapshot?.configuration.statisticsSeriesMax ?? 0)
         let listeners = (snapshot?.listenerSlots ?? []).compactMap { Self.named(.listener, $0, proxy) }
-        let pods = (snapshot?.pods ?? []).compactMap { Self.named(.pod, $0.slot, proxy) }
-        let clusters = (snapshot?.clusters ?? []).compactMap { Self.named(.cluster, $0.slot, proxy) }
+        let pods = snapshot?.pods.compactMap { Self.named(.pod, $0.slot, proxy) } ?? []
+        let clusters = snapshot?.clusters.compactMap { Self.named(.cluster, $0.slot, proxy) } ?? []
         self.listeners = MetricSeries.series(
             of: listeners, limit: budget.admit(listeners.count, width: Self.listenerWidth, share: 1 / 8))
         self.pods = MetricSeries.series(of: pods, limit: budget.admit(pods.count, width: Self.podWidth, share: 1 / 2))

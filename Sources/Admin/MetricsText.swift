@@ -20,9 +20,27 @@ struct MetricsText {
     /// One sample with a fraction.
     mutating func sample(_ value: Double, _ labels: Labels = [:]) { append("\(value)", labels) }
 
-    /// One sample of a part of a histogram: `_bucket`, `_sum` or `_count`.
-    mutating func sample(_ part: StaticString, _ value: String, _ labels: Labels = [:]) {
-        append(value, labels, suffix: "\(part)")
+    /// The samples of a histogram. `buckets` pairs each upper bound with how many fell into its bucket alone; `rest` fell
+    /// past the last. `label`: one label of all of them.
+    mutating func histogram(
+        _ buckets: some Sequence<(bound: Double, count: Int)>, rest: Int, sum: Double,
+        _ label: (name: StaticString, value: String)? = nil
+    ) {
+        var count = 0
+        for bucket in buckets {
+            count += bucket.count
+            appendBucket("\(bucket.bound)", count, label)
+        }
+        count += rest
+        appendBucket("+Inf", count, label)
+        let labels: Labels = label.map { [$0.name: $0.value] } ?? [:]
+        append("\(sum)", labels, suffix: "_sum")
+        append("\(count)", labels, suffix: "_count")
+    }
+
+    private mutating func appendBucket(_ bound: String, _ count: Int, _ label: (name: StaticString, value: String)?) {
+        let labels: Labels = label.map { [$0.name: $0.value, "le": bound] } ?? ["le": bound]
+        append("\(count)", labels, suffix: "_bucket")
     }
 
     private mutating func append(_ value: String, _ labels: Labels, suffix: String = "") {

@@ -159,7 +159,7 @@ extension ConfigurationReader {
     }
 
     private func readEndpointAddress(_ value: Value) -> SocketAddress? {
-        if let text = value.scalar("IP:PORT"), SocketAddress(text) == nil, Self.isHostAndPort(text) {
+        if let text = value.scalar("IP:PORT"), Self.isHostAndPort(text), SocketAddress(text) == nil {
             value.fail("\"\(text.excerpt)\" is a host name, expected IP:PORT (discovery.dns is not in this build)")
             return nil
         }
@@ -172,8 +172,9 @@ extension ConfigurationReader {
     }
 
     private static func isHostAndPort(_ text: String) -> Bool {
+        guard text.first?.isLetter == true else { return false }
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 2, UInt16(parts[1]) != nil, let first = parts[0].first else { return false }
-        return first.isLetter && parts[0].utf8.allSatisfy { DocumentText.isNameByte($0) || $0 == UInt8(ascii: ".") }
+        return parts.count == 2 && UInt16(parts[1]) != nil
+            && parts[0].utf8.allSatisfy { DocumentText.isNameByte($0) || $0 == UInt8(ascii: ".") }
     }
 }

@@ -18,7 +18,7 @@ struct EnvironmentReferences {
     }
 
     /// Whether `text` has anything to replace.
-    static func occur(in text: String) -> Bool { text.contains("${") }
+    static func occur(in text: String) -> Bool { text.utf8.contains(UInt8(ascii: "$")) && text.contains("${") }
 
     func replaced(in text: String) throws(Failure) -> String {
         var result = ""

@@ -2,19 +2,19 @@ import Model
 
 extension Value {
     /// The text of a scalar with a value.
-    func scalar(_ expected: String) -> String? {
+    func scalar(_ expected: @autoclosure () -> String) -> String? {
         guard case .scalar(let text, _) = node.content, !isNull else {
-            failKind(expected: expected)
+            failKind(expected: expected())
             return nil
         }
         return text
     }
 
     /// A scalar that `parse` understands.
-    func parsed<Result>(_ expected: String, _ parse: (String) -> Result?) -> Result? {
-        guard let text = scalar(expected) else { return nil }
+    func parsed<Result>(_ expected: @autoclosure () -> String, _ parse: (String) -> Result?) -> Result? {
+        guard let text = scalar(expected()) else { return nil }
         let result = parse(text)
-        if result == nil { failKind(expected: expected) }
+        if result == nil { failKind(expected: expected()) }
         return result
     }
 
@@ -50,8 +50,9 @@ extension Value {
     }
 
     func integer(_ range: ClosedRange<Int>) -> Int? {
-        let expected = "a whole number from \(range.lowerBound) to \(range.upperBound)"
-        return parsed(expected) { Units.integer($0).flatMap { range.contains($0) ? $0 : nil } }
+        parsed("a whole number from \(range.lowerBound) to \(range.upperBound)") {
+            Units.integer($0).flatMap { range.contains($0) ? $0 : nil }
+        }
     }
 
     func duration(_ range: ClosedRange<Duration> = Self.timeouts) -> Duration? {

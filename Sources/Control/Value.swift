@@ -66,9 +66,9 @@ extension Value {
     }
 
     /// The fields of a mapping with keys of the operator's own.
-    func anyFields(expected: String) -> Fields? {
+    func anyFields(expected: @autoclosure () -> String) -> Fields? {
         guard case .mapping(let entries) = node.content else {
-            failKind(expected: expected)
+            failKind(expected: expected())
             return nil
         }
         let fields = entries.map { entry in

@@ -49,7 +49,8 @@ import Synchronization
         return unsafe chunk[slot % Self.chunkSize * width + counter].load(ordering: .relaxed)
     }
 
-    /// Sets a block to zero: its slot has been given to another thing. Only the owning worker calls this.
+    /// Sets a block to zero: its slot has been given to another thing. Called while the owning worker knows neither the
+    /// old thing nor the new one, and so does not write.
     public func clear(slot: Int) {
         for counter in 0..<width {
             let current = value(slot: slot, counter: counter)

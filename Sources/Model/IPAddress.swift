@@ -58,9 +58,11 @@ public struct IPAddress: Hashable, Sendable, BitwiseCopyable {
 
 extension IPAddress {
     /// Parses dotted-quad IPv4 or RFC 4291 IPv6 text, without zone or brackets; nil when it is neither.
-    public init?(_ text: some StringProtocol) {
-        if text.utf8.contains(UInt8(ascii: ":")) {
-            guard let (high, low) = Self.parseV6(text) else { return nil }
+    public init?(_ text: some StringProtocol) { self.init(ascii: Array(text.utf8)[...]) }
+
+    init?(ascii text: ArraySlice<UInt8>) {
+        if text.contains(UInt8(ascii: ":")) {
+            guard let (high, low) = Self.parseV6(String(decoding: text, as: UTF8.self)) else { return nil }
             self.init(high: high, low: low)
         } else {
             guard let bits = Self.parseV4(text) else { return nil }
@@ -68,22 +70,28 @@ extension IPAddress {
         }
     }
 
-    private static func parseV4(_ text: some StringProtocol) -> UInt32? {
+    private static func parseV4(_ text: ArraySlice<UInt8>) -> UInt32? {
         var bits: UInt32 = 0
-        var count = 0
-        for part in text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
-            // A leading zero is refused: some tools read it as octal, so "010" would mean two addresses.
-            guard (1...3).contains(part.count), part.count == 1 || part.first != UInt8(ascii: "0") else { return nil }
-            guard part.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
-            let octet = part.reduce(0) { $0 * 10 + UInt32($1 - UInt8(ascii: "0")) }
-            guard octet <= 255 else { return nil }
-            bits = bits << 8 | octet
-            count += 1
+        var (dots, octet, digits): (Int, UInt32, Int) = (0, 0, 0)
+        for byte in text {
+            switch byte {
+            case UInt8(ascii: "."):
+                guard digits > 0, dots < 3 else { return nil }
+                bits = bits << 8 | octet
+                (dots, octet, digits) = (dots + 1, 0, 0)
+            case UInt8(ascii: "0")...UInt8(ascii: "9"):
+                // A leading zero is refused: some tools read it as octal, so "010" would mean two addresses.
+                guard digits == 0 || octet > 0 else { return nil }
+                octet = octet * 10 + UInt32(byte - UInt8(ascii: "0"))
+                digits += 1
+                guard octet <= 255 else { return nil }
+            default: return nil
+            }
         }
-        return count == 4 ? bits : nil
+        return dots == 3 && digits > 0 ? bits << 8 | octet : nil
     }
 
-    private static func parseV6(_ text: some StringProtocol) -> (UInt64, UInt64)? {
+    private static func parseV6(_ text: String) -> (UInt64, UInt64)? {
         let halves = text.split(separator: "::", maxSplits: 2, omittingEmptySubsequences: false)
         guard halves.count <= 2, let head = groups(of: halves[0], last: halves.count == 1) else { return nil }
         guard halves.count == 2 else { return head.count == 8 ? join(head) : nil }
@@ -98,7 +106,7 @@ extension IPAddress {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         for (index, part) in parts.enumerated() {
             if last, index == parts.count - 1, part.utf8.contains(UInt8(ascii: ".")) {
-                guard let quad = parseV4(part) else { return nil }
+                guard let quad = parseV4(Array(part.utf8)[...]) else { return nil }
                 groups += [UInt16(quad >> 16), UInt16(truncatingIfNeeded: quad)]
             } else {
                 guard (1...4).contains(part.utf8.count), part.first != "+", part.first != "-",

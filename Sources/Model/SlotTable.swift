@@ -7,15 +7,23 @@
 struct SlotTable<Key: Hashable & Sendable>: Sendable {
     private struct Entry {
         let slot: Int
-        /// The last generation that named the key.
+        /// The last generation that named the key; of a retired key, the one from which its slot may be given away.
         var generation: UInt64
         var isRetired = false
     }
 
+    private struct Retirement {
+        let key: Key
+        /// As in the key's entry; another number there means that the key has come back since.
+        let generation: UInt64
+    }
+
     private let capacity: Int
     private var entries: [Key: Entry] = [:]
-    /// Keys that are retired, oldest first.
-    private var retired: [Key] = []
+    /// What was retired, by generation; from `head` on. Some have come back, `retiredCount` have not.
+    private var retired: [Retirement] = []
+    private var head = 0
+    private var retiredCount = 0
     private var next = 0
 
     init(capacity: Int) { self.capacity = capacity }
@@ -25,8 +33,7 @@ struct SlotTable<Key: Hashable & Sendable>: Sendable {
         for key: Key, generation: UInt64, oldestGenerationInUse: UInt64, isIdle: (Int) -> Bool
     ) -> (slot: Int, isFresh: Bool)? {
         if let known = entries[key] {
-            // Rare: a few things come back in one reload.
-            if known.isRetired { retired.removeAll { $0 == key } }
+            if known.isRetired { retiredCount -= 1 }
             entries[key] = Entry(slot: known.slot, generation: generation)
             return (known.slot, false)
         }
@@ -35,16 +42,34 @@ struct SlotTable<Key: Hashable & Sendable>: Sendable {
         return (slot, true)
     }
 
+    /// One pass over the queue a generation at most: what is not idle goes to its end, to be asked about again when
+    /// the workers are a generation further.
     private mutating func takeRetired(_ oldestGenerationInUse: UInt64, _ isIdle: (Int) -> Bool) -> Int? {
-        for (position, key) in retired.enumerated() {
-            // Younger ones follow.
-            guard let entry = entries[key], entry.generation < oldestGenerationInUse else { return nil }
-            guard isIdle(entry.slot) else { continue }
-            retired.remove(at: position)
+        // Younger ones follow.
+        while head < retired.count, retired[head].generation < oldestGenerationInUse {
+            let key = retired[head].key
+            let isStale = isStale(retired[head])
+            head += 1
+            guard !isStale, let entry = entries[key] else { continue }
+            guard isIdle(entry.slot) else {
+                retire(key, entry.slot, oldestGenerationInUse)
+                continue
+            }
+            retiredCount -= 1
             entries[key] = nil
             return entry.slot
         }
         return nil
+    }
+
+    private mutating func retire(_ key: Key, _ slot: Int, _ generation: UInt64) {
+        entries[key] = Entry(slot: slot, generation: generation, isRetired: true)
+        retired.append(Retirement(key: key, generation: generation))
+    }
+
+    private func isStale(_ retirement: Retirement) -> Bool {
+        guard let entry = entries[retirement.key] else { return true }
+        return !entry.isRetired || entry.generation != retirement.generation
     }
 
     private mutating func takeNew() -> Int? {
@@ -56,12 +81,21 @@ struct SlotTable<Key: Hashable & Sendable>: Sendable {
     /// Retires the slots of keys that `generation` did not name, and returns them.
     @discardableResult
     mutating func retireUnseen(in generation: UInt64) -> [Int] {
-        var slots: [Int] = []
+        // In two steps: changing what is walked over would copy all of it.
+        var unseen: [(key: Key, entry: Entry)] = []
         for (key, entry) in entries where !entry.isRetired && entry.generation != generation {
-            entries[key]?.isRetired = true
-            retired.append(key)
-            slots.append(entry.slot)
+            unseen.append((key, entry))
         }
-        return slots
+        for (key, entry) in unseen { retire(key, entry.slot, entry.generation) }
+        retiredCount += unseen.count
+        dropStale()
+        return unseen.map(\.entry.slot)
+    }
+
+    /// Keys that come and go would make the queue grow for ever.
+    private mutating func dropStale() {
+        guard retired.count > 2 * retiredCount + 64 else { return }
+        retired = retired[head...].filter { !isStale($0) }
+        head = 0
     }
 }

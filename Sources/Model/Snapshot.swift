@@ -1,7 +1,7 @@
 /// One generation of the configuration in the form workers read: flat arrays of plain records addressed by index.
 ///
 /// Immutable and shared: a worker holds one reference and hands it back when the next one comes; the last release
-/// happens on the control side. Indices are meaningful within one snapshot only; what must outlive it (counters,
+/// happens on the control side. Workers read it through `view`, which counts no references. Indices are meaningful within one snapshot only; what must outlive it (counters,
 /// connection counts, health) goes by slot. Names are apart from the records, for logs and the admin API.
 public final class Snapshot: Sendable {
     /// 1, 2, 3, ... in the order of publication.
@@ -9,46 +9,55 @@ public final class Snapshot: Sendable {
     /// What this was compiled from.
     public let configuration: Configuration
     /// Index 0 is the pod `unknown`: any address inside `podCIDRs` that belongs to no listed pod.
-    public let pods: [PodRecord]
+    public let pods: RecordTable<PodRecord>
     /// All table entries; pods name ranges of it.
-    public let entries: [EntryRecord]
+    public let entries: RecordTable<EntryRecord>
     /// Prefixes that entries name ranges of.
-    public let cidrs: [CIDR]
+    public let cidrs: RecordTable<CIDR>
     /// Ports that entries name ranges of.
-    public let ports: [PortRange]
+    public let ports: RecordTable<PortRange>
     /// Clusters. Index 0 is `passthrough`: the original destination, with the `passthrough` timings.
-    public let clusters: [ClusterRecord]
+    public let clusters: RecordTable<ClusterRecord>
     /// Endpoints; clusters name ranges of it.
-    public let endpoints: [EndpointRecord]
+    public let endpoints: RecordTable<EndpointRecord>
     /// Listeners: the explicit ones in the order of the configuration.
-    public let listeners: [ListenerRecord]
-    /// Slots that mean something else than in the generation before: workers clear their counters on adoption.
+    public let listeners: RecordTable<ListenerRecord>
+    /// Slots that mean something else than in the generation before: their counters start at zero.
     public let freshSlots: FreshSlots
     /// Slots of pods that the generation before had and this one has not: their connections end on adoption.
     public let gonePods: [Int]
     /// Memory of blocked connections at most, bytes: of the process, and by pod slot + 1 (place 0: without a pod).
-    public let memoryBytesMax: Int, bufferBytesMax: [Int]
+    public let memoryBytesMax: Int, bufferBytesMax: RecordTable<Int>
 
-    let podIndexByAddress: [IPAddress: UInt32]
-    let podCIDRs: [CIDR]
+    let podsByAddress: AddressIndex
+    let podCIDRs: RecordTable<CIDR>
+    let clusterBySlot, listenerBySlot: RecordTable<Int32>
+    /// A bit for each port of `listeners`.
+    let listenerPorts: RecordTable<UInt64>
 
     init(_ parts: SnapshotCompiler.Parts) {
         generation = parts.generation
         configuration = parts.configuration
-        pods = parts.pods
-        entries = parts.entries
-        cidrs = parts.cidrs
-        ports = parts.ports
-        clusters = parts.clusters
-        endpoints = parts.endpoints
-        listeners = parts.listeners
+        pods = RecordTable(parts.pods)
+        entries = RecordTable(parts.entries)
+        cidrs = RecordTable(parts.cidrs)
+        ports = RecordTable(parts.ports)
+        clusters = RecordTable(parts.clusters)
+        endpoints = RecordTable(parts.endpoints)
+        listeners = RecordTable(parts.listeners)
         freshSlots = parts.freshSlots
         gonePods = parts.gonePods
         memoryBytesMax = parts.configuration.limits.memoryBytesMax
-        bufferBytesMax = parts.bufferBytesMax
-        podIndexByAddress = parts.podIndexByAddress
-        podCIDRs = parts.configuration.interception?.podCIDRs ?? []
+        bufferBytesMax = RecordTable(parts.bufferBytesMax)
+        podsByAddress = AddressIndex(parts.podIndexByAddress)
+        podCIDRs = RecordTable(parts.configuration.interception?.podCIDRs ?? [])
+        clusterBySlot = SlotIndex.table(parts.clusters.map(\.slot))
+        listenerBySlot = SlotIndex.table(parts.listeners.map(\.slot))
+        listenerPorts = SlotIndex.ports(parts.listeners)
     }
+
+    /// For workers; good for as long as they hold this snapshot.
+    public var view: SnapshotView { SnapshotView(self) }
 }
 
 extension Snapshot {
@@ -59,30 +68,17 @@ extension Snapshot {
     /// Listener slots of the two interception listeners; explicit listeners come after.
     public static let outboundListenerSlot = 0, inboundListenerSlot = 1
 
-    /// The pod that has `address`: an index into `pods`, 0 for an unlisted one, nil when it is no local pod.
-    public func pod(at address: IPAddress) -> Int? {
-        if let index = podIndexByAddress[address] { return Int(index) }
-        return podCIDRs.contains { $0.contains(address) } ? Self.unknownPod : nil
-    }
+    /// See `SnapshotView`.
+    public func pod(at address: IPAddress) -> Int? { withExtendedLifetime(self) { view.pod(at: address) } }
 
-    /// The first entry of the pod's outbound table that matches; nil: none, so on to the original destination.
+    /// See `SnapshotView`.
     public func outboundEntry(pod: Int, destination: SocketAddress) -> Int? {
-        firstMatch(pods[pod].outbound, address: destination.address, port: destination.port)
+        withExtendedLifetime(self) { view.outboundEntry(pod: pod, destination: destination) }
     }
 
-    /// The first entry of the pod's inbound table that matches; nil: none, so on to the pod.
+    /// See `SnapshotView`.
     public func inboundEntry(pod: Int, client: IPAddress, port: UInt16) -> Int? {
-        firstMatch(pods[pod].inbound, address: client, port: port)
-    }
-
-    private func firstMatch(_ range: IndexRange, address: IPAddress, port: UInt16) -> Int? {
-        for index in range.indices where matches(entries[index], address: address, port: port) { return index }
-        return nil
-    }
-
-    private func matches(_ entry: EntryRecord, address: IPAddress, port: UInt16) -> Bool {
-        (entry.cidrs.isEmpty || entry.cidrs.indices.contains { cidrs[$0].contains(address) })
-            && (entry.ports.isEmpty || entry.ports.indices.contains { ports[$0].contains(port) })
+        withExtendedLifetime(self) { view.inboundEntry(pod: pod, client: client, port: port) }
     }
 }
 
@@ -187,8 +183,8 @@ public struct ListenerRecord: Sendable, BitwiseCopyable {
     public let cluster: Int
 }
 
-/// Slots that were given to new things in this generation.
+/// Slots that were given to new things in this generation. (Those of listeners are never given away.)
 public struct FreshSlots: Sendable {
     /// By kind.
-    public var pods: [Int] = [], clusters: [Int] = [], listeners: [Int] = []
+    public var pods: [Int] = [], clusters: [Int] = []
 }

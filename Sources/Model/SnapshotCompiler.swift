@@ -94,7 +94,7 @@ public struct SnapshotCompiler: Sendable {
         let words = shared.clusterConnections
         let given = clusterSlots.slot(
             for: name, generation: generation, oldestGenerationInUse: oldestGenerationInUse
-        ) { words.load($0) == 0 }
+        ) { words.loadAcquiring($0) == 0 }
         guard let given else { throw TooMany(description: "clusters: more than \(SlotLimits.clusters)") }
         words.reserve(given.slot)
         shared.clusterHealthEpochs.reserve(given.slot)
@@ -160,7 +160,7 @@ public struct SnapshotCompiler: Sendable {
         let given = podSlots.slot(
             for: PodKey(name: pod.name, uid: pod.uid), generation: generation,
             oldestGenerationInUse: oldestGenerationInUse
-        ) { words.load($0) == 0 }
+        ) { words.loadAcquiring($0) == 0 }
         guard let given else { throw TooMany(description: "pods: more than \(SlotLimits.pods)") }
         words.reserve(given.slot)
         shared.podBufferBytes.reserve(given.slot + 1)
@@ -213,10 +213,7 @@ public struct SnapshotCompiler: Sendable {
             for: name, generation: generation, oldestGenerationInUse: oldestGenerationInUse
         ) { _ in false }
         guard let given else { throw TooMany(description: "listeners: more than \(SlotLimits.listeners)") }
-        if given.isFresh {
-            parts.freshSlots.listeners.append(given.slot)
-            names.set(.listener, given.slot, name)
-        }
+        if given.isFresh { names.set(.listener, given.slot, name) }
         return given.slot
     }
 }

@@ -14,6 +14,8 @@ public final class WorkerStatistics: Sendable {
     public let pairs = CounterTable(capacity: SlotLimits.pairs, width: 1)
     /// One block, slot 0; columns are `WorkerCounter`.
     public let worker = CounterTable(capacity: 1, width: WorkerCounter.allCases.count)
+    /// One block, slot 0; columns are `TurnHistogram`'s.
+    public let turns = CounterTable(capacity: 1, width: TurnHistogram.width)
 
     /// All zero.
     public init() {}

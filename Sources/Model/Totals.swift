@@ -4,7 +4,7 @@
 public struct Totals: Codable, Sendable, Equatable {
     /// What is counted.
     public enum Kind: String, CaseIterable, Sendable, Codable {
-        case pod, podless, cluster, listener, worker, pair, halfOpenAge
+        case pod, podless, cluster, listener, worker, pair, halfOpenAge, turn
     }
 
     /// By kind, thing and column.
@@ -48,6 +48,7 @@ public struct Totals: Codable, Sendable, Equatable {
         case .listener: ListenerCounter.allCases.map { "\($0)" } + ends
         case .worker: WorkerCounter.allCases.map { $0.isTotal ? "\($0)" : nil }
         case .pair: ["connections"]
+        case .turn: (0..<TurnHistogram.width).map(TurnHistogram.name)
         case .halfOpenAge: (0..<HalfOpenAge.width).map { $0 == HalfOpenAge.sumColumn ? "sum" : HalfOpenAge.name($0) }
         }
     }
@@ -64,6 +65,7 @@ extension WorkerStatistics {
         case .worker: worker
         case .pair: pairs
         case .halfOpenAge: halfOpenAges
+        case .turn: turns
         }
     }
 }

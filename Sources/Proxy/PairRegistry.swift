@@ -30,6 +30,16 @@ final class PairRegistry: Sendable {
         }
     }
 
+    /// Slots of all pairs with one of these pods or clusters.
+    func slots(pods: [Int], clusters: [Int]) -> [Int] {
+        guard !pods.isEmpty || !clusters.isEmpty else { return [] }
+        let (pods, clusters) = (Set(pods), Set(clusters))
+        return series.compactMap { series in
+            guard let pod = series.pod, let cluster = series.cluster else { return nil }
+            return pods.contains(pod) || clusters.contains(cluster) ? series.slot : nil
+        }
+    }
+
     func setLimit(_ limit: Int) { state.withLock { $0.limit = min(limit, SlotLimits.pairs) } }
 
     var series: [PairSeries] { state.withLock { $0.series } }

@@ -52,7 +52,7 @@ extension ProxyServer {
         case .cluster: names.all(.cluster)
         case .listener: names.all(.listener)
         // One sum: the next generation may have another number of workers.
-        case .worker, .podless, .halfOpenAge: [0: "all"]
+        case .worker, .podless, .halfOpenAge, .turn: [0: "all"]
         case .pair: pairNames(names)
         }
     }

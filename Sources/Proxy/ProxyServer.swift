@@ -57,7 +57,7 @@ public final class ProxyServer: Sendable {
         contexts = (0..<workers).map { index in
             WorkerContext(index: index, group: group, settings: settings, shared: shared, pairs: pairs)
         }
-        let generation = Generation(snapshot: snapshot, tables: ClusterTables(snapshot))
+        let generation = Generation(snapshot, after: nil, workers: workers, shared: shared)
         state = Mutex(State(generation: generation))
         threads = Mutex([])
         for context in contexts {
@@ -91,13 +91,36 @@ public final class ProxyServer: Sendable {
     private func publish(_ snapshot: Snapshot) async {
         pairs.setLimit(snapshot.configuration.statisticsSeriesMax)
         let previous = state.withLock { $0.generation }
-        let next = Generation(snapshot: snapshot, tables: ClusterTables(snapshot, reusing: previous.tables))
+        let next = Generation(snapshot, after: previous, workers: contexts.count, shared: shared)
+        clearCounters(of: snapshot.freshSlots)
         state.withLock { $0.generation = next }
         for context in contexts { context.mailbox.send(.adopt(next)) }
         for _ in 0..<500 where oldestGenerationInUse < snapshot.generation {
             try? await Task.sleep(for: .milliseconds(2))
         }
-        for context in contexts { context.returned.withLock { $0.removeAll() } }
+        releaseReturned()
+    }
+
+    /// Frees what workers have let go of, after the lock that they take too.
+    private func releaseReturned() {
+        for context in contexts {
+            let returned = context.returned.withLock { returned in
+                defer { returned = [] }
+                return returned
+            }
+            withExtendedLifetime(returned) {}
+        }
+    }
+
+    /// Slots that mean something else now start at zero. No worker writes to their counters meanwhile: no snapshot that
+    /// a worker has names them, and nothing is connected through them (`SlotTable`).
+    private func clearCounters(of fresh: FreshSlots) {
+        let stalePairs = pairs.slots(pods: fresh.pods, clusters: fresh.clusters)
+        for statistics in workerStatistics {
+            for slot in fresh.pods { statistics.pods.clear(slot: slot) }
+            for slot in fresh.clusters { statistics.clusters.clear(slot: slot) }
+            for slot in stalePairs { statistics.pairs.clear(slot: slot) }
+        }
     }
 
     /// The oldest generation that a worker works with.

@@ -65,10 +65,8 @@ extension Worker {
         case .outbound: return judgeOutbound(&record, &admission)
         case .inbound: return judgeInbound(&record, &admission)
         case .listener:
-            guard let listener = snapshot.listeners.first(where: { $0.slot == spec.slot }) else {
-                return .refuse(.internalError)
-            }
-            return .forward(cluster: listener.cluster)
+            guard let listener = snapshot.listener(slot: spec.slot) else { return .refuse(.internalError) }
+            return .forward(cluster: snapshot.listeners[listener].cluster)
         }
     }
 
@@ -126,8 +124,10 @@ extension Worker {
 
     /// Whether connecting there would come back to this process.
     func isOwnListener(_ destination: SocketAddress) -> Bool {
-        if context.settings.interceptionListeners.contains(destination) { return true }
-        return snapshot.listeners.contains { listener in
+        if context.settings.interceptionPorts.isListener(destination) { return true }
+        guard snapshot.hasListener(port: destination.port) else { return false }
+        return snapshot.listeners.indices.contains { index in
+            let listener = snapshot.listeners[index]
             guard listener.address.port == destination.port else { return false }
             if listener.address == destination { return true }
             guard listener.address.address.isUnspecified,

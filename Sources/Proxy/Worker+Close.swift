@@ -57,15 +57,6 @@ extension Worker {
     func finish(
         _ record: ConnectionRecord, _ admission: Admission, _ reason: EndReason, by side: ConnectionRecord.Side
     ) {
-        let shared = context.shared
-        if admission.isCounted {
-            shared.connections.add(-1, at: 0)
-            count(.connectionsActive, -1)
-        }
-        if admission.pod >= 0 { shared.podConnections.add(-1, at: admission.pod) }
-        if admission.destinationPod >= 0 { shared.podConnections.add(-1, at: admission.destinationPod) }
-        if admission.cluster >= 0 { shared.clusterConnections.add(-1, at: admission.cluster) }
-
         let statistics = context.statistics
         // A connection counts once: for its client's pod, else for the receiver's.
         let pod = record.pod >= 0 ? record.pod : record.destinationPod
@@ -75,6 +66,16 @@ extension Worker {
         record.reason = reason
         record.closedBy = side
         if !context.records.push(record) { count(.accessLogDropped) }
+
+        // Last: a slot that nothing is connected through may be given to another pod or cluster, its counters with it.
+        let shared = context.shared
+        if admission.isCounted {
+            shared.connections.add(-1, at: 0)
+            count(.connectionsActive, -1)
+        }
+        if admission.pod >= 0 { shared.podConnections.addReleasing(-1, at: admission.pod) }
+        if admission.destinationPod >= 0 { shared.podConnections.addReleasing(-1, at: admission.destinationPod) }
+        if admission.cluster >= 0 { shared.clusterConnections.addReleasing(-1, at: admission.cluster) }
     }
 
     /// Gives back what an attempt to connect took: the source port, the endpoint's count.

@@ -85,8 +85,7 @@ extension Worker {
     /// The plan's cluster in the snapshot in force; nil when a reload has taken it away.
     private func currentCluster(_ plan: inout ConnectPlan) -> ClusterRecord? {
         if plan.generation != snapshot.generation {
-            let slot = plan.clusterSlot
-            guard let index = snapshot.clusters.firstIndex(where: { $0.slot == slot }) else { return nil }
+            guard let index = snapshot.cluster(slot: plan.clusterSlot) else { return nil }
             plan.clusterIndex = index
             plan.generation = snapshot.generation
         }

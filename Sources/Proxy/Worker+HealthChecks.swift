@@ -15,40 +15,19 @@ struct HealthProbe: ~Copyable {
     var startedAt: Int64 = 0
     /// The next check, or the end of patience with this one.
     var timer = TimerWheel.Timer.none
-    /// Named by the snapshot in force; cleared and set anew on adoption.
-    var isWanted = true
 }
 
 extension Worker {
-    /// Goes over to the checks that the snapshot asks of this worker: verdicts of endpoints that stay are kept.
-    mutating func adoptChecks() {
-        for handle in checks.values { probes.find(handle)?.value.isWanted = false }
-        for cluster in snapshot.clusters {
-            guard let check = cluster.healthCheck else { continue }
-            for index in cluster.endpoints.indices { adopt(snapshot.endpoints[index], cluster, check) }
-        }
-        for (slot, handle) in checks {
-            guard let probe = probes.find(handle), !probe.value.isWanted else { continue }
-            timers.cancel(probe.value.timer)
-            _ = probes.remove(handle)
-            checks[slot] = nil
-        }
-    }
-
-    private mutating func adopt(_ endpoint: EndpointRecord, _ cluster: ClusterRecord, _ check: HealthCheckRecord) {
-        let owner = HealthOwner.worker(endpointSlot: endpoint.slot, workers: context.workerCount)
-        guard owner == context.index else { return }
-        if let handle = checks[endpoint.slot], let probe = probes.find(handle) {
-            probe.value.isWanted = true
+    /// Begins to check an endpoint, or goes on in another way: the verdict of one that stays is kept.
+    mutating func changeCheck(of endpoint: EndpointRecord, _ cluster: ClusterRecord) {
+        guard let check = cluster.healthCheck else { return bug() }
+        if let probe = checkHandle(endpointSlot: endpoint.slot).flatMap({ probes.find($0) }) {
             probe.value.clusterSlot = cluster.slot
-            guard probe.value.address == endpoint.address else {
-                // The slot was given to another endpoint: nothing of the old one's past is true of it.
-                probe.value.address = endpoint.address
-                probe.value.machine = HealthMachine(check)
-                return
-            }
             probe.value.check = check
-            probe.value.machine.adopt(check)
+            if probe.value.address == endpoint.address { return probe.value.machine.adopt(check) }
+            // The slot was given to another endpoint: nothing of the old one's past is true of it.
+            probe.value.address = endpoint.address
+            probe.value.machine = HealthMachine(check)
             return
         }
         let machine = HealthMachine(check)
@@ -56,9 +35,25 @@ extension Worker {
             HealthProbe(
                 endpointSlot: endpoint.slot, clusterSlot: cluster.slot, address: endpoint.address, check: check,
                 machine: machine))
+        if endpoint.slot >= checks.count {
+            checks += repeatElement(Self.noCheck, count: endpoint.slot + 1 - checks.count)
+        }
         checks[endpoint.slot] = handle
         setTimer(handle, after: machine.firstCheckDelay(random: &random))
     }
+
+    /// Ends the check of an endpoint.
+    mutating func removeCheck(endpointSlot slot: Int) {
+        guard let handle = checkHandle(endpointSlot: slot), let probe = probes.find(handle) else { return }
+        timers.cancel(probe.value.timer)
+        _ = probes.remove(handle)
+        checks[slot] = Self.noCheck
+    }
+
+    /// A handle that finds nothing.
+    private static let noCheck = SlabHandle(index: 0, generation: 0)
+
+    private func checkHandle(endpointSlot slot: Int) -> SlabHandle? { slot < checks.count ? checks[slot] : nil }
 
     private mutating func setTimer(_ handle: SlabHandle, after delay: Int64) {
         guard let probe = probes.find(handle) else { return }

@@ -1,10 +1,21 @@
 import EventLoop
 import Model
 import Syscalls
-import Upstream
 
 extension Worker {
-    mutating func obey(_ message: WorkerMessage) {
+    /// Obeys what has come, in order, up to a new generation while the one before is still being taken up.
+    mutating func obeyInbox() {
+        var obeyed = 0
+        while obeyed < inbox.count {
+            let message = inbox[obeyed]
+            if case .adopt = message, adoption != nil { break }
+            obey(message)
+            obeyed += 1
+        }
+        inbox.removeFirst(obeyed)
+    }
+
+    private mutating func obey(_ message: WorkerMessage) {
         switch message {
         case .adopt(let generation): adopt(generation)
         case .listen(let parcel):
@@ -33,44 +44,6 @@ extension Worker {
             guard let handle = tunnels.handle(at: index) else { continue }
             tunnels.find(handle)?.value.isStaying = false
         }
-    }
-
-    private mutating func adopt(_ next: Generation) {
-        let old = generation
-        takeUp(next)
-        endConnections(ofPods: next.snapshot.gonePods)
-        // The control side drops the last reference: freeing a large snapshot takes time.
-        context.returned.withLock { $0.append(old) }
-    }
-
-    /// Makes `next` the generation in force.
-    mutating func takeUp(_ next: Generation) {
-        generation = next
-        clearFreshSlots(next.snapshot.freshSlots)
-        picker.adopt(next.tables)
-        adoptChecks()
-        context.adopted.store(next.snapshot.generation, ordering: .releasing)
-    }
-
-    /// Slots that mean something else now start at zero.
-    private func clearFreshSlots(_ fresh: FreshSlots) {
-        let statistics = context.statistics
-        for slot in fresh.pods { statistics.pods.clear(slot: slot) }
-        for slot in fresh.clusters { statistics.clusters.clear(slot: slot) }
-        for slot in fresh.listeners { statistics.listeners.clear(slot: slot) }
-        guard !fresh.pods.isEmpty || !fresh.clusters.isEmpty else { return }
-        let (pods, clusters) = (Set(fresh.pods), Set(fresh.clusters))
-        for (key, slot) in pairSlots where slot != PairRegistry.otherSlot {
-            let isStale = pods.contains(Int(key >> 32)) || clusters.contains(Int(key & 0xffff_ffff))
-            if isStale { statistics.pairs.clear(slot: slot) }
-        }
-    }
-
-    /// An address is not an identity: whoever has it next must not go on with what its former pod was allowed.
-    private mutating func endConnections(ofPods slots: [Int]) {
-        guard !slots.isEmpty else { return }
-        let gone = Set(slots.map(Int32.init))
-        abort(.podGone) { gone.contains($0.pod) || gone.contains($0.destinationPod) }
     }
 
     private mutating func abort(_ reason: EndReason, where isMeant: (ConnectionRecord) -> Bool) {

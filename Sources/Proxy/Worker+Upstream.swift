@@ -44,7 +44,7 @@ extension Worker {
     }
 
     private func source(for endpoint: SocketAddress, _ record: ConnectionRecord) -> UpstreamSource {
-        let preserve = snapshot.configuration.interception?.preserveSource ?? false
+        let preserve = snapshot.preservesSource
         let client = record.client.address
         let pod = record.direction == .outbound ? snapshot.pod(at: client) : nil
         // Two unlisted addresses are both the pod `unknown`, but not the same pod.

@@ -13,6 +13,8 @@ import Upstream
 struct Worker: ~Copyable {
     let context: WorkerContext
     var generation: Generation
+    /// The snapshot in force, without a reference: `generation` has it.
+    var snapshot: SnapshotView
     var picker: EndpointPicker
     var random: SmallRandom
 
@@ -42,7 +44,12 @@ struct Worker: ~Copyable {
     /// Series slots of pod x cluster pairs this worker has met.
     var pairSlots: [UInt64: Int] = [:]
     /// Health checks this worker owns, by endpoint slot.
-    var checks: [Int: SlabHandle] = [:]
+    var checks: [SlabHandle] = []
+    /// By pod slot: the generation with which the pod left last.
+    var podsGone: [UInt64] = []
+    /// What is left to do to take up the generation in force; `inbox` holds messages that wait for that.
+    var adoption: Adoption?
+    var inbox: [WorkerMessage] = []
     /// Connections that are leaving, and requests for the next batches.
     var departure: Departure?
     var departuresWaiting: [(limit: Int, done: @Sendable (_ parcels: [TunnelParcel], _ left: Int) -> Void)] = []
@@ -57,6 +64,8 @@ struct Worker: ~Copyable {
     /// Monotonic nanoseconds, read once per turn.
     var now: Int64
 
+    /// Timers that fire in one turn: a health check that is due costs a connect.
+    private static let turnTimersMax = 128
     /// A worker turns at least this often, so that its heartbeat tells a hung one from an idle one.
     static let heartbeatMilliseconds: Int64 = 250
 
@@ -64,6 +73,7 @@ struct Worker: ~Copyable {
     init(context: WorkerContext, generation: Generation, poller: consuming Poller) {
         self.context = context
         self.generation = generation
+        snapshot = generation.snapshot.view
         now = Clock.monotonic()
         self.poller = poller
         cpu = CPUScale(now: now, cpu: Clock.threadCPU())
@@ -77,6 +87,7 @@ struct Worker: ~Copyable {
         inboundPorts = SourcePortLedger(
             range: inbound, worker: context.index, workers: context.workerCount, seed: random.next())
         takeUp(generation)
+        adoption = Adoption(old: nil)
     }
 
     /// Runs until told to exit.
@@ -86,17 +97,19 @@ struct Worker: ~Copyable {
             now = Clock.monotonic()
             heartbeat()
             for index in 0..<count { takeIn(poller.event(index)) }
-            while let payload = timers.expire(now) { fire(payload) }
+            fireTimers()
             serveReady()
             tendMemory()
             acceptPending()
+            continueAdoption()
             if cpu.isDue(now) { cpu.measure(now: now, cpu: Clock.threadCPU()) }
+            context.statistics.addTurn(nanoseconds: Clock.monotonic() - now)
         }
         closeEverything()
     }
 
     private func waitMilliseconds() -> Int32 {
-        guard ready.isEmpty, accepting.isEmpty, !isOverMemory else { return 0 }
+        guard ready.isEmpty, accepting.isEmpty, !isOverMemory, adoption == nil else { return 0 }
         var delay = Self.heartbeatMilliseconds * 1_000_000
         if let due = timers.delay(from: now) { delay = min(delay, due) }
         if let due = tendDelay { delay = min(delay, due) }
@@ -118,7 +131,9 @@ struct Worker: ~Copyable {
         switch token.kind {
         case .downstream, .upstream: takeIn(event.readiness, for: token)
         case .listener: listenerReady(token.handle)
-        case .mailbox: for message in context.mailbox.takeAll() { obey(message) }
+        case .mailbox:
+            inbox += context.mailbox.takeAll()
+            obeyInbox()
         case .probe: probeAnswered(token.handle)
         case .tunnelTimer, .acceptResume, .checkDue, .drainDue: bug()
         }
@@ -144,6 +159,14 @@ struct Worker: ~Copyable {
         guard !tunnel.value.queued, tunnel.value.hasWork else { return }
         tunnel.value.queued = true
         ready.add(handle.index, pod: tunnel.value.fairnessSlot, tunnels: tunnels)
+    }
+
+    /// What is left is due at once: the wheel says so when it is asked for the next wait.
+    private mutating func fireTimers() {
+        for _ in 0..<Self.turnTimersMax {
+            guard let payload = timers.expire(now) else { return }
+            fire(payload)
+        }
     }
 
     private mutating func fire(_ payload: UInt64) {
@@ -176,7 +199,4 @@ extension Worker {
         assertionFailure("event loop: an event without a meaning")
         count(.bugs)
     }
-
-    /// The snapshot in force.
-    var snapshot: Snapshot { generation.snapshot }
 }

@@ -59,8 +59,8 @@ struct WorkerSettings: Sendable {
     let upstreamMark: UInt32?
     /// Ports to connect from when spoofing.
     let sourcePorts: PortRange
-    /// The interception listeners' addresses: connections *to* them are loops.
-    let interceptionListeners: [SocketAddress]
+    /// The interception listeners' ports: connections *to* them are loops.
+    let interceptionPorts: InterceptionPorts
     /// Connections of this process at most.
     let connectionsMax: Int
     /// Of every socket that carries bytes.
@@ -70,13 +70,20 @@ struct WorkerSettings: Sendable {
         let interception = configuration.interception
         upstreamMark = interception?.mark.mark(2)
         sourcePorts = interception?.sourcePorts ?? Configuration.Interception.defaultSourcePorts
-        interceptionListeners =
-            interception.map { interception in
-                [interception.outboundPort, interception.inboundPort].flatMap { port in
-                    [SocketAddress(.loopbackV4, port), SocketAddress(.loopbackV6, port)]
-                }
-            } ?? []
+        interceptionPorts = InterceptionPorts(
+            outbound: interception?.outboundPort ?? 0, inbound: interception?.inboundPort ?? 0)
         self.connectionsMax = connectionsMax
         self.options = options
+    }
+}
+
+/// Where the interception listeners are: both ports, on both loopback addresses. 0: no interception.
+struct InterceptionPorts: Sendable, BitwiseCopyable {
+    let outbound, inbound: UInt16
+
+    /// Whether one of them has this address.
+    func isListener(_ address: SocketAddress) -> Bool {
+        guard address.port == outbound || address.port == inbound, address.port != 0 else { return false }
+        return address.address == .loopbackV4 || address.address == .loopbackV6
     }
 }

@@ -1,14 +1,19 @@
 import Model
 import Upstream
 
-/// One generation as workers get it: the snapshot, and the balancers' tables made from it on the control side.
+/// One generation as workers get it: the snapshot, and what was made from it, and from what it changes, on the control
+/// side.
 final class Generation: Sendable {
     let snapshot: Snapshot
     let tables: ClusterTables
+    /// By worker.
+    let checks: [CheckPlan]
 
-    init(snapshot: Snapshot, tables: ClusterTables) {
+    /// The generation after `previous` (nil: the first one).
+    init(_ snapshot: Snapshot, after previous: Generation?, workers: Int, shared: SharedState) {
         self.snapshot = snapshot
-        self.tables = tables
+        tables = ClusterTables(snapshot, shared: shared, reusing: previous?.tables)
+        checks = CheckPlan.plans(from: previous?.snapshot, to: snapshot, workers: workers)
     }
 }
 

@@ -4,7 +4,7 @@ extension EndpointPicker {
     /// Members of a group that may be drawn.
     @inline(__always)
     private func drawable(_ group: Int, _ panic: Bool) -> Int {
-        panic ? Int(groups[group].upper - groups[group].lower) : groupStates[group].healthy
+        panic ? groups[group].places.count : groupStates[Int(groups[group].state)].healthy
     }
 
     /// Endpoints of a cluster that may be drawn.
@@ -26,11 +26,10 @@ extension EndpointPicker {
     }
 
     /// Sets a cluster's cursors to a random start, so that workers do not walk in step.
-    mutating func start(_ index: Int, _ panic: Bool, _ random: inout SmallRandom) {
-        let cluster = clusters[index]
-        clusterStates[index].isStarted = true
+    mutating func start(_ cluster: ClusterTables.Cluster, _ panic: Bool, _ random: inout SmallRandom) {
+        clusterStates[cluster.slot].isStarted = true
         for group in cluster.groups {
-            groupStates[group].cursor = random.below(Int(groups[group].upper - groups[group].lower))
+            groupStates[Int(groups[group].state)].cursor = random.below(groups[group].places.count)
         }
         guard cluster.policy == .roundRobin, cluster.groups.count > 1 else { return }
         // Credits have a meaning only as a state of the schedule, so they are reached by running it.
@@ -40,8 +39,9 @@ extension EndpointPicker {
     mutating func roundRobin(_ cluster: ClusterTables.Cluster, _ panic: Bool) -> Int? {
         guard let group = nextGroup(cluster, panic) else { return nil }
         let count = drawable(group, panic)
-        let cursor = groupStates[group].cursor < count ? groupStates[group].cursor : 0
-        groupStates[group].cursor = cursor + 1
+        let state = Int(groups[group].state)
+        let cursor = groupStates[state].cursor < count ? groupStates[state].cursor : 0
+        groupStates[state].cursor = cursor + 1
         return Int(members[Int(groups[group].lower) + cursor])
     }
 
@@ -51,17 +51,18 @@ extension EndpointPicker {
             return drawable(cluster.groups.lowerBound, panic) > 0 ? cluster.groups.lowerBound : nil
         }
         var total = 0
-        var richest: Int?
+        var richest: (group: Int, state: Int)?
         for group in cluster.groups {
             let share = groups[group].weight * drawable(group, panic)
             guard share > 0 else { continue }
+            let state = Int(groups[group].state)
             total += share
-            groupStates[group].credit += share
-            if let other = richest, groupStates[other].credit >= groupStates[group].credit { continue }
-            richest = group
+            groupStates[state].credit += share
+            if let richest, groupStates[richest.state].credit >= groupStates[state].credit { continue }
+            richest = (group, state)
         }
-        if let richest { groupStates[richest].credit -= total }
-        return richest
+        if let richest { groupStates[richest.state].credit -= total }
+        return richest?.group
     }
 
     func weightedRandom(_ cluster: ClusterTables.Cluster, _ panic: Bool, _ random: inout SmallRandom) -> Int? {
@@ -111,39 +112,31 @@ extension EndpointPicker {
     ///
     /// A large cluster may be some picks late: until then an endpoint that has recovered gets nothing, while one that
     /// has failed is skipped at once, because its own word is looked at. `atOnce` waits for nothing.
-    mutating func refreshHealth(_ index: Int, atOnce: Bool = false) -> Bool {
-        let cluster = clusters[index]
+    mutating func refreshHealth(_ cluster: ClusterTables.Cluster, atOnce: Bool = false) -> Bool {
         guard cluster.isChecked else { return false }
-        let epoch = epochs.loadAcquiring(cluster.slot)
-        if clusterStates[index].epoch != epoch {
-            if atOnce || clusterStates[index].epoch == nil || clusterStates[index].picksBeforeRefresh == 0 {
-                countHealthy(index)
-                clusterStates[index].epoch = epoch
-                clusterStates[index].picksBeforeRefresh = cluster.count / Self.endpointsPerPick
+        let slot = cluster.slot
+        let epoch = epochs.loadAcquiring(slot)
+        if clusterStates[slot].epoch != epoch {
+            if atOnce || clusterStates[slot].picksBeforeRefresh == 0 {
+                countHealthy(cluster)
+                clusterStates[slot].epoch = epoch
+                clusterStates[slot].picksBeforeRefresh = cluster.count / Self.endpointsPerPick
             } else {
-                clusterStates[index].picksBeforeRefresh -= 1
+                clusterStates[slot].picksBeforeRefresh -= 1
             }
         }
-        return clusterStates[index].healthy < Int(cluster.healthyMin)
+        return clusterStates[slot].healthy < Int(cluster.healthyMin)
     }
 
-    private mutating func countHealthy(_ index: Int) {
+    private mutating func countHealthy(_ cluster: ClusterTables.Cluster) {
         var total = 0
-        for group in clusters[index].groups {
-            groupStates[group].healthy = partition(Int(groups[group].lower)..<Int(groups[group].upper))
-            total += groupStates[group].healthy
+        for group in cluster.groups {
+            let healthy = HealthOrder.apply(to: &members, groups[group].places, order: order) {
+                [health, endpoints] member in health.load(Int(endpoints[Int(member)].slot)) == 0
+            }
+            groupStates[Int(groups[group].state)].healthy = healthy
+            total += healthy
         }
-        clusterStates[index].healthy = total
-    }
-
-    /// Moves healthy members to the front. Returns how many. Writes nothing while they are in front already: the
-    /// members stay shared with the tables as long as all are healthy.
-    private mutating func partition(_ places: Range<Int>) -> Int {
-        var end = places.lowerBound
-        for place in places where health.load(Int(endpoints[Int(members[place])].slot)) == 0 {
-            if place != end { members.swapAt(place, end) }
-            end += 1
-        }
-        return end - places.lowerBound
+        clusterStates[cluster.slot].healthy = total
     }
 }

@@ -23,6 +23,8 @@ public enum Pick: Sendable, BitwiseCopyable, Equatable {
 public struct EndpointPicker: Sendable {
     /// The balancing state of one group.
     struct GroupState: Sendable, BitwiseCopyable {
+        /// See `ClusterTables.Group`.
+        var since: UInt64 = 0
         /// Of smooth weighted round robin.
         var credit = 0
         /// The next place inside the group.
@@ -31,10 +33,14 @@ public struct EndpointPicker: Sendable {
         var healthy = 0
     }
 
-    /// What is remembered of a cluster's health.
+    /// What is remembered of a cluster.
     struct ClusterState: Sendable, BitwiseCopyable {
-        /// The epoch of `shared.clusterHealthEpochs` that the groups' `healthy` belong to; nil: none yet.
-        var epoch: Int?
+        /// See `ClusterTables.Cluster`.
+        var since: UInt64 = 0
+        /// The generation whose tables this goes with; see `bringUp`.
+        var generation: UInt64 = 0
+        /// The epoch of `shared.clusterHealthEpochs` that the groups' `healthy` belong to.
+        var epoch = 0
         var healthy = 0
         /// Picks before they may be counted again; see `refreshHealth`.
         var picksBeforeRefresh = 0
@@ -48,12 +54,17 @@ public struct EndpointPicker: Sendable {
     var groups: [ClusterTables.Group] = []
     var endpoints: [ClusterTables.Endpoint] = []
     var views: [HashTable.View] = []
-    /// Endpoint indices, in each group the healthy ones first. Shared with the tables until the first unhealthy one.
+    /// See `ClusterTables`.
+    var order: [UInt32] = []
+    /// Endpoint indices, in each group the healthy ones first. Shared with the tables until a verdict changes.
     var members: [UInt32] = []
+    /// By the group's place for it.
     var groupStates: [GroupState] = []
+    /// By cluster slot.
     var clusterStates: [ClusterState] = []
     /// This worker's connections by endpoint slot.
     var active: [UInt32] = []
+    private var generation: UInt64 = 0
     private var tables: ClusterTables?
 
     /// Draws before the endpoints are searched in order instead.
@@ -74,8 +85,9 @@ public struct EndpointPicker: Sendable {
     ) -> Pick {
         guard index >= 0, index < clusters.count, clusters[index].count > 0 else { return .none }
         let cluster = clusters[index]
-        let panic = refreshHealth(index)
-        if !clusterStates[index].isStarted { start(index, panic, &random) }
+        if clusterStates[cluster.slot].generation != generation { bringUp(cluster) }
+        let panic = refreshHealth(cluster)
+        if !clusterStates[cluster.slot].isStarted { start(cluster, panic, &random) }
         let found =
             switch cluster.policy {
             case .ringHash, .maglev: walk(index, clientHash, panic, tried)
@@ -121,7 +133,7 @@ public struct EndpointPicker: Sendable {
     /// first line, so this ends after a few steps.
     private mutating func search(_ index: Int, _ tried: TriedEndpoints, from start: UInt64) -> Pick {
         let cluster = clusters[index]
-        let panic = refreshHealth(index, atOnce: true)
+        let panic = refreshHealth(cluster, atOnce: true)
         let count = drawableCount(cluster, panic)
         guard count > 0 else { return .none }
         let first = Int(start % UInt64(count))
@@ -158,50 +170,47 @@ extension EndpointPicker {
         active[slot] -= 1
     }
 
-    /// Goes over to `tables`, made from the snapshot the worker adopts. Costs time in the number of clusters. Returns
-    /// the tables that were in use, for the caller to release where that is cheap (freeing them takes time).
+    /// Goes over to `tables`, made from the snapshot the worker adopts. Looks at no cluster: that is left to the first
+    /// pick from each. Returns the tables that were in use, for the caller to release where that is cheap (freeing them
+    /// takes time).
     @discardableResult
     public mutating func adopt(_ tables: ClusterTables) -> ClusterTables? {
-        let carried = carriedStates(tables)
         let old = self.tables
         self.tables = tables
+        generation = tables.generation
         clusters = tables.clusters
         groups = tables.groups
         endpoints = tables.endpoints
         views = tables.views
+        order = tables.order
         members = tables.members
-        (clusterStates, groupStates) = carried
-        // Never shrinks: a connection may outlive its endpoint's place in the configuration.
-        if active.count < tables.endpointSlotCount {
-            active += [UInt32](repeating: 0, count: tables.endpointSlotCount - active.count)
-        }
+        // These never shrink: a connection may outlive its endpoint's place in the configuration.
+        Self.extend(&active, to: tables.endpointSlotCount, 0)
+        Self.extend(&clusterStates, to: tables.clusterSlotCount, ClusterState())
+        Self.extend(&groupStates, to: tables.groupStateCount, GroupState())
         return old
     }
 
-    /// Cursors go on where they were, by cluster slot and weight; health is counted anew.
-    private func carriedStates(_ new: ClusterTables) -> ([ClusterState], [GroupState]) {
-        var clusterStates = [ClusterState](repeating: ClusterState(), count: new.clusters.count)
-        var groupStates = new.groups.map { GroupState(healthy: Int($0.upper - $0.lower)) }
-        guard let tables else { return (clusterStates, groupStates) }
-        for (index, cluster) in new.clusters.enumerated() {
-            guard cluster.slot < tables.indexBySlot.count, tables.indexBySlot[cluster.slot] >= 0 else { continue }
-            let old = Int(tables.indexBySlot[cluster.slot])
-            clusterStates[index].isStarted = self.clusterStates[old].isStarted
-            carry(from: tables.clusters[old].groups, to: cluster.groups, new.groups, &groupStates)
-        }
-        return (clusterStates, groupStates)
+    private static func extend<State>(_ states: inout [State], to count: Int, _ state: State) {
+        if states.count < count { states += repeatElement(state, count: count - states.count) }
     }
 
-    /// Both lists of groups are ordered by weight.
-    private func carry(
-        from old: Range<Int>, to new: Range<Int>, _ newGroups: [ClusterTables.Group], _ states: inout [GroupState]
-    ) {
-        var from = old.lowerBound
-        for to in new {
-            while from < old.upperBound, groups[from].weight < newGroups[to].weight { from += 1 }
-            guard from < old.upperBound, groups[from].weight == newGroups[to].weight else { continue }
-            states[to].credit = groupStates[from].credit
-            states[to].cursor = groupStates[from].cursor
+    /// Before the first pick from a cluster in a generation: what is known of its health is what the tables say;
+    /// cursors go on where they were, unless their place was another's.
+    mutating func bringUp(_ cluster: ClusterTables.Cluster) {
+        if clusterStates[cluster.slot].since != cluster.since {
+            clusterStates[cluster.slot] = ClusterState(since: cluster.since)
+        }
+        clusterStates[cluster.slot].generation = generation
+        clusterStates[cluster.slot].epoch = cluster.healthEpoch
+        clusterStates[cluster.slot].healthy = Int(cluster.healthy)
+        clusterStates[cluster.slot].picksBeforeRefresh = 0
+        for group in cluster.groups {
+            let state = Int(groups[group].state)
+            if groupStates[state].since != groups[group].since {
+                groupStates[state] = GroupState(since: groups[group].since)
+            }
+            groupStates[state].healthy = Int(groups[group].healthy)
         }
     }
 }

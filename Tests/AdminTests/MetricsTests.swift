@@ -40,6 +40,27 @@ import Testing
         #expect(!lines.contains { $0.contains("reason=\"completed\"") })
     }
 
+    @Test func turnsAreAHistogram() throws {
+        let proxy = try FakeProxy(.sample())
+        for nanoseconds in [40_000, 100_000, 100_001, 4_000_000, 3_000_000_000] as [Int64] {
+            proxy.workerStatistics[1].addTurn(nanoseconds: nanoseconds)
+        }
+        let lines = samples(render(proxy))
+        for line in [
+            "apus_worker_turn_seconds_bucket{worker=\"1\",le=\"0.0001\"} 2",
+            "apus_worker_turn_seconds_bucket{worker=\"1\",le=\"0.00025\"} 3",
+            "apus_worker_turn_seconds_bucket{worker=\"1\",le=\"0.0025\"} 3",
+            "apus_worker_turn_seconds_bucket{worker=\"1\",le=\"0.005\"} 4",
+            "apus_worker_turn_seconds_bucket{worker=\"1\",le=\"1.0\"} 4",
+            "apus_worker_turn_seconds_bucket{worker=\"1\",le=\"+Inf\"} 5",
+            "apus_worker_turn_seconds_count{worker=\"1\"} 5",
+            "apus_worker_turn_seconds_count{worker=\"0\"} 0",
+            "apus_worker_turn_max_seconds{worker=\"1\"} 3.0",
+        ] {
+            #expect(lines.contains(line), "\(line)")
+        }
+    }
+
     @Test func endpointsAreCountedByHealth() throws {
         let proxy = try FakeProxy(.sample())
         let snapshot = try #require(proxy.snapshot)

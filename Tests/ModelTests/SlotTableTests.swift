@@ -27,13 +27,40 @@ import Testing
         // Workers are past it, but a connection is not.
         let third = table.slot(for: "c", generation: 3, oldestGenerationInUse: 2) { $0 != 0 }
         #expect(third?.slot == 2)
-        let fourth = table.slot(for: "d", generation: 3, oldestGenerationInUse: 2, isIdle: idle)
+        #expect(table.slot(for: "d", generation: 3, oldestGenerationInUse: 2, isIdle: idle) == nil, "asked once")
+        for key in ["b", "c"] {
+            _ = table.slot(for: key, generation: 4, oldestGenerationInUse: 3, isIdle: idle)
+        }
+        let fourth = table.slot(for: "d", generation: 4, oldestGenerationInUse: 3, isIdle: idle)
         #expect(fourth?.slot == 0 && fourth?.isFresh == true)
-        #expect(table.slot(for: "e", generation: 3, oldestGenerationInUse: 2, isIdle: idle) == nil, "all are taken")
+        #expect(table.slot(for: "e", generation: 4, oldestGenerationInUse: 3, isIdle: idle) == nil, "all are taken")
         // The key whose slot was given away is new when it comes back.
-        table.retireUnseen(in: 3)
         table.retireUnseen(in: 4)
-        #expect(table.slot(for: "old", generation: 5, oldestGenerationInUse: 4, isIdle: idle)?.isFresh == true)
+        table.retireUnseen(in: 5)
+        #expect(table.slot(for: "old", generation: 6, oldestGenerationInUse: 5, isIdle: idle)?.isFresh == true)
+    }
+
+    /// All keys change places with others, back and forth, while connections hold some of the slots.
+    @Test func manyKeysComingAndGoingStayCheap() {
+        let count = 50_000
+        var table = SlotTable<Int>(capacity: 4 * count)
+        var slots: [[Int: Int]] = [[:], [:]]
+        for generation in 1...6 as ClosedRange<UInt64> {
+            let side = Int(generation) % 2
+            for key in 0..<count {
+                let given = table.slot(
+                    for: key * 2 + side, generation: generation, oldestGenerationInUse: generation - 1
+                ) { $0 % 3 == 0 }
+                guard let given else {
+                    Issue.record("no slot for \(key) in generation \(generation)")
+                    return
+                }
+                if generation > 2 { #expect(slots[side][key] == given.slot) }
+                slots[side][key] = given.slot
+            }
+            #expect(Set(slots[side].values).count == count, "no slot is given twice")
+            table.retireUnseen(in: generation)
+        }
     }
 
     @Test func aKeyThatComesBackGetsItsSlotAgain() {

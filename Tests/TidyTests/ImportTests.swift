@@ -27,6 +27,8 @@ struct ImportTests {
         ],
         "tools/lab/Lab": ["CLab", "Model"],
         "tools/lab/apus-lab": ["Lab", "Model", "ArgumentParser"],
+        "tools/bench/churn": ["Model", "Proxy"],
+        "tools/bench/relay": ["Model", "Proxy"],
         "tools/fuzz/config": ["Control", "Model"],
     ]
 

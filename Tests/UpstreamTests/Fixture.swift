@@ -17,7 +17,7 @@ struct Fixture {
     init(_ clusters: [Configuration.Cluster], seed: UInt64 = 1) throws {
         compiler = SnapshotCompiler(shared: shared, names: SlotNames())
         snapshot = try compiler.compile(Configuration(clusters: clusters), oldestGenerationInUse: 0)
-        tables = ClusterTables(snapshot)
+        tables = ClusterTables(snapshot, shared: shared)
         picker = EndpointPicker(shared: shared)
         picker.adopt(tables)
         random = SmallRandom(seed: seed)
@@ -26,7 +26,7 @@ struct Fixture {
     mutating func reload(_ clusters: [Configuration.Cluster]) throws {
         snapshot = try compiler.compile(
             Configuration(clusters: clusters), oldestGenerationInUse: snapshot.generation)
-        tables = ClusterTables(snapshot, reusing: tables)
+        tables = ClusterTables(snapshot, shared: shared, reusing: tables)
         picker.adopt(tables)
     }
 

@@ -20,8 +20,10 @@ import Testing
         fixture.snapshot = try fixture.compiler.compile(
             Configuration(clusters: clusters), oldestGenerationInUse: fixture.snapshot.generation)
         let clock = ContinuousClock()
-        let fresh = clock.measure { fixture.tables = ClusterTables(fixture.snapshot) }
-        let reusing = clock.measure { fixture.tables = ClusterTables(fixture.snapshot, reusing: old) }
+        let fresh = clock.measure { fixture.tables = ClusterTables(fixture.snapshot, shared: fixture.shared) }
+        let reusing = clock.measure {
+            fixture.tables = ClusterTables(fixture.snapshot, shared: fixture.shared, reusing: old)
+        }
         let adopting = clock.measure { fixture.picker.adopt(fixture.tables) }
         let counting = clock.measure { for index in 1...4 { _ = fixture.pick(index) } }
         print("100,000 endpoints: tables \(fresh), reusing \(reusing), adopt \(adopting), first picks \(counting)")

@@ -1,0 +1,64 @@
+/// A fixed array of plain records. Whoever holds a copy keeps the records alive; workers, who hold their generation
+/// anyway, read them through `view` instead.
+@safe public struct RecordTable<Element: BitwiseCopyable & Sendable>: Sendable {
+    private let storage: Storage
+    /// The same records without ownership: good for as long as a copy of this table lives.
+    public let view: RecordView<Element>
+
+    @safe private final class Storage: @unchecked Sendable {
+        // Sound to share: written in `RecordTable.init` only, before anybody else has it.
+        let records: UnsafeMutablePointer<Element>
+
+        init(_ records: UnsafeMutablePointer<Element>) { unsafe self.records = records }
+
+        // The allocation of `RecordTable.init`; plain bits need no deinitialisation.
+        deinit { unsafe records.deallocate() }
+    }
+
+    /// A table of these records.
+    public init(_ elements: [Element]) {
+        let records = UnsafeMutablePointer<Element>.allocate(capacity: elements.count)
+        // As many as were allocated, each initialised once.
+        unsafe elements.withUnsafeBufferPointer { source in
+            guard let first = source.baseAddress else { return }
+            unsafe records.initialize(from: first, count: source.count)
+        }
+        // The storage owns them from here on.
+        unsafe storage = Storage(records)
+        unsafe view = RecordView(records, count: elements.count)
+    }
+}
+
+extension RecordTable: RandomAccessCollection {
+    /// The first index.
+    public var startIndex: Int { 0 }
+    /// One past the last index.
+    public var endIndex: Int { view.count }
+    /// The record at `index`; out of range is a programming error and stops the process.
+    public subscript(index: Int) -> Element { withExtendedLifetime(storage) { view[index] } }
+}
+
+/// The records of a `RecordTable` as bare bits: copying it and reading through it counts no references.
+@safe public struct RecordView<Element: BitwiseCopyable & Sendable>: @unchecked Sendable, BitwiseCopyable {
+    // Sound to share: the records are never written after `RecordTable.init`. Whoever keeps a view keeps its table.
+    @usableFromInline let records: UnsafePointer<Element>
+    /// How many.
+    public let count: Int
+
+    init(_ records: UnsafePointer<Element>, count: Int) {
+        unsafe self.records = records
+        self.count = count
+    }
+
+    /// The record at `index`; out of range is a programming error and stops the process.
+    @inlinable
+    public subscript(index: Int) -> Element {
+        precondition(index >= 0 && index < count, "record out of range")
+        // In bounds by the line above.
+        return unsafe records[index]
+    }
+
+    /// All indices.
+    @inlinable
+    public var indices: Range<Int> { 0..<count }
+}
