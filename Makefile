@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup build demo test lint sanitize fuzz bench bounds format clean
+.PHONY: help setup build demo test lint sanitize fuzz bench bounds reload callgrind format clean
 
 # With --static-swift-stdlib added, the programs can be copied to a host that has no toolchain.
 SWIFT_RELEASE_FLAGS ?= -c release
@@ -50,6 +50,15 @@ bench: build ## CPU cost beside nginx, HAProxy and Envoy, as ratios (ROUNDS=5)
 	@tools/bench/run tcp --rounds $(ROUNDS)
 	@tools/bench/run tcp-bulk --rounds $(ROUNDS)
 
+reload: build ## 100,000 endpoints replaced every second under traffic: how long workers are held up
+	@tools/bench/reload
+	@tools/bench/reload --clusters 1 --check-seconds 60 --balancer leastRequest
+	@tools/bench/reload --file
+
+callgrind: ## instructions, allocations and reference counting per message and per connection
+	@tools/setup --bench
+	@tools/bench/callgrind
+
 bounds: build ## as root, on a quiet machine: one pod floods, what another one feels; memory per idle connection
 	@tools/bench/node fairness --rounds $(ROUNDS)
 	@tools/bench/node idle
@@ -58,4 +67,4 @@ format: ## format all Swift files in place
 	swift format --in-place --recursive Sources Tests tools Package.swift
 
 clean: ## remove everything that was built
-	rm -rf .build .build-thread .build-address .build-fuzz .build-bench
+	rm -rf .build .build-thread .build-address .build-fuzz .build-bench .build-callgrind

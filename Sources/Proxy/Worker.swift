@@ -103,7 +103,8 @@ struct Worker: ~Copyable {
             acceptPending()
             continueAdoption()
             if cpu.isDue(now) { cpu.measure(now: now, cpu: Clock.threadCPU()) }
-            context.statistics.addTurn(nanoseconds: Clock.monotonic() - now)
+            let end = Clock.monotonic()
+            context.statistics.addTurn(nanoseconds: end - now)
         }
         closeEverything()
     }
