@@ -34,7 +34,7 @@ struct Ready: Codable {}
 package struct News: Codable {
     /// The names it held, in the first message: their descriptors lie beside it, in this order.
     var claims: [String] = []
-    var totals: Totals
+    package var totals: Totals
 }
 
 /// Some connections. Two descriptors each (client's, upstream's); the raw bytes are what is pending, in order.
