@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup build demo test lint sanitize fuzz bench format clean
+.PHONY: help setup build demo test lint sanitize fuzz bench bounds reload callgrind format clean
 
 # With --static-swift-stdlib added, the programs can be copied to a host that has no toolchain.
 SWIFT_RELEASE_FLAGS ?= -c release
@@ -12,7 +12,7 @@ STRICT := APUS_WARNINGS_AS_ERRORS=1
 # Tests to run: make test FILTER='ControlTests|TidyTests'
 FILTER ?= .
 # Tests that run under the sanitizers: those with real sockets.
-SANITIZE_FILTER ?= ProxyTests|DaemonTests|EventLoopTests|SyscallsTests|NodeTests
+SANITIZE_FILTER ?= ProxyTests|HandOverTests|DaemonTests|EventLoopTests|SyscallsTests|NodeTests
 FUZZ_SECONDS ?= 60
 ROUNDS ?= 5
 
@@ -50,8 +50,21 @@ bench: build ## CPU cost beside nginx, HAProxy and Envoy, as ratios (ROUNDS=5)
 	@tools/bench/run tcp --rounds $(ROUNDS)
 	@tools/bench/run tcp-bulk --rounds $(ROUNDS)
 
+reload: build ## 100,000 endpoints replaced every second under traffic: how long workers are held up
+	@tools/bench/reload
+	@tools/bench/reload --clusters 1 --check-seconds 60 --balancer leastRequest
+	@tools/bench/reload --file
+
+callgrind: ## instructions, allocations and reference counting per message and per connection
+	@tools/setup --bench
+	@tools/bench/callgrind
+
+bounds: build ## as root, on a quiet machine: one pod floods, what another one feels; memory per idle connection
+	@tools/bench/node fairness --rounds $(ROUNDS)
+	@tools/bench/node idle
+
 format: ## format all Swift files in place
 	swift format --in-place --recursive Sources Tests tools Package.swift
 
 clean: ## remove everything that was built
-	rm -rf .build .build-thread .build-address .build-fuzz .build-bench
+	rm -rf .build .build-thread .build-address .build-fuzz .build-bench .build-callgrind

@@ -150,5 +150,9 @@ if Context.environment["APUS_FUZZ"] == "1" {
         .target(
             name: "FuzzConfig", dependencies: ["Control", "Model"], path: "tools/fuzz/config", exclude: ["dictionary"],
             swiftSettings: settings))
-    package.products.append(.library(name: "FuzzConfig", type: .static, targets: ["FuzzConfig"]))
+    package.targets.append(
+        .target(
+            name: "FuzzHandover", dependencies: ["HandOver", "Model", "Proxy", "Syscalls"], path: "tools/fuzz/handover",
+            exclude: ["dictionary"], swiftSettings: settings))
+    package.products += ["FuzzConfig", "FuzzHandover"].map { .library(name: $0, type: .static, targets: [$0]) }
 }

@@ -83,7 +83,7 @@ extension Metrics {
         text.family("apus_buffer_bytes", .gauge, "The same of the process, that counts for limits.memory.")
         text.sample(proxy.shared.bufferBytes.load(0))
         text.family(
-            "apus_pod_window_clamps_total", .counter, "Receive windows made small because half of a limit was in use.")
+            "apus_pod_window_clamps_total", .counter, "Receive buffers made small because half of a limit was in use.")
         for pod in pods { text.sample(sum(pod, \.pods, PodCounter.windowClamps.rawValue), ["pod": pod.name]) }
         text.sample(sum([0], \.podless, PodCounter.windowClamps.rawValue), ["pod": ""])
     }

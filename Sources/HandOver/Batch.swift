@@ -3,14 +3,14 @@ import Syscalls
 
 /// The connections of one `tunnels` frame, checked: each has its bytes, and its descriptors if this process had room for
 /// them. (The kernel drops what is over the limit of open files, from the end.)
-struct Batch {
-    let states: [TunnelState]
+package struct Batch {
+    package let states: [TunnelState]
     private let descriptors: [Descriptor.Parcel]
     private let bytes: [UInt8]
     /// Where each connection's bytes begin.
     private let offsets: [Int]
 
-    init(_ frame: Frame) throws {
+    package init(_ frame: Frame) throws {
         states = try frame.message(Tunnels.self).tunnels
         descriptors = frame.descriptors
         bytes = frame.bytes
@@ -33,10 +33,10 @@ struct Batch {
     }
 
     /// Whether both descriptors of a connection have arrived.
-    func isWhole(_ index: Int) -> Bool { index * 2 + 1 < descriptors.count }
+    package func isWhole(_ index: Int) -> Bool { index * 2 + 1 < descriptors.count }
 
     /// Takes a connection's content out; nil the second time.
-    func content(_ index: Int) -> TunnelContent? {
+    package func content(_ index: Int) -> TunnelContent? {
         guard isWhole(index), let downstream = descriptors[index * 2].take(),
             let upstream = descriptors[index * 2 + 1].take()
         else {

@@ -6,28 +6,28 @@ import Syscalls
 /// On the wire: `APUS`, the kind, three zero bytes, the length of the JSON and of the raw bytes (32 bits each, little
 /// endian), then the two. Descriptors lie beside the first byte. Kinds 1 to 6 never change their meaning: they carry the
 /// versions of everything else.
-struct Frame {
-    enum Kind: UInt8 {
+package struct Frame {
+    package enum Kind: UInt8 {
         case hello = 1, welcome, refusal, ready, done
         case totals = 16, tunnels, verdicts
     }
 
-    var kind: Kind
-    var text: [UInt8]
-    var bytes: [UInt8] = []
-    var descriptors: [Descriptor.Parcel] = []
+    package var kind: Kind
+    package var text: [UInt8]
+    package var bytes: [UInt8] = []
+    package var descriptors: [Descriptor.Parcel] = []
 
     static let magic = Array("APUS".utf8)
-    static let headerSize = 16
+    package static let headerSize = 16
     /// Of each part: far more than a batch of connections or the counters of 65,536 pods take.
     static let partMax = 128 << 20
 
     /// What is wrong with what was received.
-    enum Problem: Error, CustomStringConvertible {
+    package enum Problem: Error, CustomStringConvertible {
         case closed
         case malformed(String)
 
-        var description: String {
+        package var description: String {
             switch self {
             case .closed: "the other process has closed the connection"
             case .malformed(let what): "hand-over: \(what)"
@@ -35,7 +35,7 @@ struct Frame {
         }
     }
 
-    init(kind: Kind, text: [UInt8]) {
+    package init(kind: Kind, text: [UInt8]) {
         self.kind = kind
         self.text = text
     }
@@ -46,7 +46,7 @@ struct Frame {
     }
 
     /// The description, read as `Message`.
-    func message<Message: Decodable>(_ type: Message.Type = Message.self) throws -> Message {
+    package func message<Message: Decodable>(_ type: Message.Type = Message.self) throws -> Message {
         do {
             return try JSONDecoder().decode(type, from: Data(text))
         } catch {
@@ -59,7 +59,7 @@ struct Frame {
     }
 
     /// Reads a header: the kind and the lengths of the two parts.
-    static func read(header: [UInt8]) throws(Problem) -> (kind: Kind, text: Int, bytes: Int) {
+    package static func read(header: [UInt8]) throws(Problem) -> (kind: Kind, text: Int, bytes: Int) {
         guard header.count == headerSize, Array(header[..<4]) == magic else { throw .malformed("not an apusd") }
         guard let kind = Kind(rawValue: header[4]) else { throw .malformed("unknown message \(header[4])") }
         let (text, bytes) = (number(header[8..<12]), number(header[12..<16]))

@@ -2,7 +2,7 @@ import Model
 import Proxy
 
 /// The new process introduces itself.
-struct Hello: Codable {
+package struct Hello: Codable {
     /// Formats of `tunnels` messages it reads.
     var formats: [Int]
     var process: Int32
@@ -12,7 +12,7 @@ struct Hello: Codable {
 }
 
 /// The old process answers.
-struct Welcome: Codable {
+package struct Welcome: Codable {
     /// The newest format that both know; 0: none, so all connections stay and drain where they are.
     var format: Int
     var process: Int32
@@ -31,14 +31,14 @@ struct Refusal: Codable {
 struct Ready: Codable {}
 
 /// What the old process has counted since it last said so.
-struct News: Codable {
+package struct News: Codable {
     /// The names it held, in the first message: their descriptors lie beside it, in this order.
     var claims: [String] = []
-    var totals: Totals
+    package var totals: Totals
 }
 
 /// Some connections. Two descriptors each (client's, upstream's); the raw bytes are what is pending, in order.
-struct Tunnels: Codable {
+package struct Tunnels: Codable {
     /// What this build writes.
     static let format = 1
 
@@ -46,12 +46,12 @@ struct Tunnels: Codable {
 }
 
 /// What becomes of them: by place in the batch, why one is not taken.
-struct Verdicts: Codable {
+package struct Verdicts: Codable {
     var refused: [Int: String] = [:]
 }
 
 /// The old process is about to exit.
-struct Done: Codable {
+package struct Done: Codable {
     /// Connections it handed over, and had to end itself.
     var handedOver: Int
     var reset: Int

@@ -157,7 +157,7 @@ public final class Taker: Sendable {
                 continue
             }
             do throws(TunnelRefusal) {
-                try server.judge(state, names)
+                try state.check(names)
             } catch {
                 verdicts.refused[index] = "\(error)"
             }

@@ -33,7 +33,7 @@ public enum PodCounter: Int, CaseIterable, Sendable {
     case sourceHairpin, sourceNoFamily
     /// CPU time of the worker, nanoseconds.
     case cpuNanoseconds
-    /// Receive windows that were made small because of the memory that blocked connections hold.
+    /// Receive buffers that were made small because of the memory that blocked connections hold.
     case windowClamps
 
     /// Columns in a block: these and the end reasons.

@@ -14,7 +14,7 @@ struct Hold: BitwiseCopyable {
     private var received = 0
     private var sent = 0
     private var sampledAt = Hold.never
-    /// The source's receive window has been made small.
+    /// The source's receive buffer has been made small.
     var isClamped = false
 
     private static let never = Int64.min / 2

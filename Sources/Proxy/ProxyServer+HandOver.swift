@@ -64,9 +64,6 @@ extension ProxyServer {
         if admission.cluster >= 0 { shared.clusterConnections.add(-1, at: admission.cluster) }
     }
 
-    /// Whether a connection can be taken over; throws why not.
-    public func judge(_ state: TunnelState, _ names: TunnelNames) throws(TunnelRefusal) { _ = try state.judge(names) }
-
     /// Goes on with a connection of another process. Its places are taken whatever the limits say: it exists.
     public func take(
         _ state: TunnelState, _ content: consuming TunnelContent, _ names: TunnelNames, worker: Int

@@ -125,6 +125,8 @@ public enum TunnelRefusal: Error, CustomStringConvertible {
 
 extension TunnelState {
     /// Checks what can be checked before the connection changes hands.
+    package func check(_ names: TunnelNames) throws(TunnelRefusal) { _ = try judge(names) }
+
     func judge(_ names: TunnelNames) throws(TunnelRefusal) -> (ConnectionRecord, Admission) {
         var record = ConnectionRecord()
         guard let direction = ConnectionDirection(rawValue: direction) else { throw .malformed("direction") }

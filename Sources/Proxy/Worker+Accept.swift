@@ -53,7 +53,8 @@ extension Worker {
     /// Accepts from the listeners that have connections, one of each in turn, until the share of time is used up; the rest
     /// waits for the next turn, which begins with the listener that would have been next.
     mutating func acceptPending() {
-        guard !accepting.isEmpty else { return }
+        // While a limit of memory is exceeded, first the resets: a few turns.
+        guard !accepting.isEmpty, !isOverMemory else { return }
         var time = Clock.monotonic()
         let end = time + (ready.isEmpty ? Self.acceptNanoseconds : 1)
         while !accepting.isEmpty, time < end {

@@ -99,11 +99,12 @@ struct Worker: ~Copyable {
             for index in 0..<count { takeIn(poller.event(index)) }
             fireTimers()
             serveReady()
-            acceptPending()
             tendMemory()
+            acceptPending()
             continueAdoption()
             if cpu.isDue(now) { cpu.measure(now: now, cpu: Clock.threadCPU()) }
-            context.statistics.addTurn(nanoseconds: Clock.monotonic() - now)
+            let end = Clock.monotonic()
+            context.statistics.addTurn(nanoseconds: end - now)
         }
         closeEverything()
     }

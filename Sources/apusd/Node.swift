@@ -40,17 +40,9 @@ struct Node {
     private func serve(_ succession: Succession, until signals: UnixSignalsSequence) async throws {
         let shared = SharedState()
         let names = SlotNames()
-        var compiler = SnapshotCompiler(shared: shared, names: names)
-        let snapshot = try compiler.compile(source.initial, oldestGenerationInUse: 0)
-        let server = try ProxyServer(
-            snapshot, workers: source.initial.workers ?? ProcessLimits.usableCores,
-            descriptorLimit: try ProcessLimits.raiseDescriptorLimit(), shared: shared, names: names)
-        let accessLog = AccessLogWriter(rings: server.recordRings, names: names, logger: logger)
-        accessLog.apply(source.initial.accessLog)
         let readiness = Readiness()
+        let (server, accessLog, reloader) = try makeServer(shared, names, readiness)
         readiness.applied(restartNeeded: [], at: Clock.wall() / 1_000_000_000)
-        let reloader = Reloader(
-            server: server, compiler: compiler, readiness: readiness, accessLog: accessLog, logger: logger)
         let admin = AdminPort(
             AdminServer(
                 inspecting: server, address: source.initial.admin, readiness: readiness, logger: logger,
@@ -70,6 +62,23 @@ struct Node {
             try await group.next()
             await admin.close()
         }
+    }
+
+    /// In a function of its own: the first snapshot and its compiler, with all their tables, must not live in a variable
+    /// for as long as the process serves.
+    private func makeServer(
+        _ shared: SharedState, _ names: SlotNames, _ readiness: Readiness
+    ) throws -> (ProxyServer, AccessLogWriter, Reloader) {
+        var compiler = SnapshotCompiler(shared: shared, names: names)
+        let server = try ProxyServer(
+            try compiler.compile(source.initial, oldestGenerationInUse: 0),
+            workers: source.initial.workers ?? ProcessLimits.usableCores,
+            descriptorLimit: try ProcessLimits.raiseDescriptorLimit(), shared: shared, names: names)
+        let accessLog = AccessLogWriter(rings: server.recordRings, names: names, logger: logger)
+        accessLog.apply(source.initial.accessLog)
+        let reloader = Reloader(
+            server: server, compiler: compiler, readiness: readiness, accessLog: accessLog, logger: logger)
+        return (server, accessLog, reloader)
     }
 
     private static func facts(_ server: ProxyServer) -> Logger.Metadata {

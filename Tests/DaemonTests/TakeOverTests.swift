@@ -99,5 +99,15 @@ extension RunningDaemon {
             #expect(new.errors.contains("connections=36 reset=164"), "\(new.errors)")
             load.stop()
         }
+
+        /// A new process that hangs: the old one takes back what it has offered, and all new connections.
+        @Test func aNewProcessThatHangsLosesWhatItWasOffered() async throws {
+            try await inTheMiddle { daemon, old, new in
+                new.signal(SIGSTOP)
+                defer { new.signal(SIGKILL) }
+                #expect(await eventually(within: .seconds(25)) { old.errors.contains("serving on") || !old.isRunning })
+                #expect(old.isRunning, "\(old.errors)")
+            }
+        }
     }
 }

@@ -56,30 +56,28 @@ struct BatchTests {
     }
 
     @Test(arguments: ["startedWall", "started", "lastActivity", "connect", "idleTimeout", "halfOpenSince"])
-    func timesThatWouldOverflowAreRefused(field: String) async throws {
+    func timesThatWouldOverflowAreRefused(field: String) throws {
         let (shared, names) = (SharedState(), SlotNames())
         var compiler = SnapshotCompiler(shared: shared, names: names)
         let configuration = Configuration(
             listeners: [.init(name: "web", address: SocketAddress(.loopbackV4, 0), cluster: "servers")],
             clusters: [.init(name: "servers", discovery: .endpoints([]))])
         let snapshot = try compiler.compile(configuration, oldestGenerationInUse: 0)
-        let server = try ProxyServer(snapshot, workers: 1, descriptorLimit: 512, shared: shared, names: names)
         for (value, isSound) in [(Int64(7), true), (.min, false), (.max, false), (-1, false)] {
             let text = try Self.text { $0[field] = value }
             let batch = try Batch(try frame(descriptors: 4, text: text))
             let state = try #require(batch.states.first)
             do throws(TunnelRefusal) {
-                try server.judge(state, TunnelNames(snapshot))
+                try state.check(TunnelNames(snapshot))
                 #expect(isSound, "\(field) \(value)")
             } catch {
                 #expect(!isSound && "\(error)".contains("times"), "\(field) \(value): \(error)")
             }
         }
-        _ = await server.stop(within: .zero)
     }
 
     /// They come beside every byte of a message that says it is long: a way to use up this process's.
-    @Test func aMessageWithManyDescriptorsIsRefused() async throws {
+    @Test func aMessageWithManyDescriptorsIsRefused() throws {
         let name = "apus test \(UInt64.random(in: 0 ... .max))"
         let claim = try ClaimedName(name)
         try claim.listen()

@@ -66,6 +66,9 @@ extension DataPlane {
             let acceptor = try Acceptor()
             try await withProxy(.web(to: [acceptor.address]), workers: 2) { proxy in
                 let pairs = try (0..<2).map { _ in (try proxy.client(), try acceptor.accept()) }
+                // Known to be connected, not only accepted by the kernel.
+                try pairs[1].0.send("x")
+                #expect(try pairs[1].1.receive().count == 1)
                 let (client, server) = pairs[0]
                 try client.send("question")
                 client.shutdownWrite()

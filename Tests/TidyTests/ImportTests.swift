@@ -30,6 +30,7 @@ struct ImportTests {
         "tools/bench/churn": ["Model", "Proxy"],
         "tools/bench/relay": ["Model", "Proxy"],
         "tools/fuzz/config": ["Control", "Model"],
+        "tools/fuzz/handover": ["HandOver", "Model", "Proxy", "Syscalls"],
     ]
 
     @Test func modulesImportWhatTheArchitectureAllows() throws {

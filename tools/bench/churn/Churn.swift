@@ -7,8 +7,8 @@ import Proxy
 ///
 ///     apus-churn ADDRESS:PORT SECONDS WORKERS ENDPOINTS CLUSTERS PODS BALANCER CHECK_SECONDS
 ///
-/// CHECK_SECONDS is the interval of health checks, 0 for none. After SECONDS reloads it waits for its standard input to
-/// end and prints what workers' turns took, as `/metrics` does.
+/// CHECK_SECONDS is the interval of health checks, 0 for none. Each line of its standard input makes it print what
+/// workers' turns took so far, as `/metrics` does; after the first one it does SECONDS reloads. It ends with its input.
 @main
 struct Churn {
     let table: Table
@@ -27,11 +27,12 @@ struct Churn {
         var churn = try Churn(table, workers: max(1, numbers[2]))
         print(churn.server.listeners.first { $0.name == "web" }.map { "\($0.address)" } ?? "not listening")
         fflush(nil)
+        _ = readLine()
+        churn.report()
         for second in 1...max(1, numbers[1]) { try await churn.reload(second) }
         print("done")
         fflush(nil)
-        while readLine() != nil {}
-        churn.report()
+        while readLine() != nil { churn.report() }
         exit(0)
     }
 
@@ -75,5 +76,7 @@ struct Churn {
             print("apus_worker_turn_seconds_bucket{worker=\"\(index)\",le=\"+Inf\"} \(count)")
             print("apus_worker_turn_max_seconds{worker=\"\(index)\"} \(Double(value(TurnHistogram.max)) / 1e9)")
         }
+        print("end")
+        fflush(nil)
     }
 }

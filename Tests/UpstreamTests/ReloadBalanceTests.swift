@@ -1,0 +1,116 @@
+import Model
+import Testing
+
+@testable import Upstream
+
+/// Balancing goes on over reloads as if there were none, for clusters that stay as they are.
+@Suite struct ReloadBalanceTests {
+    /// Other clusters, so that indices, slots and state places around the one that stays move.
+    private func others(_ random: inout SmallRandom) -> [Configuration.Cluster] {
+        (0..<random.below(6)).map { _ in
+            let weights = (0..<(1 + random.below(9))).map { _ in 1 + random.below(4) }
+            let policy = policies[random.below(policies.count)]
+            return cluster(policy, weights: weights, name: "other\(random.below(20))", checked: random.below(2) == 0)
+        }.reduce(into: []) { list, next in
+            if !list.contains(where: { $0.name == next.name }) { list.append(next) }
+        }
+    }
+
+    @Test(arguments: [[1, 1, 1, 1, 1], [3, 1, 2], [5, 1, 1, 3], [7, 2, 2, 2, 11, 1]])
+    func roundRobinIsExactOverReloads(weights: [Int]) throws {
+        let seed = UInt64.random(in: 0 ... .max)
+        var random = SmallRandom(seed: seed)
+        let stays = cluster(.roundRobin, weights: weights, name: "stays")
+        var fixture = try Fixture([stays], seed: seed)
+        var index = Fixture.first
+        let period = weights.reduce(0, +)
+        for round in 0..<30 {
+            var shares = weights.map { _ in 0 }
+            for _ in 0..<period {
+                if random.below(2) == 0 {
+                    var clusters = others(&random)
+                    index = Fixture.first + random.below(clusters.count + 1)
+                    clusters.insert(stays, at: index - Fixture.first)
+                    try fixture.reload(clusters)
+                    for other in clusters.indices where Fixture.first + other != index {
+                        _ = fixture.pick(Fixture.first + other)
+                    }
+                }
+                guard case .endpoint(let picked, _) = fixture.pick(index) else { continue }
+                shares[picked - Int(fixture.snapshot.clusters[index].endpoints.lower)] += 1
+            }
+            #expect(shares == weights, "seed \(seed), round \(round)")
+        }
+    }
+
+    @Test func roundRobinAmongTheHealthyIsExactOverReloads() throws {
+        let stays = cluster(.roundRobin, weights: [1, 1, 1, 1, 1, 1], name: "stays", checked: true)
+        var fixture = try Fixture([stays])
+        _ = fixture.pick()
+        for number in [4, 0] { fixture.setHealth(false, number) }
+        // One pick, then a reload, and so on: no order of the healthy ones may begin anew.
+        for _ in 0..<5 {
+            var seen: [Int] = []
+            for _ in 0..<4 {
+                guard case .endpoint(let picked, let panic) = fixture.pick() else { continue }
+                seen.append(picked - Int(fixture.snapshot.clusters[Fixture.first].endpoints.lower))
+                #expect(!panic)
+                try fixture.reload([stays])
+            }
+            #expect(seen.sorted() == [1, 2, 3, 5])
+        }
+    }
+
+    @Test func theOrderOfTheHealthyDoesNotDependOnHowItCameAbout() {
+        let order: [UInt32] = [7, 3, 5, 1, 9, 4]
+        var random = SmallRandom(seed: 5)
+        var unhealthy: Set<UInt32> = []
+        var members = order
+        for _ in 0..<200 {
+            let member = order[random.below(order.count)]
+            if unhealthy.remove(member) == nil { unhealthy.insert(member) }
+            let count = HealthOrder.apply(to: &members, 0..<order.count, order: order) { !unhealthy.contains($0) }
+            #expect(count == order.count - unhealthy.count)
+            #expect(Array(members[..<count]) == order.filter { !unhealthy.contains($0) })
+            #expect(Set(members) == Set(order))
+        }
+    }
+
+    @Test func verdictsSinceTheTablesWereMadeAreSeen() throws {
+        var fixture = try Fixture([cluster(.roundRobin, weights: [1, 1, 1], checked: true)])
+        let snapshot = try fixture.compiler.compile(
+            Configuration(clusters: [cluster(.roundRobin, weights: [1, 1, 1], checked: true)]),
+            oldestGenerationInUse: 1)
+        let tables = ClusterTables(snapshot, shared: fixture.shared, reusing: fixture.tables)
+        fixture.setHealth(false, 1)
+        (fixture.snapshot, fixture.tables) = (snapshot, tables)
+        fixture.picker.adopt(tables)
+        #expect(fixture.shares(of: 10) == [5, 0, 5])
+        fixture.setHealth(true, 1)
+        #expect(fixture.shares(of: 9) == [3, 3, 3])
+    }
+
+    @Test func aClusterThatGetsAnothersSlotStartsAfresh() throws {
+        let old = cluster(.roundRobin, weights: [1, 1000], name: "old")
+        var fixture = try Fixture([old])
+        for _ in 0..<500 { _ = fixture.pick() }
+        let slot = fixture.snapshot.clusters[Fixture.first].slot
+        try fixture.reload([])
+        try fixture.reload([])
+        let new = cluster(.roundRobin, weights: [1, 1], name: "new")
+        try fixture.reload([new])
+        #expect(fixture.snapshot.clusters[Fixture.first].slot == slot)
+        for _ in 0..<3 { #expect(fixture.shares(of: 2) == [1, 1]) }
+    }
+
+    @Test func placesOfGroupStatesAreUsedAgain() throws {
+        var fixture = try Fixture([cluster(.roundRobin, weights: [1, 2, 3])])
+        for round in 0..<50 {
+            try fixture.reload([cluster(.roundRobin, weights: [4 + round, 5 + round, 6 + round], name: "c\(round)")])
+            _ = fixture.pick()
+        }
+        #expect(fixture.tables.groupStateCount <= 6, "\(fixture.tables.groupStateCount)")
+        let states = fixture.tables.groups.map(\.state)
+        #expect(Set(states).count == states.count, "no two groups share a place")
+    }
+}
