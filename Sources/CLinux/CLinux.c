@@ -10,14 +10,17 @@
 #include <linux/sock_diag.h>
 #include <malloc.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <time.h>
@@ -275,6 +278,15 @@ int apus_descriptor_limit(uint64_t *soft, uint64_t *hard) {
 int apus_set_descriptor_limit(uint64_t soft, uint64_t hard) {
     struct rlimit limit = {soft, hard};
     return APUS_RESULT(setrlimit(RLIMIT_NOFILE, &limit));
+}
+// 1: it has ended; 0: not yet. Before Linux 5.3 only its number can be asked for.
+int apus_wait_end(int process, int milliseconds) {
+    int fd = (int)syscall(SYS_pidfd_open, process, 0);
+    if (fd < 0) return errno == ESRCH || (errno == ENOSYS && kill(process, 0) < 0 && errno == ESRCH);
+    struct pollfd end = {.fd = fd, .events = POLLIN};
+    int result = poll(&end, 1, milliseconds);
+    close(fd);
+    return result > 0;
 }
 int apus_usable_cores(void) {
     cpu_set_t set;

@@ -1,7 +1,8 @@
 import Proxy
 import Syscalls
 
-/// The connections of one `tunnels` frame, checked: each has its descriptors and its bytes.
+/// The connections of one `tunnels` frame, checked: each has its bytes, and its descriptors if this process had room for
+/// them. (The kernel drops what is over the limit of open files, from the end.)
 package struct Batch {
     package let states: [TunnelState]
     private let descriptors: [Descriptor.Parcel]
@@ -25,15 +26,20 @@ package struct Batch {
             }
         }
         self.offsets = offsets
-        guard descriptors.count == states.count * 2, offset == bytes.count else {
+        guard descriptors.count <= states.count * 2, offset == bytes.count else {
             throw Frame.Problem.malformed(
                 "\(states.count) connections with \(descriptors.count) descriptors and \(bytes.count) bytes")
         }
     }
 
+    /// Whether both descriptors of a connection have arrived.
+    package func isWhole(_ index: Int) -> Bool { index * 2 + 1 < descriptors.count }
+
     /// Takes a connection's content out; nil the second time.
     package func content(_ index: Int) -> TunnelContent? {
-        guard let downstream = descriptors[index * 2].take(), let upstream = descriptors[index * 2 + 1].take() else {
+        guard isWhole(index), let downstream = descriptors[index * 2].take(),
+            let upstream = descriptors[index * 2 + 1].take()
+        else {
             return nil
         }
         let middle = offsets[index] + states[index].up.pending

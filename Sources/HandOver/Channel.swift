@@ -20,8 +20,8 @@ struct Channel: ~Copyable {
 
     /// Sends a frame with copies of `descriptors`, at most `LocalSocket.descriptorsMax`.
     func send(_ frame: Frame, copying descriptors: [Int32] = []) throws(Errno) {
-        try socket.send(frame.header, descriptors: descriptors)
-        if !frame.text.isEmpty { try socket.send(frame.text) }
+        // In one piece: an answer of a few kilobytes has arrived, or it has not.
+        try socket.send(frame.header + frame.text, descriptors: descriptors)
         if !frame.bytes.isEmpty { try socket.send(frame.bytes) }
     }
 

@@ -19,11 +19,18 @@ public final class Taker: Sendable {
     private struct Talk: ~Copyable {
         var channel: Channel
         var next = 0
+        /// Of the snapshot they were made of.
+        var names: TunnelNames?
     }
 
     private let talk: Mutex<Talk>
     private let welcome: Welcome
     private let log: @Sendable (String) -> Void
+    private let isStopped = Atomic<Bool>(false)
+
+    /// How long a process whose end of the talk is closed may take to end. Its descriptors are closed before it is gone,
+    /// thousands of them.
+    private static let endMilliseconds: Int32 = 2000
 
     /// Looks for the running process under the names it may have claimed, and introduces this one. nil: none is there.
     ///
@@ -61,24 +68,43 @@ public final class Taker: Sendable {
     }
 
     /// The server's listeners, just opened, get all new connections from now on; the old process passes its counters and
-    /// names on. Returns those of `names` that it held. Blocks.
+    /// names on. Returns those that it held; none when it ends at this moment: then nobody else serves. Blocks.
     public func takePlace(_ server: ProxyServer) throws -> [Claim] {
         server.directGroups(to: welcome.listenersPerGroup)
-        return try talk.withLock { talk in
-            try talk.channel.send(try Frame(.ready, Ready()))
-            let frame = try talk.channel.receive(.totals)
-            let news: News = try frame.message()
-            try inherit(news, server)
-            return zip(news.claims, frame.descriptors).compactMap { name, parcel in
-                guard let descriptor = parcel.take() else { return nil }
-                return Claim(name, taking: descriptor)
+        do {
+            return try talk.withLock { talk in
+                try talk.channel.send(try Frame(.ready, Ready()))
+                let frame = try talk.channel.receive(.totals)
+                let news: News = try frame.message()
+                server.inherit(news.totals, try names(&talk, server))
+                return zip(news.claims, frame.descriptors).compactMap { name, parcel in
+                    guard let descriptor = parcel.take() else { return nil }
+                    return Claim(name, taking: descriptor)
+                }
             }
+        } catch {
+            guard isPredecessorGone(after: error) else { throw error }
+            return []
         }
     }
 
-    private func inherit(_ news: News, _ server: ProxyServer) throws {
+    /// Takes no more: this process ends, and the old one is to keep what it has.
+    public func stop() { isStopped.store(true, ordering: .relaxed) }
+
+    /// The talk is over. The old process learns so at once: it serves on if it can.
+    private func isPredecessorGone(after error: any Error) -> Bool {
+        log("hand-over broken off: \(error)")
+        talk.withLock { $0.channel.shutdown() }
+        return ProcessIdentity.hasEnded(welcome.process, within: Self.endMilliseconds)
+    }
+
+    /// Those of the newest snapshot. Made once for each: with ten thousand pods it takes milliseconds.
+    private func names(_ talk: inout Talk, _ server: ProxyServer) throws -> TunnelNames {
         guard let snapshot = server.snapshot else { throw Frame.Problem.malformed("no configuration yet") }
-        server.inherit(news.totals, TunnelNames(snapshot))
+        if let names = talk.names, names.generation == snapshot.generation { return names }
+        let names = TunnelNames(snapshot)
+        talk.names = names
+        return names
     }
 
     /// Takes connections on a thread of its own until the old process is done, and tells `ended` how that was.
@@ -97,8 +123,13 @@ public final class Taker: Sendable {
                 try talk.channel.setPatience(milliseconds: 86_400_000)
                 while true {
                     let frame = try talk.channel.receive()
+                    guard !isStopped.load(ordering: .relaxed) else {
+                        throw Frame.Problem.malformed("this process was told to end")
+                    }
                     switch frame.kind {
-                    case .totals: try inherit(try frame.message(), server)
+                    case .totals:
+                        let news: News = try frame.message()
+                        server.inherit(news.totals, try names(&talk, server))
                     case .tunnels: try take(frame, &talk, server)
                     case .done:
                         let done: Done = try frame.message()
@@ -109,18 +140,22 @@ public final class Taker: Sendable {
                 }
             }
         } catch {
-            log("hand-over broken off: \(error)")
-            return ProcessIdentity.isAlive(welcome.process) ? .predecessorServesOn : .predecessorGone
+            return isPredecessorGone(after: error) ? .predecessorGone : .predecessorServesOn
         }
     }
 
     /// Takes one batch. Nothing goes on here before the old process can know of it.
     private func take(_ frame: Frame, _ talk: inout Talk, _ server: ProxyServer) throws {
-        guard let snapshot = server.snapshot else { throw Frame.Problem.malformed("no configuration yet") }
-        let names = TunnelNames(snapshot)
+        let names = try names(&talk, server)
         let batch = try Batch(frame)
         var verdicts = Verdicts()
+        // Beyond that there would be none left for new connections and everything else.
+        let room = server.connectionsMax - server.connectionCount
         for (index, state) in batch.states.enumerated() {
+            guard batch.isWhole(index), index - verdicts.refused.count < room else {
+                verdicts.refused[index] = "too many here: raise the limit of open files"
+                continue
+            }
             do throws(TunnelRefusal) {
                 try state.check(names)
             } catch {

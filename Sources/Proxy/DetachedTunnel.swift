@@ -11,11 +11,14 @@ struct DetachedTunnel: ~Copyable, Sendable {
     let holdsPort: Bool
     /// The endpoint it is counted for; -1: none.
     let endpointSlot: Int
+    /// The last generation whose gone pods were not its own.
+    let generation: UInt64
 
-    init(_ tunnel: consuming Tunnel, holdsPort: Bool, endpointSlot: Int) {
+    init(_ tunnel: consuming Tunnel, holdsPort: Bool, endpointSlot: Int, generation: UInt64) {
         self.tunnel = tunnel
         self.holdsPort = holdsPort
         self.endpointSlot = endpointSlot
+        self.generation = generation
     }
 }
 

@@ -37,9 +37,12 @@ struct Hold: BitwiseCopyable {
         sampledAt = now
     }
 
+    /// Its tunnel has come from elsewhere: what its sockets hold has been there for a while, or is not much.
+    mutating func arrive() { blockedSince = Self.never }
+
     /// It is blocked, with a chunk of `chunkBytes`: what the sums change by.
     mutating func block(chunkBytes: Int, _ now: Int64) -> Int {
-        if charged == 0 { blockedSince = now }
+        if charged == 0, blockedSince != Self.never { blockedSince = now }
         let window = now - blockedSince < Self.windowNanoseconds ? Self.windowBytes : 0
         // A blocked direction is never charged for nothing: charged is what says that it is blocked.
         let bytes = max(1, chunkBytes + max(received, window) + sent)
@@ -49,6 +52,7 @@ struct Hold: BitwiseCopyable {
 
     /// It is not blocked any more, or gone: what the sums change by.
     mutating func release() -> Int {
+        blockedSince = 0
         defer { charged = 0 }
         return -charged
     }

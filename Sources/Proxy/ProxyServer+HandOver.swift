@@ -12,6 +12,9 @@ extension ProxyServer {
         state.withLock { $0.phase == .draining || $0.phase == .stopped ? 0 : contexts.count }
     }
 
+    /// Connections of this process at most.
+    public var connectionsMax: Int { contexts[0].settings.connectionsMax }
+
     /// Workers by number.
     public var workerCount: Int { contexts.count }
 
@@ -72,7 +75,7 @@ extension ProxyServer {
         if admission.destinationPod >= 0 { shared.podConnections.add(1, at: admission.destinationPod) }
         let detached = DetachedTunnel(
             Tunnel(state, content, record, admission), holdsPort: state.holdsPort,
-            endpointSlot: names.endpointSlot(cluster: record.cluster, record.endpoint))
+            endpointSlot: names.endpointSlot(cluster: record.cluster, record.endpoint), generation: names.generation)
         contexts[worker % contexts.count].mailbox.send(.arrive(TunnelParcel(detached)))
     }
 
@@ -85,9 +88,16 @@ extension ProxyServer {
 
     /// Goes back to serving: whoever was to take over is gone.
     public func resume() throws(ListenFailure) {
+        let isEnding = state.withLock { state in
+            if !state.isEnding { state.phase = .starting }
+            return state.isEnding
+        }
+        // The process was told to drain meanwhile: its connections go on, new ones do not come back.
+        guard !isEnding else { return }
         for context in contexts { context.mailbox.send(.resume) }
-        state.withLock { $0.phase = .starting }
+        // Once more at the end: a group whose sockets were all the other process's has its program still.
         undirectGroups()
+        defer { undirectGroups() }
         try openListeners()
     }
 }

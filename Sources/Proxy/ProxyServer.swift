@@ -18,6 +18,8 @@ public final class ProxyServer: Sendable {
 
     struct State {
         var phase = ProxyPhase.starting
+        /// A drain was asked for: no hand-over that fails takes it back.
+        var isEnding = false
         var generation: Generation
         var listeners: [OpenListener] = []
     }

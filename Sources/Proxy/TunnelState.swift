@@ -144,7 +144,15 @@ extension TunnelState {
         record.listener = try Self.slot(.listener, listener, names)
         record.generation = names.generation
         guard up.isPlausible, down.isPlausible else { throw .malformed("buffered bytes") }
+        guard areTimesPlausible else { throw .malformed("times") }
         return (record, admission(record))
+    }
+
+    /// Far from where sums of them would overflow.
+    private var areTimesPlausible: Bool {
+        [startedWall, started, lastActivity, connect, idleTimeout, halfOpenSince ?? 0].allSatisfy {
+            (0...Int64.max / 4).contains($0)
+        }
     }
 
     private func admission(_ record: ConnectionRecord) -> Admission {
@@ -171,5 +179,7 @@ extension TunnelState {
 }
 
 extension TunnelState.Direction {
-    var isPlausible: Bool { bytes >= 0 && (0...Flow.pendingMax).contains(pending) && (sourceEnded || !finished) }
+    var isPlausible: Bool {
+        (0...Int.max / 4).contains(bytes) && (0...Flow.pendingMax).contains(pending) && (sourceEnded || !finished)
+    }
 }

@@ -9,6 +9,8 @@ struct Listener: ~Copyable {
     var isQueued = false
     /// Waiting for descriptors or memory.
     var isPaused = false
+    /// Its last connections are being taken. A worker that has gone over to the next snapshot would not know it.
+    var isClosing = false
 }
 
 extension Worker {
@@ -76,7 +78,7 @@ extension Worker {
         do throws(Errno) {
             guard let accepted = try listener.value.listening.socket.accept() else { return nil }
             let (peer, spec) = (accepted.peer, listener.value.listening.spec)
-            return welcome(accepted.take(), from: peer, spec)
+            return welcome(accepted.take(), from: peer, spec, staysHere: listener.value.isClosing)
         } catch {
             count(.acceptErrors)
             // Trying again at once would spin: a shortage holds for every connection in the queue, and a refusal by
@@ -103,6 +105,7 @@ extension Worker {
         guard let listener = listeners.find(handle) else { return nil }
         // The last chance, so a pause does not count.
         listener.value.isPaused = false
+        listener.value.isClosing = true
         for _ in 0..<ListeningSocket.backlog where accept(from: listener, handle) == nil { break }
         guard let taken = listeners.remove(handle) else { return nil }
         return taken.listening

@@ -13,13 +13,15 @@ enum Verdict {
 extension Worker {
     /// A connection has been accepted. It is counted, and goes to a worker with fewer connections if there is one. Returns
     /// the slot of the pod that it is work for; -1: none, or not known here.
-    mutating func welcome(_ socket: consuming Socket, from peer: SocketAddress, _ spec: ListenerSpec) -> Int {
+    mutating func welcome(
+        _ socket: consuming Socket, from peer: SocketAddress, _ spec: ListenerSpec, staysHere: Bool
+    ) -> Int {
         if spec.isTransparent, isProbe(socket, from: peer) {
             answerProbe(socket)
             return -1
         }
         let isCounted = context.shared.connections.take(at: 0, limit: context.settings.connectionsMax)
-        guard isCounted, let other = lessLoadedWorker() else {
+        guard isCounted, !staysHere, let other = lessLoadedWorker() else {
             return admit(socket, from: peer, spec, isCounted: isCounted)
         }
         count(.connectionsPassedOn)

@@ -38,6 +38,8 @@ extension Worker {
     }
 
     private mutating func resume() {
+        // A grace not over yet would end with the sockets that are about to come.
+        leaveListeners()
         isDraining = false
         context.drained.store(false, ordering: .releasing)
         for index in 0..<tunnels.indexEnd {

@@ -86,7 +86,10 @@ extension Worker {
         count(.bufferedBytes, -tunnel.value.bufferCapacity)
         count(.connectionsActive, -1)
         guard let taken = tunnels.remove(handle) else { return nil }
-        return TunnelParcel(DetachedTunnel(taken, holdsPort: holdsPort, endpointSlot: endpointSlot))
+        // While a generation is being taken up, this connection may not have been asked yet.
+        let generation = adoption?.old?.snapshot.generation ?? snapshot.generation
+        return TunnelParcel(
+            DetachedTunnel(taken, holdsPort: holdsPort, endpointSlot: endpointSlot, generation: generation))
     }
 }
 
@@ -101,7 +104,10 @@ extension Worker {
         // What became ready meanwhile has made no edge here.
         detached.tunnel.up.tryAll()
         detached.tunnel.down.tryAll()
-        let isWelcome = isStillKnown(detached.tunnel.record)
+        detached.tunnel.up.hold.arrive()
+        detached.tunnel.down.hold.arrive()
+        let hasLeft = hasLeft(detached.tunnel.record, since: detached.generation)
+        if detached.tunnel.halfOpenSince != 0 { count(.halfOpen) }
         count(.connectionsActive)
         count(.bufferedBytes, detached.tunnel.bufferCapacity)
 
@@ -112,9 +118,8 @@ extension Worker {
         tunnel.value.timer = timers.set(deadline, payload: Token(.tunnelTimer, handle).bits)
         register(tunnel, handle)
         guard let tunnel = tunnels.find(handle) else { return }
-        if tunnel.value.halfOpenSince != 0 { count(.halfOpen) }
         charge(tunnel, handle)
-        if !isWelcome { tunnel.value.abortReason = .podGone }
+        if hasLeft { tunnel.value.abortReason = .podGone }
         enqueue(tunnel, handle)
     }
 
@@ -134,15 +139,14 @@ extension Worker {
             : inboundPorts.claim(source: record.source, destination: record.endpoint)
     }
 
-    /// Whether its pods are still the ones it was admitted for: a snapshot may have come while it was under way.
-    private func isStillKnown(_ record: ConnectionRecord) -> Bool {
-        let receiver = record.direction == .inbound ? record.originalDestination : record.endpoint
-        return isPod(record.pod, at: record.client.address) && isPod(record.destinationPod, at: receiver.address)
+    /// Whether one of its pods has left while it was under way. What its addresses mean today does not matter: a connection
+    /// that was admitted before its pod was listed goes on as one of the unlisted.
+    private func hasLeft(_ record: ConnectionRecord, since generation: UInt64) -> Bool {
+        hasLeft(record.pod, since: generation) || hasLeft(record.destinationPod, since: generation)
     }
 
-    private func isPod(_ slot: Int32, at address: IPAddress) -> Bool {
-        guard slot >= 0 else { return true }
-        return snapshot.pod(at: address).map { snapshot.pods[$0].slot == Int(slot) } ?? false
+    private func hasLeft(_ pod: Int32, since generation: UInt64) -> Bool {
+        pod >= 0 && Int(pod) < podsGone.count && podsGone[Int(pod)] > generation
     }
 }
 

@@ -73,6 +73,8 @@ public struct LocalSocket: ~Copyable, Sendable {
             for number in numbers.prefix(Int(numberCount)) {
                 descriptors.append(Descriptor.Parcel(Descriptor(taking: number)))
             }
+            // They come beside one byte: more of them are meant to use up ours.
+            guard descriptors.count <= Self.descriptorsMax else { throw .messageSize }
             if result == 0 {
                 guard received == 0 else { throw .reset }
                 return nil

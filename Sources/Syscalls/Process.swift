@@ -23,8 +23,11 @@ public enum ProcessIdentity {
     public static var number: Int32 { getpid() }
     /// Its user.
     public static var user: UInt32 { getuid() }
-    /// Whether a process of that number is there, as far as this PID namespace goes.
-    public static func isAlive(_ number: Int32) -> Bool { kill(number, 0) == 0 || errno == EPERM }
+    /// Waits until the process of that number has ended, as far as this PID namespace goes; false: it has not within
+    /// `milliseconds`. One that nobody has waited for yet, and so keeps its number, has ended too.
+    public static func hasEnded(_ number: Int32, within milliseconds: Int32) -> Bool {
+        apus_wait_end(number, milliseconds) > 0
+    }
 }
 
 /// The memory of this process.

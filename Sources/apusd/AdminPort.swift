@@ -1,5 +1,6 @@
 import Admin
 import Logging
+import Synchronization
 
 /// The admin API, which opens and closes during the life of the process: the next generation takes the port over.
 actor AdminPort {
@@ -18,17 +19,29 @@ actor AdminPort {
     func open() async throws {
         let (bound, told) = AsyncStream.makeStream(of: (any Error)?.self)
         let (server, failed) = (server, failed)
+        let isBound = Atomic<Bool>(false)
         task = Task {
             do {
-                try await server.run { _ in told.yield(nil) }
+                try await server.run { _ in
+                    isBound.store(true, ordering: .relaxed)
+                    told.yield(nil)
+                }
             } catch {
                 told.yield(error)
-                failed.yield(error)
+                if isBound.load(ordering: .relaxed) { failed.yield(error) }
             }
         }
         for await error in bound {
             if let error { throw error }
             return
+        }
+    }
+
+    /// Opens the port again, however long it takes: connections do not depend on it.
+    func reopen(_ logger: Logger) async {
+        while !Task.isCancelled {
+            do { return try await open() } catch { logger.error("\(error): trying again") }
+            try? await Task.sleep(for: .seconds(1))
         }
     }
 

@@ -31,7 +31,7 @@ extension Node {
             group.addTask { await obey(signals, parts) { end.yield(.terminated) } }
             group.addTask { try await succeed(parts, succession, claims) { end.yield($0) } }
             defer { group.cancelAll() }
-            for await reason in ends { return try await finish(parts.server, reason) }
+            for await reason in ends { return try await finish(parts, succession, reason) }
         }
     }
 
@@ -80,7 +80,7 @@ extension Node {
                 },
                 isAlone: {
                     Task {
-                        do { try await admin.open() } catch { logger.error("\(error)") }
+                        await admin.reopen(logger)
                     }
                 },
                 isDone: isDone, log: { logger.info("\($0)") }))
@@ -92,11 +92,17 @@ extension Node {
         await source.reload()
     }
 
-    private func finish(_ server: ProxyServer, _ reason: End) async throws {
+    private func finish(_ parts: Parts, _ succession: Succession, _ reason: End) async throws {
+        let server = parts.server
         switch reason {
-        case .terminated: await drain(server)
+        case .terminated:
+            succession.stop()
+            await drain(server)
         case .succeeded: await stop(server, within: .zero)
         case .oneTooMany:
+            // New connections and questions are the other process's again, from this moment on.
+            await parts.admin.close()
+            server.leaveListeners()
             await drain(server)
             throw PredecessorServesOn()
         }

@@ -70,6 +70,9 @@ struct Succession {
         return inherited + (try missing.map(Self.claim))
     }
 
+    /// This process ends: what has not been taken yet stays where it is.
+    func stop() { taker?.stop() }
+
     /// Takes the connections of the generation before, if there is one. Returns when that is over.
     func takeConnections(_ server: ProxyServer) async throws -> Taker.Ending? {
         guard let taker else { return nil }

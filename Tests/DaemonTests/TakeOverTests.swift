@@ -3,6 +3,8 @@ import Loopback
 import Model
 import Testing
 
+import class Lab.LabProcess
+
 extension RunningDaemon {
     /// One generation of `apusd` after the other, under traffic.
     @Suite(.timeLimit(.minutes(4))) struct TakeOverTests {
@@ -31,6 +33,81 @@ extension RunningDaemon {
             let report = load.takeReport()
             #expect(report.faults.isEmpty && report.received > count * 10, "\(report)")
             load.stop()
+        }
+
+        /// In the middle of a hand-over, when the new process serves and the old one still waits for its last handshakes.
+        private func inTheMiddle(_ body: (Daemon, _ old: LabProcess, _ new: LabProcess) async throws -> Void)
+            async throws
+        {
+            let daemon = try Daemon()
+            let (acceptor, web) = (try Acceptor(), try freeAddress())
+            try daemon.write(daemon.text(web: web, to: [acceptor.address], "drainTimeout: 20s"))
+            try await daemon.startServing()
+            let load = try StreamLoad(100, to: web, acceptor, interval: 100_000_000)
+            let old = try #require(daemon.process)
+            let new = try daemon.start(["--config", daemon.file.path, "--take-over"])
+            let isServing = await eventually { !new.isRunning || new.errors.contains(": serving") }
+            try #require(isServing && new.isRunning, "\(new.errors)")
+            try await body(daemon, old, new)
+            #expect(await eventually { (try? daemon.get("/ready"))?.status == 200 })
+            load.stop()
+        }
+
+        @Test func anOldProcessThatIsKilledLeavesTheNewOneServing() async throws {
+            try await inTheMiddle { daemon, old, new in
+                old.signal(SIGKILL)
+                #expect(await eventually { new.errors.contains("is gone") || !new.isRunning })
+                #expect(new.isRunning && new.errors.contains("is gone"), "\(new.errors)")
+            }
+        }
+
+        @Test func anOldProcessThatIsToldToEndStillHandsOver() async throws {
+            try await inTheMiddle { daemon, old, new in
+                old.signal(SIGTERM)
+                let exit = try old.wait(atMost: .seconds(30))
+                #expect(exit == .status(0), "\(old.errors)")
+                #expect(await eventually { new.errors.contains("taken over") || !new.isRunning })
+                #expect(new.isRunning && new.errors.contains("taken over"), "\(new.errors)")
+            }
+        }
+
+        @Test func aNewProcessThatIsToldToEndLeavesTheOldOneServing() async throws {
+            try await inTheMiddle { daemon, old, new in
+                new.signal(SIGTERM)
+                #expect(await eventually { old.errors.contains("serving on") })
+                // The second time it does not wait for what it had taken already.
+                new.signal(SIGTERM)
+                _ = try new.wait(atMost: .seconds(10))
+                #expect(old.isRunning, "\(old.errors)")
+            }
+        }
+
+        /// What the new process has no descriptors for stays with the old one until `drainTimeout`.
+        @Test func aNewProcessWithoutRoomTakesWhatItCan() async throws {
+            let daemon = try Daemon()
+            let (acceptor, web) = (try Acceptor(), try freeAddress())
+            try daemon.write(daemon.text(web: web, to: [acceptor.address], "drainTimeout: 4s"))
+            try await daemon.startServing()
+            let load = try StreamLoad(200, to: web, acceptor, interval: 100_000_000)
+            let old = try #require(daemon.process)
+            let new = try daemon.start(
+                ["--config", daemon.file.path, "--take-over"], prefix: ["prlimit", "--nofile=200"])
+            #expect(await eventually { old.errors.contains("a connection stays here") })
+            #expect(await eventually { (try? daemon.metric("apus_connections_active")) == 36 })
+            #expect(load.takeReport().faults.isEmpty)
+            #expect(await eventually { new.errors.contains("taken over") })
+            #expect(new.errors.contains("connections=36 reset=164"), "\(new.errors)")
+            load.stop()
+        }
+
+        /// A new process that hangs: the old one takes back what it has offered, and all new connections.
+        @Test func aNewProcessThatHangsLosesWhatItWasOffered() async throws {
+            try await inTheMiddle { daemon, old, new in
+                new.signal(SIGSTOP)
+                defer { new.signal(SIGKILL) }
+                #expect(await eventually(within: .seconds(25)) { old.errors.contains("serving on") || !old.isRunning })
+                #expect(old.isRunning, "\(old.errors)")
+            }
         }
     }
 }

@@ -34,6 +34,16 @@ import Testing
         #expect(hold.block(chunkBytes: 0, Self.later) == 3 << 20)
     }
 
+    @Test func whatComesFromElsewhereCountsWhatItsSocketsHold() {
+        var hold = Hold()
+        hold.arrive()
+        hold.sample(source: memory(received: 1000), sink: nil, 5)
+        #expect(hold.block(chunkBytes: 10, 5) == 1010)
+        // From its next block on it is like any other.
+        _ = hold.release()
+        #expect(hold.block(chunkBytes: 10, 5) == 10 + Hold.windowBytes)
+    }
+
     @Test func theSocketsAreAskedAtOnceAndThenSeldom() {
         var hold = Hold()
         #expect(hold.isDue(0) && hold.isDue(1 << 60))

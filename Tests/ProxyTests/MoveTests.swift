@@ -66,6 +66,9 @@ extension DataPlane {
             let acceptor = try Acceptor()
             try await withProxy(.web(to: [acceptor.address]), workers: 2) { proxy in
                 let pairs = try (0..<2).map { _ in (try proxy.client(), try acceptor.accept()) }
+                // Known to be connected, not only accepted by the kernel.
+                try pairs[1].0.send("x")
+                #expect(try pairs[1].1.receive().count == 1)
                 let (client, server) = pairs[0]
                 try client.send("question")
                 client.shutdownWrite()
@@ -107,27 +110,71 @@ extension DataPlane {
             }
         }
 
-        @Test func aPodThatGoesMeanwhileEndsItsConnections() async throws {
+        /// On arrival both ends are worth trying, which is not the same as holding memory.
+        @Test func arrivingIsNoShortageOfMemory() async throws {
+            let server = try Server.echo()
+            let small = Configuration.web(to: [server.address]) { $0.limits.memoryBytesMax = 4 << 20 }
+            try await withProxy(small, workers: 2) { proxy in
+                let clients = try (0..<300).map { _ in try proxy.client() }
+                for client in clients {
+                    try client.send("x")
+                    #expect(try client.receive().count == 1)
+                }
+                for _ in 0..<5 {
+                    for (from, to) in [(0, 1), (1, 0)] { _ = await move(proxy, from: from, to: to) }
+                }
+                for client in clients {
+                    try client.send("y")
+                    #expect(try client.receive().count == 1)
+                }
+                #expect(proxy.server.connectionCount == clients.count)
+                let clamps = proxy.server.workerStatistics.map {
+                    $0.podless.value(slot: 0, counter: PodCounter.windowClamps.rawValue)
+                }
+                #expect(clamps == [0, 0])
+            }
+        }
+
+        /// While a connection is under way, its pod leaves; or its address, unlisted so far, becomes a pod's.
+        @Test(arguments: [true, false]) func onlyAPodThatGoesMeanwhileEndsItsConnections(leaves: Bool) async throws {
             let acceptor = try Acceptor()
+            let without = Configuration.web(to: [acceptor.address]) { configuration in
+                configuration.interception = .init(podCIDRs: [CIDR("127.0.0.0/8")].compactMap(\.self))
+            }
+            var with = without
+            with.pods = [.init(name: "shop/cart", addresses: [.loopbackV4])]
             try await withProxy(.web(to: [acceptor.address]), workers: 2) { proxy in
                 let client = try proxy.client()
                 let server = try acceptor.accept()
                 try client.send("x")
                 #expect(try server.receive().count == 1)
-                let contexts = proxy.server.contexts
+                let (shared, contexts) = (proxy.server.shared, proxy.server.contexts)
+                var compiler = SnapshotCompiler(shared: shared, names: proxy.server.names)
+                let snapshots = try (leaves ? [without, with, without] : [without, without, with]).map {
+                    try compiler.compile($0, oldestGenerationInUse: 1)
+                }
+                let pod = try #require(snapshots[leaves ? 1 : 2].pods.map(\.slot).max())
+                #expect(snapshots[2].gonePods == (leaves ? [pod] : []))
+                let next = Generation(snapshots[2], after: nil, workers: 2, shared: shared)
                 for from in 0..<2 {
                     await withCheckedContinuation { moved in
                         contexts[from].mailbox.send(
                             .depart(limit: .max) { parcels, _ in
+                                if from == 1 { for context in contexts { context.mailbox.send(.adopt(next)) } }
                                 for parcel in parcels {
-                                    // As if it had been admitted for a pod that the snapshot no longer has.
                                     guard var detached = parcel.take() else { continue }
-                                    detached.tunnel.record.pod = 7
+                                    // As if it had been admitted for the pod, or for an unlisted one.
+                                    detached.tunnel.record.pod = leaves ? Int32(pod) : 0
                                     contexts[1 - from].mailbox.send(.arrive(TunnelParcel(detached)))
                                 }
                                 moved.resume()
                             })
                     }
+                }
+                guard leaves else {
+                    try client.send("y")
+                    #expect(try server.receive().count == 1)
+                    return
                 }
                 #expect(client.end() == connectionReset)
                 #expect(await proxy.records(1).first?.reason == .podGone)

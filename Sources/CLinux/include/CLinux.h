@@ -87,6 +87,7 @@ int apus_eventfd_clear(int fd);
 int64_t apus_clock(int clock);
 int apus_descriptor_limit(uint64_t *soft, uint64_t *hard);
 int apus_set_descriptor_limit(uint64_t soft, uint64_t hard);
+int apus_wait_end(int process, int milliseconds);
 int apus_usable_cores(void);
 void apus_name_thread(const char *name);
 
