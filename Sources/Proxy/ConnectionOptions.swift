@@ -12,7 +12,7 @@ struct ConnectionOptions: Sendable {
 
     /// What the kernel holds unsent for a slow peer, beyond what is in flight. Less, and bulk stops and starts; the
     /// kernel's own bound is 4 MiB for each connection.
-    private static let notSentBytes: Int32 = 128 << 10
+    static let notSentBytes: Int32 = 128 << 10
 
     func apply(to socket: borrowing Socket) throws(Errno) {
         try socket.set(.noDelay)

@@ -70,6 +70,9 @@ struct Transport: ~Copyable, Sendable {
     /// What the kernel holds for it, if it says.
     func memory() -> Socket.Memory? { socket.memory() }
 
+    /// Bounds what the kernel holds unsent, bytes.
+    func boundUnsent(_ bytes: Int32) { try? socket.set(.notSentLowWater(bytes: bytes)) }
+
     /// Bounds what the kernel takes in before it is read, bytes; nil: it adapts to the traffic again.
     func boundReceiving(_ bytes: Int32?) {
         // A connection that is being reset refuses, and an old kernel refuses the second: it stays as it is.

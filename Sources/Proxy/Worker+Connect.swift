@@ -176,6 +176,7 @@ extension Worker {
 
     private mutating func connected(_ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle) {
         tunnel.value.state = .open
+        boundUnsent(tunnel)
         tunnel.value.lastActivity = now
         tunnel.value.record.connectNanoseconds = now - tunnel.value.startedAt
         if tunnel.value.plan.lease == nil, let source = tunnel.value.upstream.localAddress() {

@@ -45,6 +45,21 @@ extension Worker {
         }
     }
 
+    /// The least that sockets may hold unsent: below it small writes become many.
+    private static let notSentBytesMin = 8 << 10
+
+    /// What a socket holds unsent while it still takes more is in no sum: only blocked directions are asked. So all that a
+    /// pod's connections may hold in this way stays about an eighth of its limit: with many of them each may hold less.
+    func boundUnsent(_ tunnel: SlabReference<Tunnel>) {
+        let (shared, pod) = (context.shared, tunnel.value.fairnessSlot)
+        let connections = pod >= 0 ? shared.podConnections.load(pod) : shared.connections.load(0)
+        let share = min(bufferBytesMax(pod), snapshot.memoryBytesMax) / 8 / max(1, connections)
+        guard share < Int(ConnectionOptions.notSentBytes) else { return }
+        let bytes = Int32(max(share, Self.notSentBytesMin))
+        tunnel.value.downstream.boundUnsent(bytes)
+        tunnel.value.upstream.boundUnsent(bytes)
+    }
+
     /// Takes back all a tunnel is charged for: it closes, or goes elsewhere.
     mutating func uncharge(_ tunnel: SlabReference<Tunnel>) {
         guard tunnel.value.heldPlace >= 0 else { return }

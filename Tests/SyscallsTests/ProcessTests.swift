@@ -13,7 +13,7 @@ struct ProcessTests {
         let result = unsafe posix_spawnp(&child, "true", nil, nil, &arguments, nil)
         defer {
             unsafe free(arguments[0])
-            unsafe waitpid(child, nil, 0)
+            waitpid(child, nil, 0)
         }
         try #require(result == 0)
         #expect(ProcessIdentity.hasEnded(child, within: 10_000))
