@@ -45,11 +45,19 @@ public final class Taker: Sendable {
             let hello = Hello(
                 formats: [Tunnels.format], process: ProcessIdentity.number, version: version, interceptionPorts: ports)
             try channel.send(try Frame(.hello, hello))
-            let welcome: Welcome = try channel.receive(.welcome).message()
+            let welcome: Welcome = try answer(channel).message()
             log("taking over from process \(welcome.process), version \(welcome.version)")
             return Taker(channel, welcome, log: log)
         }
         return nil
+    }
+
+    private static func answer(_ channel: borrowing Channel) throws -> Frame {
+        do {
+            return try channel.receive(.welcome)
+        } catch let error as Errno where error == .tryAgain {
+            throw HandOverRefused(reason: "it does not answer: it hangs, or is handing over to another process already")
+        }
     }
 
     private static func connect(to name: String) throws(Errno) -> LocalSocket? {

@@ -14,12 +14,12 @@ struct Listener: ~Copyable {
 }
 
 extension Worker {
-    /// How long a turn accepts: two to five connections with all that starting them costs. A flood of connections gets two
+    /// How long a turn accepts: one to three connections with all that starting them costs. A flood of connections gets two
     /// fifths of the worker at most, and what is established waits no longer for it.
     ///
     /// While connections are left unserved, one: each that is accepted then waits too, and its server fills its receive
     /// buffer meanwhile, which no limit of memory sees.
-    private static let acceptNanoseconds: Int64 = 200_000
+    private static let acceptNanoseconds: Int64 = 100_000
     /// How long accepting rests when the host is out of descriptors or memory.
     private static let acceptPauseNanoseconds: Int64 = 100_000_000
 

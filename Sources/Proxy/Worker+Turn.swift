@@ -18,9 +18,9 @@ private struct Stretch {
 }
 
 extension Worker {
-    /// How long connections are served before the poller is looked at again. Five visits of bulk, some hundred of small
-    /// messages: looking costs a hundredth of it, and a pod that was silent waits for no longer.
-    static let serveNanoseconds: Int64 = 300_000
+    /// How long connections are served before the poller is looked at again. Two visits of bulk, some dozens of small
+    /// messages: looking costs a fiftieth of it, and a pod that was silent waits for no longer.
+    static let serveNanoseconds: Int64 = 150_000
 
     /// Serves what is queued, fairly by pod, until the share of time is used up.
     mutating func serveReady() {

@@ -29,7 +29,13 @@ extension Node {
         let (ends, end) = AsyncStream.makeStream(of: End.self)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await obey(signals, parts) { end.yield(.terminated) } }
-            group.addTask { try await succeed(parts, succession, claims) { end.yield($0) } }
+            group.addTask {
+                do {
+                    try await succeed(parts, succession, claims) { end.yield($0) }
+                } catch {
+                    logger.error("no hand-over is possible, serving on: \(error)")
+                }
+            }
             defer { group.cancelAll() }
             for await reason in ends { return try await finish(parts, succession, reason) }
         }
