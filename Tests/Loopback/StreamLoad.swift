@@ -30,6 +30,7 @@ public final class StreamLoad: Sendable {
             loop.add(client, number: number, isClient: true)
             loop.add(try acceptor.accept(), number: number, isClient: false)
         }
+        loop.begin()
         let ready = loop
         Thread.detachNewThread { self.run(ready) }
     }
@@ -97,6 +98,9 @@ struct StreamLoop {
     }()
 
     init(interval: Int64) { self.interval = interval }
+
+    /// The time spent on connecting is not made up for.
+    mutating func begin() { nextTime = Self.now() }
 
     mutating func add(_ peer: Peer, number: Int, isClient: Bool) {
         indexByDescriptor[peer.descriptor] = ends.count
