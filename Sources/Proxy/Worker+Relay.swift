@@ -35,10 +35,6 @@ extension Worker {
             close(handle, reason, by: .proxy)
             return 0
         }
-        if tunnel.value.isDeparting {
-            depart(tunnel, handle)
-            return 0
-        }
         let held = tunnel.value.bufferedBytes
         let upEnd =
             tunnel.value.up.hasWork
@@ -51,7 +47,10 @@ extension Worker {
         if moved > 0 || tunnel.value.bufferedBytes != held { tunnel.value.lastActivity = now }
         if moved > 0 { countBytes(tunnel) }
         charge(tunnel, handle)
+        // Only now: connections that are moved again and again must get on all the same.
+        let isDeparting = tunnel.value.isDeparting
         settle(tunnel, handle, upEnd, downEnd)
+        if isDeparting, let tunnel = tunnels.find(handle) { depart(tunnel, handle) }
         return moved
     }
 

@@ -25,6 +25,11 @@ extension DataPlane {
         @Test func everyTunnelMovesInTheMiddleOfItsTransfer() async throws {
             let acceptor = try Acceptor()
             let server = try Server.echo()
+            // Before anybody is connected: in a debug build on a busy machine it takes longer than the server's patience.
+            let block = (0..<65521).map { UInt8(truncatingIfNeeded: $0 ^ $0 >> 9) }
+            var bytes: [UInt8] = []
+            for _ in 0..<256 { bytes += block }
+            let sent = bytes
             let two = Configuration.web(to: [acceptor.address]) { configuration in
                 configuration.clusters.append(
                     .init(name: "echo", discovery: .endpoints([.init(address: server.address)])))
@@ -34,7 +39,6 @@ extension DataPlane {
             try await withProxy(two, workers: 2) { proxy in
                 let load = try StreamLoad(100, to: try proxy.address(), acceptor, interval: 20_000_000)
                 let bulk = try (0..<8).map { _ in try proxy.client("bulk") }
-                let sent = (0..<(16 << 20)).map { UInt8(truncatingIfNeeded: $0 ^ $0 >> 9) }
                 let echoes = bulk.map { client in
                     Task {
                         async let writing: Void = blocking {
@@ -48,11 +52,11 @@ extension DataPlane {
                     }
                 }
                 var moves = 0
-                for _ in 0..<40 {
+                for _ in 0..<20 {
                     moves += await move(proxy, from: 0, to: 1)
                     moves += await move(proxy, from: 1, to: 0)
                 }
-                #expect(moves > 40 * 100, "\(moves)")
+                #expect(moves > 20 * 100, "\(moves)")
                 for echo in echoes { #expect(try await echo.value) }
                 let report = load.takeReport()
                 #expect(report.faults.isEmpty && report.received > 100, "\(report)")
