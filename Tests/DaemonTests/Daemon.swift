@@ -11,7 +11,8 @@ final class Daemon {
     let folder: URL
     let admin: SocketAddress
     private(set) var process: LabProcess?
-    private var starts = 0
+    /// Every generation, the newest last.
+    private var all: [LabProcess] = []
 
     /// A folder for it, and a port for its admin API.
     init() throws {
@@ -21,8 +22,10 @@ final class Daemon {
     }
 
     deinit {
-        process?.signal(SIGKILL)
-        _ = try? process?.wait()
+        for process in all {
+            process.signal(SIGKILL)
+            _ = try? process.wait()
+        }
         try? FileManager.default.removeItem(at: folder)
     }
 
@@ -51,10 +54,10 @@ final class Daemon {
     /// Starts it; `prefix` runs it, such as `prlimit --nofile=100`.
     @discardableResult
     func start(_ arguments: [String]? = nil, prefix: [String] = []) throws -> LabProcess {
-        starts += 1
         let command = prefix + [try Programs.path("apusd")] + (arguments ?? ["--config", file.path])
-        let process = try LabProcess(command, directory: folder.path, label: "apusd-\(starts)")
+        let process = try LabProcess(command, directory: folder.path, label: "apusd-\(all.count + 1)")
         self.process = process
+        all.append(process)
         return process
     }
 
