@@ -1,5 +1,5 @@
 import Model
-import Synchronization
+import Syscalls
 
 /// A live connection between two owners: off its worker's poller, timers, ports and counts, not on another's yet.
 ///
@@ -25,25 +25,12 @@ struct DetachedTunnel: ~Copyable, Sendable {
 /// Carries a live connection in a message: taken once. Dropped with the connection inside, it closes the process's
 /// descriptors: that ends the connection, unless another process has been given copies.
 public final class TunnelParcel: Sendable {
-    private let content: Mutex<DetachedTunnel?>
+    private let parcel: Parcel<DetachedTunnel>
 
-    init(_ tunnel: consuming DetachedTunnel) { content = Mutex(tunnel) }
+    init(_ tunnel: consuming DetachedTunnel) { parcel = Parcel(tunnel) }
 
-    func take() -> DetachedTunnel? {
-        content.withLock { content in
-            var taken: DetachedTunnel?
-            swap(&content, &taken)
-            return taken
-        }
-    }
+    func take() -> DetachedTunnel? { parcel.take() }
 
     /// Looks at the connection while it stays inside; nil when it has been taken.
-    func inspect<Result>(_ body: (borrowing DetachedTunnel) -> Result) -> Result? {
-        content.withLock { content in
-            switch content {
-            case .some(let tunnel): body(tunnel)
-            case .none: nil
-            }
-        }
-    }
+    func inspect<Result>(_ body: (borrowing DetachedTunnel) -> Result) -> Result? { parcel.inspect(body) }
 }

@@ -1,5 +1,4 @@
 import Model
-import Synchronization
 import Syscalls
 
 /// A listening socket of one worker, with what is to be done with its connections.
@@ -46,17 +45,5 @@ extension ListeningSocket {
     }
 }
 
-/// Carries a listening socket to its worker in a message: taken once, closed if nobody takes it.
-final class ListenerParcel: Sendable {
-    private let content: Mutex<ListeningSocket?>
-
-    init(_ socket: consuming ListeningSocket) { content = Mutex(socket) }
-
-    func take() -> ListeningSocket? {
-        content.withLock { content in
-            var taken: ListeningSocket?
-            swap(&content, &taken)
-            return taken
-        }
-    }
-}
+/// Carries a listening socket to its worker in a message, and back.
+typealias ListenerParcel = Parcel<ListeningSocket>

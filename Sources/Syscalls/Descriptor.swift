@@ -1,5 +1,4 @@
 import CLinux
-import Synchronization
 
 /// An open file descriptor, owned: closed when the value goes. Never copied, so never closed twice or used after.
 public struct Descriptor: ~Copyable, Sendable {
@@ -20,20 +19,6 @@ public struct Descriptor: ~Copyable, Sendable {
 }
 
 extension Descriptor {
-    /// Carries a descriptor where only copyable things go: taken once, closed if nobody takes it.
-    public final class Parcel: Sendable {
-        private let content: Mutex<Descriptor?>
-
-        /// Wraps a descriptor.
-        public init(_ descriptor: consuming Descriptor) { content = Mutex(descriptor) }
-
-        /// Takes it out; nil the second time.
-        public func take() -> Descriptor? {
-            content.withLock { content in
-                var taken: Descriptor?
-                swap(&content, &taken)
-                return taken
-            }
-        }
-    }
+    /// Carries a descriptor.
+    public typealias Parcel = Syscalls.Parcel<Descriptor>
 }

@@ -1,3 +1,4 @@
+import Loopback
 import Testing
 
 /// Tests of `apusd` as a process; the files beside this one extend it.

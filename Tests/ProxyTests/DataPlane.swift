@@ -1,3 +1,4 @@
+import Loopback
 import Testing
 
 /// Tests of the data plane with real sockets; the files beside this one extend it. One after the other, because several
