@@ -6,7 +6,9 @@ struct ImportTests {
     private static let toolchain: Set<String> = [
         "Foundation", "FoundationEssentials", "Dispatch", "Glibc", "Musl", "Synchronization",
     ]
-    private static let dataPath: Set<String> = ["Buffers", "EventLoop", "HTTP", "Model", "Proxy", "Syscalls", "Upstream"]
+    private static let dataPath: Set<String> = [
+        "Buffers", "EventLoop", "HTTP", "Model", "Proxy", "Syscalls", "Upstream",
+    ]
 
     private static let allowed: [String: Set<String>] = [
         "Sources/Model": [],
