@@ -131,38 +131,8 @@ public struct EntryRecord: Sendable, BitwiseCopyable {
     public let action: Action
 }
 
-/// A cluster as workers see it. Times are nanoseconds.
-public struct ClusterRecord: Sendable, BitwiseCopyable {
-    /// For counters and the connection count.
-    public let slot: Int
-    /// In `Snapshot.endpoints`; empty for `originalDestination`.
-    public let endpoints: IndexRange
-    /// The address the client dialled is the one endpoint.
-    public let isOriginalDestination: Bool
-    /// How an endpoint is picked.
-    public let loadBalancer: Configuration.Cluster.LoadBalancer
-    /// How long one connect attempt may take.
-    public let connectTimeout: Int64
-    /// A tunnel without a byte for this long is reset.
-    public let tunnelIdleTimeout: Int64
-    /// Healthy share, 0...1, below which health is ignored.
-    public let panicThreshold: Double
-    /// Live connections at most.
-    public let connectionsMax: Int
-    /// nil: not checked.
-    public let healthCheck: HealthCheckRecord?
-}
-
-/// A health check as workers see it. Times are nanoseconds.
-public struct HealthCheckRecord: Sendable, BitwiseCopyable, Equatable {
-    /// Time between checks of one endpoint, and how long one may take.
-    public let interval, timeout: Int64
-    /// Results in a row that change the verdict.
-    public let unhealthyAfter, healthyAfter: Int
-}
-
 /// An endpoint as workers see it.
-public struct EndpointRecord: Sendable, BitwiseCopyable {
+public struct EndpointRecord: Sendable, BitwiseCopyable, Equatable {
     /// For the connection count and the health verdict; stable over reloads by (cluster, address).
     public let slot: Int
     /// Where it listens.

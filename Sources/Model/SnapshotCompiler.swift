@@ -79,25 +79,17 @@ public struct SnapshotCompiler: Sendable {
             parts.clusterIndexByName[cluster.name] = parts.clusters.count
             let slot = try clusterSlot(cluster.name, &parts)
             let endpoints = try addEndpoints(of: cluster, to: &parts)
-            parts.clusters.append(
-                ClusterRecord(
-                    slot: slot, endpoints: endpoints,
-                    isOriginalDestination: cluster.discovery == .originalDestination,
-                    loadBalancer: cluster.loadBalancer, connectTimeout: cluster.connectTimeout.nanoseconds,
-                    tunnelIdleTimeout: cluster.tunnelIdleTimeout.nanoseconds,
-                    panicThreshold: cluster.panicThreshold, connectionsMax: cluster.connectionsMax ?? .max,
-                    healthCheck: cluster.healthCheck.map(HealthCheckRecord.init)))
+            parts.clusters.append(ClusterRecord(cluster, slot: slot, endpoints: endpoints))
         }
     }
 
     private mutating func clusterSlot(_ name: String, _ parts: inout Parts) throws(TooMany) -> Int {
-        let words = shared.clusterConnections
+        let shared = shared
         let given = clusterSlots.slot(
             for: name, generation: generation, oldestGenerationInUse: oldestGenerationInUse
-        ) { words.loadAcquiring($0) == 0 }
+        ) { shared.isClusterIdle($0) }
         guard let given else { throw TooMany(description: "clusters: more than \(SlotLimits.clusters)") }
-        words.reserve(given.slot)
-        shared.clusterHealthEpochs.reserve(given.slot)
+        shared.reserveCluster(given.slot)
         if given.isFresh {
             parts.freshSlots.clusters.append(given.slot)
             names.set(.cluster, given.slot, name)
@@ -224,15 +216,6 @@ extension SnapshotCompiler.Parts {
         // Slots of pods that are gone have no connections left to limit.
         if missing > 0 { bufferBytesMax += Array(repeating: .max, count: missing) }
         bufferBytesMax[slot + 1] = bytes
-    }
-}
-
-extension HealthCheckRecord {
-    init(_ check: Configuration.HealthCheck) {
-        interval = check.interval.nanoseconds
-        timeout = check.timeout.nanoseconds
-        unhealthyAfter = check.unhealthyAfter
-        healthyAfter = check.healthyAfter
     }
 }
 

@@ -54,6 +54,11 @@ public enum ClusterCounter: Int, CaseIterable, Sendable {
     case bytesSent, bytesReceived
     /// Active health checks.
     case healthChecksPassed, healthChecksFailed
+    /// Requests refused by the circuit breaker for requests, for waiting requests; retries it refused, and retries
+    /// that the budget refused.
+    case requestBreakerOpen, pendingBreakerOpen, retryBreakerOpen, retryBudgetEmpty
+    /// Endpoints ejected: for failures in a row, for a success rate below the others'.
+    case ejectionsConsecutive, ejectionsSuccessRate
 }
 
 /// Columns of a listener's counters.
@@ -122,6 +127,12 @@ public final class SharedState: Sendable {
     public let podConnections = AtomicWords(capacity: SlotLimits.pods)
     /// Live connections by cluster slot.
     public let clusterConnections = AtomicWords(capacity: SlotLimits.clusters)
+    /// Requests under way by cluster slot.
+    public let clusterRequests = AtomicWords(capacity: SlotLimits.clusters)
+    /// Requests that wait for a connection, by cluster slot.
+    public let clusterPending = AtomicWords(capacity: SlotLimits.clusters)
+    /// Retries under way by cluster slot.
+    public let clusterRetries = AtomicWords(capacity: SlotLimits.clusters)
     /// Live connections by endpoint slot.
     public let endpointConnections = AtomicWords(capacity: SlotLimits.endpoints)
     /// Health verdict by endpoint slot: 0 healthy (or not checked), 1 unhealthy.
