@@ -6,7 +6,7 @@ extension Configuration {
         /// For the whole exchange, from the request's head to the response's end; nil: none.
         public var timeout: Duration?
         /// nil: no second attempt but the one that needs no permission (nothing of the request had been sent).
-        public var retry: Retry?
+        public var retry: RetryPolicy?
         /// Also requests whose method is not idempotent are sent again.
         public var retriesNonIdempotent: Bool
         /// What ring hash and Maglev hash; nil: the client's address.
@@ -22,7 +22,7 @@ extension Configuration {
 
         /// How to send on.
         public init(
-            targets: [Target], timeout: Duration? = nil, retry: Retry? = nil, retriesNonIdempotent: Bool = false,
+            targets: [Target], timeout: Duration? = nil, retry: RetryPolicy? = nil, retriesNonIdempotent: Bool = false,
             hashOn: HashKey? = nil, requestHeaders: HeaderChanges = HeaderChanges(),
             responseHeaders: HeaderChanges = HeaderChanges(), rewrite: Rewrite = Rewrite(), mirrors: [Mirror] = []
         ) {
@@ -150,42 +150,6 @@ extension Configuration {
             self.prefix = prefix
             self.path = path
             self.status = status
-        }
-    }
-
-    /// When and how a request is sent again.
-    public struct Retry: Sendable, Equatable {
-        /// Attempts after the first, 0...10.
-        public var attempts: Int
-        /// nil: only the route's timeout counts.
-        public var perTryTimeout: Duration?
-        /// See `RetryPolicy.Conditions`.
-        public var when: RetryPolicy.Conditions
-        /// Single status codes, up to `RetryPolicy.statusesMax`.
-        public var statuses: [Int]
-        /// Values of `grpc-status`.
-        public var grpc: RetryPolicy.GRPCStatuses
-        /// The first wait is a random part of this; it doubles with each attempt.
-        public var backoffBase: Duration
-        /// No wait is longer.
-        public var backoffMax: Duration
-        /// Retries at once, as a share (0...1) of the cluster's requests.
-        public var budget: Double
-
-        /// The documented defaults.
-        public init(
-            attempts: Int = 2, perTryTimeout: Duration? = nil, when: RetryPolicy.Conditions = .default,
-            statuses: [Int] = [], grpc: RetryPolicy.GRPCStatuses = [], backoffBase: Duration = .milliseconds(25),
-            backoffMax: Duration = .milliseconds(250), budget: Double = 0.2
-        ) {
-            self.attempts = attempts
-            self.perTryTimeout = perTryTimeout
-            self.when = when
-            self.statuses = statuses
-            self.grpc = grpc
-            self.backoffBase = backoffBase
-            self.backoffMax = backoffMax
-            self.budget = budget
         }
     }
 }
