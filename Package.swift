@@ -7,6 +7,8 @@ import PackageDescription
 let strict: [SwiftSetting] =
     Context.environment["APUS_WARNINGS_AS_ERRORS"] == "1" ? [.treatAllWarnings(as: .error)] : []
 let settings: [SwiftSetting] = [.strictMemorySafety(), .enableUpcomingFeature("ExistentialAny")] + strict
+/// For codecs, which lend spans of what they own.
+let codecSettings = settings + [.enableExperimentalFeature("Lifetimes")]
 
 let package = Package(
     name: "apus",
@@ -52,6 +54,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "DaemonTests", dependencies: ["apusd", "Lab", "Loopback", "Model"], swiftSettings: settings),
+
+        // MARK: codecs
+        .target(name: "HTTP", dependencies: ["Buffers"], swiftSettings: codecSettings),
 
         // MARK: upstream
         .target(name: "Upstream", dependencies: ["Model"], swiftSettings: settings),
@@ -137,6 +142,8 @@ let package = Package(
             name: "apus-relay", dependencies: ["Model", "Proxy"], path: "tools/bench/relay", swiftSettings: settings),
         .executableTarget(
             name: "apus-churn", dependencies: ["Model", "Proxy"], path: "tools/bench/churn", swiftSettings: settings),
+        .executableTarget(
+            name: "apus-codec", dependencies: ["Buffers", "HTTP"], path: "tools/bench/codec", swiftSettings: settings),
 
         // MARK: tidy
         .testTarget(name: "TidyTests", dependencies: ["Control"], swiftSettings: settings),
