@@ -22,6 +22,20 @@ public final class Snapshot: Sendable {
     public let endpoints: RecordTable<EndpointRecord>
     /// Listeners: the explicit ones in the order of the configuration.
     public let listeners: RecordTable<ListenerRecord>
+    /// Where HTTP is spoken; entries and listeners name one.
+    public let httpListeners: RecordTable<HTTPListenerRecord>
+    /// Filters; HTTP listeners and rules name ranges of it.
+    public let filters: RecordTable<FilterRecord>
+    /// What each of `filters` is for.
+    public let filterMatches: [Configuration.RequestMatch]
+    /// The configuration's route tables in its order, then those of HTTP listeners that have a cluster instead.
+    public let routeTables: [Configuration.RouteTable]
+    /// By number what rules of `routeTables` name: one for each rule, in their order.
+    public let routeLinks: RecordTable<RouteLinks>
+    /// Rules name ranges of these.
+    public let routeTargets: RecordTable<RouteTarget>, routeMirrors: RecordTable<RouteMirror>
+    /// Label sets of clusters that rules name, with their endpoints.
+    public let subsets: RecordTable<SubsetRecord>, subsetMembers: RecordTable<UInt32>
     /// Slots that mean something else than in the generation before: their counters start at zero.
     public let freshSlots: FreshSlots
     /// Slots of pods that the generation before had and this one has not: their connections end on adoption.
@@ -45,6 +59,15 @@ public final class Snapshot: Sendable {
         clusters = RecordTable(parts.clusters)
         endpoints = RecordTable(parts.endpoints)
         listeners = RecordTable(parts.listeners)
+        httpListeners = RecordTable(parts.routes.httpListeners)
+        filters = RecordTable(parts.routes.filters)
+        filterMatches = parts.routes.filterMatches
+        routeTables = parts.routes.tables
+        routeLinks = RecordTable(parts.routes.links)
+        routeTargets = RecordTable(parts.routes.targets)
+        routeMirrors = RecordTable(parts.routes.mirrors)
+        subsets = RecordTable(parts.routes.subsets)
+        subsetMembers = RecordTable(parts.routes.subsetMembers)
         freshSlots = parts.freshSlots
         gonePods = parts.gonePods
         memoryBytesMax = parts.configuration.limits.memoryBytesMax
@@ -89,7 +112,8 @@ public struct IndexRange: Sendable, BitwiseCopyable, Equatable {
     /// One past the last index; not below `lower`.
     public let upper: UInt32
 
-    init(_ range: Range<Int>) {
+    /// Indices below 2^32.
+    public init(_ range: Range<Int>) {
         lower = UInt32(range.lowerBound)
         upper = UInt32(range.upperBound)
     }
@@ -110,6 +134,8 @@ public struct PodRecord: Sendable, BitwiseCopyable {
     public let outbound, inbound: IndexRange
     /// Live connections at most, both legs together.
     public let connectionsMax: Int
+    /// Requests that may wait for a connection.
+    public let pendingRequestsMax: Int
     /// Its first address of each family, to connect from.
     public let v4, v6: IPAddress?
 }
@@ -127,42 +153,14 @@ public struct EntryRecord: Sendable, BitwiseCopyable {
     public let cidrs: IndexRange
     /// In `Snapshot.ports`; empty: any.
     public let ports: IndexRange
-    /// See `Action`.
+    /// See `Action`. Where HTTP is spoken the route decides on the cluster.
     public let action: Action
-}
-
-/// A cluster as workers see it. Times are nanoseconds.
-public struct ClusterRecord: Sendable, BitwiseCopyable {
-    /// For counters and the connection count.
-    public let slot: Int
-    /// In `Snapshot.endpoints`; empty for `originalDestination`.
-    public let endpoints: IndexRange
-    /// The address the client dialled is the one endpoint.
-    public let isOriginalDestination: Bool
-    /// How an endpoint is picked.
-    public let loadBalancer: Configuration.Cluster.LoadBalancer
-    /// How long one connect attempt may take.
-    public let connectTimeout: Int64
-    /// A tunnel without a byte for this long is reset.
-    public let tunnelIdleTimeout: Int64
-    /// Healthy share, 0...1, below which health is ignored.
-    public let panicThreshold: Double
-    /// Live connections at most.
-    public let connectionsMax: Int
-    /// nil: not checked.
-    public let healthCheck: HealthCheckRecord?
-}
-
-/// A health check as workers see it. Times are nanoseconds.
-public struct HealthCheckRecord: Sendable, BitwiseCopyable, Equatable {
-    /// Time between checks of one endpoint, and how long one may take.
-    public let interval, timeout: Int64
-    /// Results in a row that change the verdict.
-    public let unhealthyAfter, healthyAfter: Int
+    /// In `Snapshot.httpListeners`; -1: bytes.
+    public let http: Int32
 }
 
 /// An endpoint as workers see it.
-public struct EndpointRecord: Sendable, BitwiseCopyable {
+public struct EndpointRecord: Sendable, BitwiseCopyable, Equatable {
     /// For the connection count and the health verdict; stable over reloads by (cluster, address).
     public let slot: Int
     /// Where it listens.
@@ -179,12 +177,14 @@ public struct ListenerRecord: Sendable, BitwiseCopyable {
     public let slot: Int
     /// Where it listens.
     public let address: SocketAddress
-    /// The cluster's index.
+    /// The cluster's index. Where HTTP is spoken the route decides on it.
     public let cluster: Int
+    /// In `Snapshot.httpListeners`; -1: bytes.
+    public let http: Int32
 }
 
 /// Slots that were given to new things in this generation. (Those of listeners are never given away.)
 public struct FreshSlots: Sendable {
     /// By kind.
-    public var pods: [Int] = [], clusters: [Int] = []
+    public var pods: [Int] = [], clusters: [Int] = [], routes: [Int] = []
 }

@@ -98,10 +98,9 @@ extension Worker {
         if cluster.isOriginalDestination { return record.attempts == 0 ? record.originalDestination : nil }
         guard plan.tried.count < TriedEndpoints.capacity else { return nil }
         let pick = picker.pick(
-            cluster: plan.clusterIndex, clientHash: clientHash(of: record.client.address), tried: plan.tried,
+            cluster: plan.clusterIndex, hash: clientHash(of: record.client.address), tried: plan.tried, now: now,
             random: &random)
-        guard case .endpoint(let index, let panic) = pick else { return nil }
-        let endpoint = snapshot.endpoints[index]
+        guard case .endpoint(let endpoint, let panic) = pick else { return nil }
         if panic { countCluster(cluster.slot, .panicPicks) }
         _ = plan.tried.insert(endpointSlot: endpoint.slot)
         plan.endpointSlot = endpoint.slot

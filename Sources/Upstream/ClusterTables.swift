@@ -52,6 +52,7 @@ public final class ClusterTables: Sendable {
     /// The same, in each group the healthy ones first. Shares its memory with `order` while all are healthy.
     let members: [UInt32]
     let endpoints: [Endpoint]
+    let records: RecordTable<EndpointRecord>
     /// By cluster index; `.none` for policies without a table. They point into `hashTables`.
     let views: [HashTable.View]
     /// By cluster slot; -1: not in this generation.
@@ -61,11 +62,14 @@ public final class ClusterTables: Sendable {
     /// One past the highest cluster slot.
     var clusterSlotCount: Int { indexBySlot.count }
     private let hashTables: [HashTable?]
+    /// Whether a cluster balances by latency.
+    let usesLatencies: Bool
 
     /// Tables for `snapshot`, with health as it is now in `shared`. `previous`, when given, are those of the snapshot
     /// before, which lend what has not changed.
     public init(_ snapshot: Snapshot, shared: SharedState, reusing previous: ClusterTables? = nil) {
         generation = snapshot.generation
+        records = snapshot.endpoints
         endpoints = snapshot.endpoints.map {
             // Validation keeps weights in 1...1000; a zero would be an endpoint that is never picked, silently.
             Endpoint(slot: UInt32($0.slot), weight: UInt32(clamping: max(1, $0.weight)))
@@ -94,6 +98,7 @@ public final class ClusterTables: Sendable {
                 record, groups: range, since: places.carry(slot: record.slot, range, &groups), healthEpoch: epoch,
                 healthy: groups[range].reduce(0) { $0 + $1.healthy })
         }
+        usesLatencies = snapshot.clusters.contains { $0.loadBalancer == .peakEwma }
         groupStateCount = places.assign(&groups)
         self.order = order
         self.members = members

@@ -84,20 +84,39 @@ extension EndpointPicker {
         return Int(members[Int(groups[group].lower) + random.below(count)])
     }
 
-    func leastRequest(_ cluster: ClusterTables.Cluster, _ panic: Bool, _ random: inout SmallRandom) -> Int? {
+    /// Two draws, and the better one of them.
+    mutating func betterOfTwo(
+        _ cluster: ClusterTables.Cluster, _ panic: Bool, _ now: Int64, _ random: inout SmallRandom
+    ) -> Int? {
         guard let first = weightedRandom(cluster, panic, &random) else { return nil }
         // Two different ones if a few draws find them; one endpoint may hold nearly all the weight.
         for _ in 0..<4 {
             guard let second = weightedRandom(cluster, panic, &random) else { break }
             guard second != first else { continue }
-            return load(second, isBelow: first) ? second : first
+            let isBetter =
+                cluster.policy == .peakEwma
+                ? cost(second, cluster, now) < cost(first, cluster, now) : isLessLoaded(second, than: first)
+            return isBetter ? second : first
         }
         return first
     }
 
-    private func load(_ one: Int, isBelow other: Int) -> Bool {
+    private func isLessLoaded(_ one: Int, than other: Int) -> Bool {
         let (a, b) = (endpoints[one], endpoints[other])
         return UInt64(active[Int(a.slot)]) * UInt64(b.weight) < UInt64(active[Int(b.slot)]) * UInt64(a.weight)
+    }
+
+    /// When an answer is to be expected.
+    private mutating func cost(_ index: Int, _ cluster: ClusterTables.Cluster, _ now: Int64) -> Float {
+        let endpoint = endpoints[index]
+        let latency = latencies[Int(endpoint.slot)]
+        let mean = clusterStates[cluster.slot].latencyMean
+        let estimate = latency.estimate(now: now, mean: mean)
+        // Draws are the sample: each endpoint counts by its weight, however seldom it is picked.
+        if latency.isKnown {
+            clusterStates[cluster.slot].latencyMean = mean > 0 ? mean + (estimate - mean) / 32 : estimate
+        }
+        return estimate * (1 + Float(active[Int(endpoint.slot)]) / Float(endpoint.weight))
     }
 }
 

@@ -2,8 +2,8 @@ import Model
 
 /// The outcome of a pick.
 public enum Pick: Sendable, BitwiseCopyable, Equatable {
-    /// An index into `Snapshot.endpoints`; `panic` when health was ignored because too few are healthy.
-    case endpoint(Int, panic: Bool)
+    /// An endpoint; `panic` when health was ignored because too few are healthy.
+    case endpoint(EndpointRecord, panic: Bool)
     /// No endpoint is left: the cluster has none, or none is both healthy and untried.
     case none
 }
@@ -19,6 +19,8 @@ public enum Pick: Sendable, BitwiseCopyable, Equatable {
 /// * random: in proportion to weight.
 /// * leastRequest: two draws in proportion to weight; the one with fewer connections per weight of this worker
 ///   (HAProxy's `random(2)`). Drawing by weight keeps an idle cluster's shares right as well.
+/// * peakEwma: two draws in the same way; the one whose answers are expected sooner: its latency to this worker
+///   (`PeakLatency`) times (1 + requests under way per weight). Without load, equal latencies leave the draw's shares.
 /// * ringHash, maglev: the table's place for the client, then on to the next usable one.
 public struct EndpointPicker: Sendable {
     /// The balancing state of one group.
@@ -46,6 +48,8 @@ public struct EndpointPicker: Sendable {
         var picksBeforeRefresh = 0
         /// Whether cursors have been set to their random start.
         var isStarted = false
+        /// What latency endpoints have on average, nanoseconds; 0: not known yet.
+        var latencyMean: Float = 0
     }
 
     let health: AtomicWords
@@ -53,6 +57,7 @@ public struct EndpointPicker: Sendable {
     var clusters: [ClusterTables.Cluster] = []
     var groups: [ClusterTables.Group] = []
     var endpoints: [ClusterTables.Endpoint] = []
+    private var records: RecordView<EndpointRecord> = RecordTable<EndpointRecord>([]).view
     var views: [HashTable.View] = []
     /// See `ClusterTables`.
     var order: [UInt32] = []
@@ -62,8 +67,10 @@ public struct EndpointPicker: Sendable {
     var groupStates: [GroupState] = []
     /// By cluster slot.
     var clusterStates: [ClusterState] = []
-    /// This worker's connections by endpoint slot.
+    /// This worker's tunnels and requests by endpoint slot.
     var active: [UInt32] = []
+    /// How fast endpoints answer this worker, by endpoint slot; kept only while a cluster wants to know.
+    var latencies: [PeakLatency] = []
     private var generation: UInt64 = 0
     private var tables: ClusterTables?
 
@@ -78,10 +85,17 @@ public struct EndpointPicker: Sendable {
         epochs = shared.clusterHealthEpochs
     }
 
-    /// An endpoint for a new connection. `cluster` is an index of the adopted snapshot; out of range, or a cluster that
-    /// goes to the original destination: `none`.
+    /// An endpoint for a new connection or request, at the monotonic time `now` (nanoseconds). Allocates nothing.
+    ///
+    /// - Parameters:
+    ///   - index: of the cluster in the adopted snapshot; out of range, or a cluster that goes to the original
+    ///     destination: `none`.
+    ///   - hash: what ringHash and maglev balance by.
+    ///   - tried: endpoints that are left out.
+    ///   - subset: only endpoints of this subset; -1: of the whole cluster.
     public mutating func pick(
-        cluster index: Int, clientHash: UInt64, tried: TriedEndpoints, random: inout SmallRandom
+        cluster index: Int, hash clientHash: UInt64, tried: TriedEndpoints, subset: Int32 = -1, now: Int64,
+        random: inout SmallRandom
     ) -> Pick {
         guard index >= 0, index < clusters.count, clusters[index].count > 0 else { return .none }
         let cluster = clusters[index]
@@ -91,23 +105,23 @@ public struct EndpointPicker: Sendable {
         let found =
             switch cluster.policy {
             case .ringHash, .maglev: walk(index, clientHash, panic, tried)
-            case .roundRobin, .leastRequest, .random: draw(index, panic, tried, &random)
+            case .roundRobin, .leastRequest, .random, .peakEwma: draw(index, panic, tried, now, &random)
             }
-        if let found { return .endpoint(found, panic: panic) }
+        if let found { return .endpoint(records[found], panic: panic) }
         // A client that is balanced by hash keeps its endpoint here too, as long as health stays as it is.
         let isHashed = cluster.policy == .ringHash || cluster.policy == .maglev
         return search(index, tried, from: isHashed ? clientHash : random.next())
     }
 
     private mutating func draw(
-        _ index: Int, _ panic: Bool, _ tried: TriedEndpoints, _ random: inout SmallRandom
+        _ index: Int, _ panic: Bool, _ tried: TriedEndpoints, _ now: Int64, _ random: inout SmallRandom
     ) -> Int? {
         let cluster = clusters[index]
         for _ in 0..<Self.drawsMax {
             let drawn =
                 switch cluster.policy {
                 case .roundRobin: roundRobin(cluster, panic)
-                case .leastRequest: leastRequest(cluster, panic, &random)
+                case .leastRequest, .peakEwma: betterOfTwo(cluster, panic, now, &random)
                 case .random, .ringHash, .maglev: weightedRandom(cluster, panic, &random)
                 }
             guard let drawn else { return nil }
@@ -140,7 +154,7 @@ public struct EndpointPicker: Sendable {
         for offset in 0..<count {
             let place = first + offset < count ? first + offset : first + offset - count
             guard let endpoint = drawable(at: place, cluster, panic) else { break }
-            if isUsable(endpoint, cluster, panic, tried) { return .endpoint(endpoint, panic: panic) }
+            if isUsable(endpoint, cluster, panic, tried) { return .endpoint(records[endpoint], panic: panic) }
         }
         return .none
     }
@@ -155,19 +169,31 @@ public struct EndpointPicker: Sendable {
     }
 }
 
-// MARK: - connections and reloads
+// MARK: - connections, requests and reloads
 
 extension EndpointPicker {
-    /// This worker has begun a connection to the endpoint; balanced by `connectionClosed`.
-    public mutating func connectionOpened(endpointSlot slot: Int) {
+    /// This worker has begun a tunnel to the endpoint; balanced by `connectionClosed`. What counts as load is tunnels
+    /// and requests: a pooled connection, idle or in use, is neither.
+    public mutating func connectionOpened(endpointSlot slot: Int) { requestStarted(endpointSlot: slot) }
+
+    /// The tunnel is over, or never came about.
+    public mutating func connectionClosed(endpointSlot slot: Int) {
+        guard slot >= 0, slot < active.count, active[slot] > 0 else { return }
+        active[slot] -= 1
+    }
+
+    /// An attempt of a request has been given to the endpoint; balanced by `requestFinished`.
+    public mutating func requestStarted(endpointSlot slot: Int) {
         guard slot >= 0, slot < active.count else { return }
         active[slot] += 1
     }
 
-    /// The connection is over, or never came about.
-    public mutating func connectionClosed(endpointSlot slot: Int) {
-        guard slot >= 0, slot < active.count, active[slot] > 0 else { return }
-        active[slot] -= 1
+    /// The attempt is over: `latencyNanoseconds` from its start to the response's head, or to its failure; negative: it
+    /// says nothing about the endpoint (the client left).
+    public mutating func requestFinished(endpointSlot slot: Int, latencyNanoseconds: Int64, now: Int64) {
+        connectionClosed(endpointSlot: slot)
+        guard latencyNanoseconds >= 0, slot >= 0, slot < latencies.count else { return }
+        latencies[slot].add(latencyNanoseconds, now: now)
     }
 
     /// Goes over to `tables`, made from the snapshot the worker adopts. Looks at no cluster: that is left to the first
@@ -181,12 +207,14 @@ extension EndpointPicker {
         clusters = tables.clusters
         groups = tables.groups
         endpoints = tables.endpoints
+        records = tables.records.view
         views = tables.views
         order = tables.order
         members = tables.members
         // These never shrink: a connection may outlive its endpoint's place in the configuration.
         Self.extend(&active, to: tables.endpointSlotCount, 0)
         Self.extend(&clusterStates, to: tables.clusterSlotCount, ClusterState())
+        if tables.usesLatencies { Self.extend(&latencies, to: tables.endpointSlotCount, PeakLatency()) }
         Self.extend(&groupStates, to: tables.groupStateCount, GroupState())
         return old
     }

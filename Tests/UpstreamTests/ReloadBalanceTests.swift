@@ -37,7 +37,7 @@ import Testing
                     }
                 }
                 guard case .endpoint(let picked, _) = fixture.pick(index) else { continue }
-                shares[picked - Int(fixture.snapshot.clusters[index].endpoints.lower)] += 1
+                shares[fixture.number(picked, index)] += 1
             }
             #expect(shares == weights, "seed \(seed), round \(round)")
         }
@@ -53,7 +53,7 @@ import Testing
             var seen: [Int] = []
             for _ in 0..<4 {
                 guard case .endpoint(let picked, let panic) = fixture.pick() else { continue }
-                seen.append(picked - Int(fixture.snapshot.clusters[Fixture.first].endpoints.lower))
+                seen.append(fixture.number(picked))
                 #expect(!panic)
                 try fixture.reload([stays])
             }
