@@ -53,6 +53,12 @@ import Synchronization
         unsafe word.pointee.store(value, ordering: .relaxed)
     }
 
+    /// Replaces the word's value if it is `expected`. Returns whether it was.
+    public func compareExchange(expected: Int, desired: Int, at slot: Int) -> Bool {
+        guard let word = unsafe word(slot) else { return true }
+        return unsafe word.pointee.compareExchange(expected: expected, desired: desired, ordering: .relaxed).exchanged
+    }
+
     /// Adds `delta` and returns the new value.
     @discardableResult
     public func add(_ delta: Int, at slot: Int) -> Int {

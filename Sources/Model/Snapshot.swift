@@ -22,6 +22,20 @@ public final class Snapshot: Sendable {
     public let endpoints: RecordTable<EndpointRecord>
     /// Listeners: the explicit ones in the order of the configuration.
     public let listeners: RecordTable<ListenerRecord>
+    /// Where HTTP is spoken; entries and listeners name one.
+    public let httpListeners: RecordTable<HTTPListenerRecord>
+    /// Filters; HTTP listeners and rules name ranges of it.
+    public let filters: RecordTable<FilterRecord>
+    /// What each of `filters` is for.
+    public let filterMatches: [Configuration.RequestMatch]
+    /// The configuration's route tables in its order, then those of HTTP listeners that have a cluster instead.
+    public let routeTables: [Configuration.RouteTable]
+    /// By number what rules of `routeTables` name: one for each rule, in their order.
+    public let routeLinks: RecordTable<RouteLinks>
+    /// Rules name ranges of these.
+    public let routeTargets: RecordTable<RouteTarget>, routeMirrors: RecordTable<RouteMirror>
+    /// Label sets of clusters that rules name, with their endpoints.
+    public let subsets: RecordTable<SubsetRecord>, subsetMembers: RecordTable<UInt32>
     /// Slots that mean something else than in the generation before: their counters start at zero.
     public let freshSlots: FreshSlots
     /// Slots of pods that the generation before had and this one has not: their connections end on adoption.
@@ -45,6 +59,15 @@ public final class Snapshot: Sendable {
         clusters = RecordTable(parts.clusters)
         endpoints = RecordTable(parts.endpoints)
         listeners = RecordTable(parts.listeners)
+        httpListeners = RecordTable(parts.routes.httpListeners)
+        filters = RecordTable(parts.routes.filters)
+        filterMatches = parts.routes.filterMatches
+        routeTables = parts.routes.tables
+        routeLinks = RecordTable(parts.routes.links)
+        routeTargets = RecordTable(parts.routes.targets)
+        routeMirrors = RecordTable(parts.routes.mirrors)
+        subsets = RecordTable(parts.routes.subsets)
+        subsetMembers = RecordTable(parts.routes.subsetMembers)
         freshSlots = parts.freshSlots
         gonePods = parts.gonePods
         memoryBytesMax = parts.configuration.limits.memoryBytesMax
@@ -110,6 +133,8 @@ public struct PodRecord: Sendable, BitwiseCopyable {
     public let outbound, inbound: IndexRange
     /// Live connections at most, both legs together.
     public let connectionsMax: Int
+    /// Requests that may wait for a connection.
+    public let pendingRequestsMax: Int
     /// Its first address of each family, to connect from.
     public let v4, v6: IPAddress?
 }
@@ -127,8 +152,10 @@ public struct EntryRecord: Sendable, BitwiseCopyable {
     public let cidrs: IndexRange
     /// In `Snapshot.ports`; empty: any.
     public let ports: IndexRange
-    /// See `Action`.
+    /// See `Action`. Where HTTP is spoken the route decides on the cluster.
     public let action: Action
+    /// In `Snapshot.httpListeners`; -1: bytes.
+    public let http: Int32
 }
 
 /// A cluster as workers see it. Times are nanoseconds.
@@ -179,12 +206,14 @@ public struct ListenerRecord: Sendable, BitwiseCopyable {
     public let slot: Int
     /// Where it listens.
     public let address: SocketAddress
-    /// The cluster's index.
+    /// The cluster's index. Where HTTP is spoken the route decides on it.
     public let cluster: Int
+    /// In `Snapshot.httpListeners`; -1: bytes.
+    public let http: Int32
 }
 
 /// Slots that were given to new things in this generation. (Those of listeners are never given away.)
 public struct FreshSlots: Sendable {
     /// By kind.
-    public var pods: [Int] = [], clusters: [Int] = []
+    public var pods: [Int] = [], clusters: [Int] = [], routes: [Int] = []
 }

@@ -2,14 +2,16 @@
 ///
 /// Owned by the control side; not shared. Refuses only what validation cannot know: more things than there are slots.
 public struct SnapshotCompiler: Sendable {
-    private let shared: SharedState
-    private let names: SlotNames
-    private var generation: UInt64 = 0
+    let shared: SharedState
+    let names: SlotNames
+    private(set) var generation: UInt64 = 0
     private var podSlots = SlotTable<PodKey>(capacity: SlotLimits.pods)
     private var clusterSlots = SlotTable<String>(capacity: SlotLimits.clusters)
     private var endpointSlots = SlotTable<EndpointKey>(capacity: SlotLimits.endpoints)
     private var listenerSlots = SlotTable<String>(capacity: SlotLimits.listeners)
-    private var oldestGenerationInUse: UInt64 = 0
+    var routeSlots = SlotTable<RouteName>(capacity: SlotLimits.routes)
+    var rateSlots = SlotTable<RateLimitKey>(capacity: SlotLimits.rateBuckets)
+    private(set) var oldestGenerationInUse: UInt64 = 0
 
     /// A thing that has no slot left, e.g. `clusters: more than 65536`.
     public struct TooMany: Error, CustomStringConvertible {
@@ -38,6 +40,7 @@ public struct SnapshotCompiler: Sendable {
         var clusters: [ClusterRecord] = []
         var endpoints: [EndpointRecord] = []
         var listeners: [ListenerRecord] = []
+        var routes = RouteParts()
         var freshSlots = FreshSlots()
         var gonePods: [Int] = []
         var bufferBytesMax = [Int.max]
@@ -59,12 +62,15 @@ public struct SnapshotCompiler: Sendable {
         self.oldestGenerationInUse = oldestGenerationInUse
         var parts = Parts(generation: generation, configuration: configuration)
         try addClusters(to: &parts)
+        try addRoutes(to: &parts)
         try addPods(to: &parts)
         try addListeners(to: &parts)
         parts.gonePods = podSlots.retireUnseen(in: generation)
         clusterSlots.retireUnseen(in: generation)
         endpointSlots.retireUnseen(in: generation)
         listenerSlots.retireUnseen(in: generation)
+        routeSlots.retireUnseen(in: generation)
+        rateSlots.retireUnseen(in: generation)
         return Snapshot(parts)
     }
 
@@ -133,19 +139,26 @@ public struct SnapshotCompiler: Sendable {
 
     private mutating func addPods(to parts: inout Parts) throws(TooMany) {
         let defaults = parts.configuration.podDefaults
-        let defaultOutbound = addEntries(defaults.outbound ?? [], to: &parts)
-        let defaultInbound = addEntries(defaults.inbound ?? [], to: &parts)
+        let defaultOutbound = try addEntries(defaults.outbound ?? [], .outbound, of: "podDefaults", to: &parts)
+        let defaultInbound = try addEntries(defaults.inbound ?? [], .inbound, of: "podDefaults", to: &parts)
         let unknown = Configuration.Pod(name: SlotNames.unknownPod, addresses: [])
         for (index, pod) in ([unknown] + parts.configuration.pods).enumerated() {
             let slot = try podSlot(pod, &parts)
+            var (outbound, inbound) = (defaultOutbound, defaultInbound)
+            if let table = pod.tables.outbound {
+                outbound = try addEntries(table, .outbound, of: "pod \(pod.name)", to: &parts)
+            }
+            if let table = pod.tables.inbound {
+                inbound = try addEntries(table, .inbound, of: "pod \(pod.name)", to: &parts)
+            }
             parts.pods.append(
                 PodRecord(
-                    slot: slot,
-                    outbound: pod.tables.outbound.map { addEntries($0, to: &parts) } ?? defaultOutbound,
-                    inbound: pod.tables.inbound.map { addEntries($0, to: &parts) } ?? defaultInbound,
+                    slot: slot, outbound: outbound, inbound: inbound,
                     // `unknown` is many pods: one pod's default would be too little for all of them together.
                     connectionsMax: pod.tables.connectionsMax ?? defaults.connectionsMax
                         ?? (index == Snapshot.unknownPod ? .max : Configuration.PodTables.defaultConnectionsMax),
+                    pendingRequestsMax: pod.tables.pendingRequestsMax ?? defaults.pendingRequestsMax
+                        ?? (index == Snapshot.unknownPod ? .max : Configuration.PodTables.defaultPendingRequestsMax),
                     v4: pod.addresses.first(where: \.isV4), v6: pod.addresses.first { !$0.isV4 }))
             let bufferBytesMax = pod.tables.bufferBytesMax ?? defaults.bufferBytesMax
             parts.setBufferLimit(
@@ -164,6 +177,7 @@ public struct SnapshotCompiler: Sendable {
         guard let given else { throw TooMany(description: "pods: more than \(SlotLimits.pods)") }
         words.reserve(given.slot)
         shared.podBufferBytes.reserve(given.slot + 1)
+        shared.podPendingRequests.reserve(given.slot)
         if given.isFresh {
             parts.freshSlots.pods.append(given.slot)
             names.set(.pod, given.slot, pod.name)
@@ -171,9 +185,13 @@ public struct SnapshotCompiler: Sendable {
         return given.slot
     }
 
-    private func addEntries(_ table: [Configuration.TableEntry], to parts: inout Parts) -> IndexRange {
+    private mutating func addEntries(
+        _ table: [Configuration.TableEntry], _ direction: ConnectionDirection, of owner: @autoclosure () -> String,
+        to parts: inout Parts
+    ) throws(TooMany) -> IndexRange {
         let first = parts.entries.count
-        for entry in table {
+        for (index, entry) in table.enumerated() {
+            let http = try http(entry, direction, place: "\(owner()) \(direction) \(index)", to: &parts)
             let firstCIDR = parts.cidrs.count
             let firstPort = parts.ports.count
             parts.cidrs += entry.cidrs
@@ -181,7 +199,8 @@ public struct SnapshotCompiler: Sendable {
             parts.entries.append(
                 EntryRecord(
                     cidrs: IndexRange(firstCIDR..<parts.cidrs.count),
-                    ports: IndexRange(firstPort..<parts.ports.count), action: action(entry.action, parts)))
+                    ports: IndexRange(firstPort..<parts.ports.count), action: action(entry.action, parts),
+                    http: http))
         }
         return IndexRange(first..<parts.entries.count)
     }
@@ -201,9 +220,12 @@ public struct SnapshotCompiler: Sendable {
         for name in [SlotNames.outboundListener, SlotNames.inboundListener] { _ = try listenerSlot(name, &parts) }
         for listener in parts.configuration.listeners {
             let slot = try listenerSlot(listener.name, &parts)
-            // An unknown cluster is refused by validation.
-            guard let cluster = parts.clusterIndexByName[listener.cluster] else { continue }
-            parts.listeners.append(ListenerRecord(slot: slot, address: listener.address, cluster: cluster))
+            let http = try http(listener, to: &parts)
+            // An unknown cluster is refused by validation; without one there are routes.
+            let cluster = parts.clusterIndexByName[listener.cluster ?? ""]
+            guard let cluster = cluster ?? (http < 0 ? nil : Snapshot.passthroughCluster) else { continue }
+            parts.listeners.append(
+                ListenerRecord(slot: slot, address: listener.address, cluster: cluster, http: http))
         }
     }
 

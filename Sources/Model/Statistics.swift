@@ -124,6 +124,10 @@ public enum SlotLimits {
     public static let endpoints = 1 << 20
     /// Listeners, the interception ones included.
     public static let listeners = 4096
+    /// Rules of all route tables.
+    public static let routes = 65536
+    /// Rate limits of all route tables, listeners and table entries.
+    public static let rateBuckets = 65536
     /// Pod x cluster series.
     public static let pairs = 65536
     /// Routes.
@@ -143,6 +147,12 @@ public final class SharedState: Sendable {
     /// By cluster slot: goes up whenever the verdict of one of the cluster's endpoints changes, so that balancers need
     /// not look at every endpoint to know whether what they remember still holds.
     public let clusterHealthEpochs = AtomicWords(capacity: SlotLimits.clusters)
+    /// Live exchanges by route slot: a slot is not given away under one.
+    public let routeRequests = AtomicWords(capacity: SlotLimits.routes)
+    /// Requests that wait for a connection, by pod slot: see `PodRecord.pendingRequestsMax`.
+    public let podPendingRequests = AtomicWords(capacity: SlotLimits.pods)
+    /// See `RateLimitRecord`.
+    public let rateBuckets = AtomicWords(capacity: SlotLimits.rateBuckets)
     /// Slot 0: live connections of the process.
     public let connections = AtomicWords(capacity: 1)
     /// Bytes that blocked connections hold, in user memory and in their sockets, by pod slot + 1; place 0 is for
