@@ -16,6 +16,16 @@ public final class WorkerStatistics: Sendable {
     public let worker = CounterTable(capacity: 1, width: WorkerCounter.allCases.count)
     /// One block, slot 0; columns are `TurnHistogram`'s.
     public let turns = CounterTable(capacity: 1, width: TurnHistogram.width)
+    /// Requests by cluster, by route, by pod (slots as `PodRequests` has them) and by listener; columns are
+    /// `RequestCounter`'s, without a histogram for listeners.
+    public let requestsByCluster = SparseCounterTable(capacity: SlotLimits.clusters, width: RequestCounter.width)
+    /// See `requestsByCluster`.
+    public let requestsByRoute = SparseCounterTable(capacity: SlotLimits.routes, width: RequestCounter.width)
+    /// See `requestsByCluster`.
+    public let requestsByPod = SparseCounterTable(capacity: PodRequests.capacity, width: RequestCounter.width)
+    /// See `requestsByCluster`.
+    public let requestsByListener = SparseCounterTable(
+        capacity: SlotLimits.listeners, width: RequestCounter.widthWithoutHistogram)
 
     /// All zero.
     public init() {}
@@ -78,7 +88,7 @@ extension WorkerCounter {
     /// Whether it only grows: what goes up and down is true of one process.
     public var isTotal: Bool {
         switch self {
-        case .connectionsActive, .bufferedBytes, .halfOpen, .heartbeatMilliseconds: false
+        case .connectionsActive, .requestsActive, .bufferedBytes, .halfOpen, .heartbeatMilliseconds: false
         case .turns, .acceptErrors, .acceptPauses, .accessLogDropped, .bugs, .connectionsPassedOn, .rebalances: true
         }
     }
@@ -98,6 +108,8 @@ public enum WorkerCounter: Int, CaseIterable, Sendable {
     case connectionsPassedOn, rebalances
     /// Live connections (goes up and down).
     case connectionsActive
+    /// Requests under way (goes up and down).
+    case requestsActive
     /// Bytes held in buffers for slow readers (goes up and down).
     case bufferedBytes
     /// Connections of which one direction has ended and the other has not (goes up and down).
@@ -123,6 +135,8 @@ public enum SlotLimits {
     public static let rateBuckets = 65536
     /// Pod x cluster series.
     public static let pairs = 65536
+    /// Routes.
+    public static let routes = 65536
 }
 
 /// Process-wide state by slot that limits and balancing look at.

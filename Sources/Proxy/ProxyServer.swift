@@ -119,8 +119,8 @@ public final class ProxyServer: Sendable {
     private func clearCounters(of fresh: FreshSlots) {
         let stalePairs = pairs.slots(pods: fresh.pods, clusters: fresh.clusters)
         for statistics in workerStatistics {
-            for slot in fresh.pods { statistics.pods.clear(slot: slot) }
-            for slot in fresh.clusters { statistics.clusters.clear(slot: slot) }
+            for slot in fresh.pods { statistics.clear(pod: slot) }
+            for slot in fresh.clusters { statistics.clear(cluster: slot) }
             for slot in stalePairs { statistics.pairs.clear(slot: slot) }
         }
     }
@@ -132,6 +132,9 @@ public final class ProxyServer: Sendable {
 
     /// The workers' access log records, in worker order. One consumer.
     public var recordRings: [RecordRing] { contexts.map(\.records) }
+
+    /// The workers' access log records of requests, in worker order. One consumer.
+    public var requestRings: [RequestRing] { contexts.map(\.requests) }
 
     /// Live connections of the process.
     public var connectionCount: Int { shared.connections.load(0) }

@@ -13,6 +13,7 @@ final class WorkerContext: Sendable {
     let mailbox: Mailbox<WorkerMessage>
     let statistics: WorkerStatistics
     let records = RecordRing()
+    let requests = RequestRing()
     let shared: SharedState
     let pairs: PairRegistry
     /// Generations the worker has let go of: released on the control side, where freeing them stops nobody.
