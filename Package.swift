@@ -37,11 +37,17 @@ let package = Package(
         // MARK: data plane
         .target(name: "CLinux"),
         .target(name: "Syscalls", dependencies: ["CLinux", "Model"], swiftSettings: settings),
-        .target(name: "Buffers", swiftSettings: settings),
+        .target(name: "Buffers", swiftSettings: codecSettings),
         .target(name: "EventLoop", dependencies: ["Syscalls"], swiftSettings: settings),
         .target(
-            name: "Proxy", dependencies: ["Model", "Syscalls", "Buffers", "EventLoop", "Upstream"],
+            name: "Proxy",
+            dependencies: ["Buffers", "EventLoop", "HTTP", "Model", "Patterns", "Routing", "Syscalls", "Upstream"],
             swiftSettings: settings),
+
+        // MARK: routing
+        .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+        .target(name: "Patterns", dependencies: ["CPCRE2"], swiftSettings: settings),
+        .target(name: "Routing", dependencies: ["Buffers", "HTTP", "Model", "Patterns"], swiftSettings: settings),
 
         // MARK: data plane tests
         .testTarget(name: "BuffersTests", dependencies: ["Buffers"], swiftSettings: settings),

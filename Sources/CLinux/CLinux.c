@@ -67,7 +67,6 @@ static struct apus_address apus_from_sockaddr(const struct sockaddr_storage *s) 
 }
 
 _Static_assert(sizeof(struct apus_event) == sizeof(struct epoll_event), "the kernel's layout");
-_Static_assert(sizeof(struct apus_piece) == sizeof(struct iovec), "the kernel's layout");
 _Static_assert(APUS_READABLE == EPOLLIN && APUS_URGENT == EPOLLPRI && APUS_WRITABLE == EPOLLOUT && APUS_PEER_CLOSED == EPOLLRDHUP &&
                    APUS_HANGUP == EPOLLHUP && APUS_ERROR == EPOLLERR && APUS_EDGE == EPOLLET,
                "the kernel's numbers");

@@ -85,6 +85,19 @@ extension MessageHead {
         addField(HeaderField(known: known, name: nameRange, value: valueRange))
     }
 
+    /// Makes it a copy of `other`.
+    public mutating func copy(from other: borrowing MessageHead) {
+        removeAll()
+        reserve(other.end)
+        while unsafe fields.count < other.count { growFields() }
+        // In bounds: room was made by the lines above.
+        unsafe block.copyMemory(from: UnsafeRawBufferPointer(rebasing: other.block[..<other.end]))
+        for index in 0..<other.count { unsafe fields.initializeElement(at: index, to: other.fields[index]) }
+        (end, count) = (other.end, other.count)
+        (method, methodText, path, authority) = (other.method, other.methodText, other.path, other.authority)
+        (status, reason, minorVersion) = (other.status, other.reason, other.minorVersion)
+    }
+
     private mutating func copy(_ bytes: Span<UInt8>, _ filter: Filter) -> ByteRange {
         reserve(bytes.count)
         let start = end

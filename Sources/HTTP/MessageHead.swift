@@ -149,7 +149,7 @@
         count &+= 1
     }
 
-    @inline(never) private mutating func growFields() {
+    @inline(never) mutating func growFields() {
         let capacity = unsafe max(fields.count * 2, Self.fieldCountMin)
         let fresh = UnsafeMutableBufferPointer<HeaderField>.allocate(capacity: capacity)
         // The fields in use fit into a larger index; they are plain bits.

@@ -69,6 +69,8 @@ public enum ClusterCounter: Int, CaseIterable, Sendable {
     case requestBreakerOpen, pendingBreakerOpen, retryBreakerOpen, retryBudgetEmpty
     /// Endpoints ejected: for failures in a row, for a success rate below the others'.
     case ejectionsConsecutive, ejectionsSuccessRate
+    /// Requests that were not mirrored because their body was too long to keep.
+    case mirrorsSkipped
 }
 
 /// Columns of a listener's counters.
@@ -88,7 +90,7 @@ extension WorkerCounter {
     /// Whether it only grows: what goes up and down is true of one process.
     public var isTotal: Bool {
         switch self {
-        case .connectionsActive, .requestsActive, .bufferedBytes, .halfOpen, .heartbeatMilliseconds: false
+        case .connectionsActive, .requestsActive, .upstreamsActive, .upstreamsIdle, .bufferedBytes, .halfOpen, .heartbeatMilliseconds: false
         case .turns, .acceptErrors, .acceptPauses, .accessLogDropped, .bugs, .connectionsPassedOn, .rebalances: true
         }
     }
@@ -110,6 +112,8 @@ public enum WorkerCounter: Int, CaseIterable, Sendable {
     case connectionsActive
     /// Requests under way (goes up and down).
     case requestsActive
+    /// Upstream connections of HTTP, and those of them that wait to be used again (both go up and down).
+    case upstreamsActive, upstreamsIdle
     /// Bytes held in buffers for slow readers (goes up and down).
     case bufferedBytes
     /// Connections of which one direction has ended and the other has not (goes up and down).
@@ -135,8 +139,6 @@ public enum SlotLimits {
     public static let rateBuckets = 65536
     /// Pod x cluster series.
     public static let pairs = 65536
-    /// Routes.
-    public static let routes = 65536
 }
 
 /// Process-wide state by slot that limits and balancing look at.

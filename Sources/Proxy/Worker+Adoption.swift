@@ -33,6 +33,7 @@ extension Worker {
     mutating func takeUp(_ next: Generation) {
         generation = next
         snapshot = next.snapshot.view
+        routes = next.routes.view
         picker.adopt(next.tables)
     }
 
@@ -73,7 +74,7 @@ extension Worker {
     }
 
     /// Whether the pod with this slot left with the generation in force. An earlier leave does not count: it is back.
-    private func isGone(_ pod: Int32) -> Bool {
+    func isGone(_ pod: Int32) -> Bool {
         pod >= 0 && Int(pod) < podsGone.count && podsGone[Int(pod)] == snapshot.generation
     }
 

@@ -2,6 +2,7 @@ import Buffers
 import EventLoop
 import HTTP
 import Model
+import Patterns
 import Routing
 import Syscalls
 import Upstream
@@ -39,6 +40,9 @@ struct Worker: ~Copyable {
     var toClientHandle = SlabHandle.none
     var toServer = OutputBuffer()
     var toServerHandle = SlabHandle.none
+    /// The route tables in force, and memory for their patterns.
+    var routes: RouteView
+    var patterns = PatternScratch()
     /// A text in the making.
     var text = OutputBuffer(capacity: 1 << 10)
     var retryBudgets = RetryBudgets()
@@ -46,6 +50,7 @@ struct Worker: ~Copyable {
     var waiting: [SlabHandle] = []
     /// The wall clock minus the monotonic one, nanoseconds.
     var wallOffset: Int64 = 0
+    var nextWaiting: Int64 = 0
 
     var pool = ChunkPool()
     let scratch = Scratch()
@@ -97,6 +102,7 @@ struct Worker: ~Copyable {
         self.context = context
         self.generation = generation
         snapshot = generation.snapshot.view
+        routes = generation.routes.view
         now = Clock.monotonic()
         self.poller = poller
         cpu = CPUScale(now: now, cpu: Clock.threadCPU())

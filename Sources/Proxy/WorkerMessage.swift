@@ -1,4 +1,5 @@
 import Model
+import Routing
 import Upstream
 
 /// One generation as workers get it: the snapshot, and what was made from it, and from what it changes, on the control
@@ -6,6 +7,7 @@ import Upstream
 final class Generation: Sendable {
     let snapshot: Snapshot
     let tables: ClusterTables
+    let routes: RouteTables
     /// By worker.
     let checks: [CheckPlan]
 
@@ -13,6 +15,7 @@ final class Generation: Sendable {
     init(_ snapshot: Snapshot, after previous: Generation?, workers: Int, shared: SharedState) {
         self.snapshot = snapshot
         tables = ClusterTables(snapshot, shared: shared, reusing: previous?.tables)
+        routes = RouteTables(snapshot)
         checks = CheckPlan.plans(from: previous?.snapshot, to: snapshot, workers: workers)
     }
 }

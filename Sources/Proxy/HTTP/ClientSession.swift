@@ -21,6 +21,8 @@ struct ClientSession: ~Copyable, Sendable {
     var decoder: HTTP1Decoder
     /// The request being received or answered; `none` between requests.
     var exchange = SlabHandle.none
+    /// The idle upstream connection that serves it alone, if there is one.
+    var privateServer = SlabHandle.none
 
     /// What is known of the connection: addresses, pods, listener.
     var record: ConnectionRecord

@@ -89,7 +89,7 @@ struct Exchange: ~Copyable, Sendable {
     var generation: UInt64 = 0
     /// The next filter of the stage.
     var nextFilter = 0
-    var target = ClusterTarget(cluster: 0)
+    var target = ClusterTarget(cluster: 0, subset: -1)
     var clusterSlot = -1
     var hash: UInt64 = 0
 
@@ -121,6 +121,8 @@ struct Exchange: ~Copyable, Sendable {
     var deadline: Int64 = 0
     var tryDeadline: Int64 = 0
     var pauseEnd: Int64 = 0
+    /// Until when it waits for a connection that the cluster's limit allows; 0: it has not had to.
+    var waitEnd: Int64 = 0
     var timer = TimerWheel.Timer.none
 
     /// A body that nobody wants is dropped up to here; then a new connection is cheaper.

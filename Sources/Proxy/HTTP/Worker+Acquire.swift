@@ -1,6 +1,7 @@
 import EventLoop
 import HTTP
 import Model
+import Routing
 import Syscalls
 import Upstream
 
@@ -30,7 +31,7 @@ extension Worker {
         if exchange.value.generation != snapshot.generation {
             guard let index = snapshot.cluster(slot: exchange.value.clusterSlot) else { return nil }
             // Subsets are numbered anew with each generation: a retry right after a reload may leave its subset.
-            exchange.value.target = ClusterTarget(cluster: index)
+            exchange.value.target = ClusterTarget(cluster: index, subset: -1)
             exchange.value.generation = snapshot.generation
         }
         return snapshot.clusters[exchange.value.target.cluster]
@@ -39,7 +40,7 @@ extension Worker {
     private mutating func takePending(_ exchange: SlabReference<Exchange>, _ cluster: ClusterRecord) -> Bool {
         guard !exchange.value.counted.pending else { return true }
         guard context.shared.takePending(cluster) else {
-            countCluster(cluster.slot, .pendingOverflow)
+            countCluster(cluster.slot, .pendingBreakerOpen)
             reply(exchange, status: 503, .pendingOverflow, "too many requests wait for the cluster\n")
             return false
         }
@@ -66,9 +67,8 @@ extension Worker {
         let pick = picker.pick(
             cluster: target.cluster, hash: exchange.value.hash, tried: exchange.value.tried, subset: target.subset,
             now: now, random: &random)
-        guard case .endpoint(let index, let panic) = pick else { return nil }
+        guard case .endpoint(let endpoint, let panic) = pick else { return nil }
         if panic { countCluster(cluster.slot, .panicPicks) }
-        let endpoint = snapshot.endpoints[index]
         exchange.value.endpointSlot = endpoint.slot
         _ = exchange.value.tried.insert(endpointSlot: endpoint.slot)
         return endpoint.address
@@ -86,7 +86,7 @@ extension Worker {
         var record = connectionRecord(of: exchange)
         let key = poolKey(exchange, record)
         if let index = idle.take(key), let handle = servers.handle(at: Int(index)), let server = servers.find(handle) {
-            count(.idleUpstreams, -1)
+            count(.upstreamsIdle, -1)
             return attach(exchange, server, handle)
         }
         var plan = ConnectPlan(
@@ -152,7 +152,7 @@ extension Worker {
         let handle = servers.insert(
             ServerSession(
                 SessionIO(Transport(socket)), key: key, plan: plan, admission: admission, record,
-                idleTimeout: cluster.idleTimeout, limits: http1Limits(exchange), now: now))
+                idleTimeout: cluster.idleTimeout, limits: HTTP1Limits(exchange.value.settings), now: now))
         count(.upstreamsActive)
         guard let server = servers.find(handle) else { return bug() }
         server.value.exchange = exchange.value.id

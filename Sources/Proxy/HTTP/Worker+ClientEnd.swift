@@ -51,7 +51,8 @@ extension Worker {
         if !client.value.exchange.isNone { abandon(client.value.exchange, reason) }
         timers.cancel(client.value.timer)
         if client.value.queued { ready.remove(WorkItem(.client, handle.index), pod: client.value.fairnessSlot) }
-        closePrivateServers(of: handle)
+        // An idle connection that only this client could use.
+        closeServer(client.value.privateServer)
         count(.bufferedBytes, -client.value.io.heldBytes)
         client.value.io.giveBack(&pool)
         var record = client.value.record

@@ -18,7 +18,7 @@ extension Worker {
         timers.cancel(exchange.value.timer)
         log(exchange)
         if let chunk = exchange.value.replay.take() { pool.give(chunk) }
-        count(.exchangesActive, -1)
+        count(.requestsActive, -1)
         guard let ended = exchanges.remove(id) else { return bug() }
         var heads = ended.takeHeads()
         heads.removeAll()

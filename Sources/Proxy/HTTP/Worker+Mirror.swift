@@ -19,7 +19,7 @@ extension Worker {
         guard exchange.value.requestFraming == .none || exchange.value.keepsReplay else {
             return countCluster(exchange.value.clusterSlot, .mirrorsSkipped)
         }
-        for place in rule.mirrors.indices {
+        for place in routes.mirrors(rule) {
             let mirror = routes.mirror(place)
             if mirror.share.includes(UInt32(truncatingIfNeeded: random.next())) { begin(mirror.cluster, of: exchange) }
         }
@@ -27,10 +27,10 @@ extension Worker {
 
     private mutating func begin(_ cluster: Int, of original: SlabReference<Exchange>) {
         let record = snapshot.clusters[cluster]
-        guard context.shared.takeRequest(record) else { return countCluster(record.slot, .requestsOverflow) }
+        guard context.shared.takeRequest(record) else { return countCluster(record.slot, .requestBreakerOpen) }
         var heads = takeHeads()
-        heads.request.copy(original.value.heads.request)
-        heads.requestTrailers.copy(original.value.heads.requestTrailers)
+        heads.request.copy(from: original.value.heads.request)
+        heads.requestTrailers.copy(from: original.value.heads.requestTrailers)
         var copy = Exchange(
             client: .none, heads: heads, settings: original.value.settings, generation: snapshot.generation,
             record: original.value.record, now: now)
@@ -39,7 +39,7 @@ extension Worker {
         copy.record.attempts = 0
         copy.record.flags = RequestFlags()
         copy.record.cluster = Int32(record.slot)
-        copy.target = ClusterTarget(cluster: cluster)
+        copy.target = ClusterTarget(cluster: cluster, subset: -1)
         copy.clusterSlot = record.slot
         copy.counted.request = true
         copy.hash = original.value.hash
@@ -49,7 +49,7 @@ extension Worker {
         copy.keepsReplay = copy.requestFraming != .none
         copy.deadline = now + Self.mirrorNanoseconds
         let id = exchanges.insert(copy)
-        count(.exchangesActive)
+        count(.requestsActive)
         guard let exchange = exchanges.find(id) else { return bug() }
         exchange.value.id = id
         setTimer(exchange)

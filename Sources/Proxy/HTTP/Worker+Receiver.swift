@@ -37,7 +37,7 @@ extension Worker {
     /// Finds the receiver's rule. False: none, and the client has been told.
     mutating func findReceiverRoute(_ exchange: SlabReference<Exchange>) -> Bool {
         let table = Int(snapshot.httpListeners[exchange.value.receiver].routeTable)
-        guard let index = routes.find(table: table, exchange.value.heads.request, random: random.next()) else {
+        guard let index = routes.find(table: table, exchange.value.heads.request, scratch: &patterns) else {
             reply(exchange, status: 404, .noRoute, "no route of the receiving pod matches\n")
             return false
         }

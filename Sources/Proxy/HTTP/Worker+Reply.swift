@@ -8,16 +8,20 @@ import Upstream
 extension Worker {
     /// Answers with a status and a line of text. Whatever the exchange has taken upstream ends.
     mutating func reply(
-        _ exchange: SlabReference<Exchange>, status: Int, _ flag: RequestFlag, _ text: StaticString,
+        _ exchange: SlabReference<Exchange>, status: Int, _ flag: RequestFlag, _ explanation: StaticString,
         retryAfterSeconds: Int? = nil
     ) {
         exchange.value.record.flags.add(flag)
         exchange.value.heads.response.removeAll()
         exchange.value.heads.response.status = status
         exchange.value.heads.response.append(.contentType, Self.plainText)
-        if let seconds = retryAfterSeconds { exchange.value.heads.response.append(.retryAfter, decimal: seconds) }
+        if let seconds = retryAfterSeconds {
+            text.removeAll()
+            text.appendDecimal(seconds)
+            exchange.value.heads.response.append(.retryAfter, text.bytes)
+        }
         // Static text lives for ever.
-        let body = unsafe UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+        let body = unsafe UnsafeRawBufferPointer(start: explanation.utf8Start, count: explanation.utf8CodeUnitCount)
         unsafe send(exchange, body)
     }
 
@@ -30,7 +34,7 @@ extension Worker {
         }
         // The snapshot in force owns the bytes.
         let body = routes.directBody(rule)
-        unsafe body.withUnsafeBytes { unsafe send(exchange, $0) }
+        unsafe body.withBytes { unsafe send(exchange, $0) }
     }
 
     /// `redirect` of a route.
@@ -39,7 +43,7 @@ extension Worker {
         exchange.value.heads.response.status = status
         text.removeAll()
         routes.redirectLocation(rule, exchange.value.heads.request, isTLS: false, into: &text)
-        exchange.value.heads.response.append(.location, text)
+        exchange.value.heads.response.append(.location, text.bytes)
         if rule.hasResponseEdits {
             routes.rewriteResponse(rule, &exchange.value.heads.response, variables(exchange))
         }

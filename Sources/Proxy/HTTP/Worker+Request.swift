@@ -18,7 +18,7 @@ extension Worker {
                 generation: client.value.generation, record: requestRecord(of: client), now: now))
         exchanges.find(id)?.value.id = id
         client.value.exchange = id
-        count(.exchangesActive)
+        count(.requestsActive)
     }
 
     /// Whether an exchange could use more of its request now.
@@ -144,7 +144,6 @@ extension Worker {
             HTTP1Encoder.lastChunk(trailers: exchange.value.heads.requestTrailers, into: &toServer)
         }
         exchange.value.requestSent = true
-        exchange.value.requestSentAt = now
         exchange.value.lastActivity = now
         mirror(exchange)
         if exchange.value.responseEnded { finishExchange(exchange) }

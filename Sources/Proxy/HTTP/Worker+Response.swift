@@ -29,7 +29,8 @@ extension Worker {
         defer { exchange.value.heads.response.removeAll() }
         guard exchange.value.heads.request.minorVersion >= 1, clients.find(exchange.value.client) != nil else { return }
         collect(forClient: exchange.value.client)
-        HTTP1Encoder.interim(exchange.value.heads.response, into: &toClient)
+        HTTP1Encoder.response(
+            exchange.value.heads.response, framing: .none, connection: .keepAlive(announce: false), into: &toClient)
     }
 
     /// What the routes of both sides say of the response's fields.

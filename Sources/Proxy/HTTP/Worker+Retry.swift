@@ -74,12 +74,12 @@ extension Worker {
         guard let cluster = currentCluster(exchange) else { return false }
         let percent = exchange.value.retry.budgetPercent
         guard retryBudgets.take(cluster.slot, percent: percent, now: now) else {
-            countCluster(cluster.slot, .retriesOverflow)
+            countCluster(cluster.slot, .retryBudgetEmpty)
             return false
         }
         guard !exchange.value.counted.retry else { return true }
         guard context.shared.takeRetry(cluster) else {
-            countCluster(cluster.slot, .retriesOverflow)
+            countCluster(cluster.slot, .retryBreakerOpen)
             return false
         }
         exchange.value.counted.retry = true
@@ -129,28 +129,13 @@ extension Worker {
         guard exchange.value.counted.endpoint else { return }
         exchange.value.counted.endpoint = false
         picker.requestFinished(
-            endpointSlot: exchange.value.endpointSlot, latencyNanoseconds: now - exchange.value.tryStartedAt)
+            endpointSlot: exchange.value.endpointSlot, latencyNanoseconds: now - exchange.value.tryStartedAt, now: now)
     }
 
     /// Tells the outlier detection what the endpoint answered.
     mutating func report(_ exchange: SlabReference<Exchange>, status: Int) {
-        guard exchange.value.endpointSlot >= 0 else { return }
-        picker.report(
-            endpointSlot: exchange.value.endpointSlot, clusterSlot: exchange.value.clusterSlot,
-            status >= 500 ? .failure(.status5xx) : .success, now: now)
     }
 
     private mutating func report(_ exchange: SlabReference<Exchange>, _ failure: UpstreamFailure) {
-        guard exchange.value.endpointSlot >= 0 else { return }
-        let kind: OutlierFailure
-        switch failure {
-        case .connectFailed, .connectTimeout: kind = .connect
-        case .reset, .vanished, .protocolError: kind = .reset
-        case .perTryTimeout, .timeout: kind = .timeout
-        // The host's own trouble, and what a table says, are no fault of the endpoint's.
-        case .portsExhausted, .nodeLimit, .forbidden, .denied: return
-        }
-        picker.report(
-            endpointSlot: exchange.value.endpointSlot, clusterSlot: exchange.value.clusterSlot, .failure(kind), now: now)
     }
 }

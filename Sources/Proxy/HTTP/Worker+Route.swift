@@ -53,7 +53,7 @@ extension Worker {
     /// Finds the rule for the request. False: none, and the client has been told.
     mutating func findRoute(_ exchange: SlabReference<Exchange>) -> Bool {
         let table = Int(exchange.value.settings.routeTable)
-        guard let index = routes.find(table: table, exchange.value.heads.request, random: random.next()) else {
+        guard let index = routes.find(table: table, exchange.value.heads.request, scratch: &patterns) else {
             reply(exchange, status: 404, .noRoute, "no route matches\n")
             return false
         }
@@ -84,7 +84,7 @@ extension Worker {
             guard let cluster = snapshot.cluster(slot: pinned.clusterSlot) else {
                 return reply(exchange, status: 503, .noEndpoint, "its cluster is gone\n")
             }
-            exchange.value.target = ClusterTarget(cluster: cluster)
+            exchange.value.target = ClusterTarget(cluster: cluster, subset: -1)
         } else {
             exchange.value.target = routes.target(rule, random: random.next())
         }
@@ -93,7 +93,7 @@ extension Worker {
         exchange.value.clusterSlot = cluster.slot
         exchange.value.record.cluster = Int32(cluster.slot)
         guard context.shared.takeRequest(cluster) else {
-            countCluster(cluster.slot, .requestsOverflow)
+            countCluster(cluster.slot, .requestBreakerOpen)
             return reply(exchange, status: 503, .circuitBreaker, "too many requests to the cluster\n")
         }
         exchange.value.counted.request = true
@@ -111,9 +111,14 @@ extension Worker {
     /// What header edits may speak of.
     func variables(_ exchange: SlabReference<Exchange>) -> RequestVariables {
         let record = exchange.value.record
-        return RequestVariables(
-            client: record.client, originalDestination: record.originalDestination, pod: Int(record.pod),
-            destinationPod: Int(record.destinationPod), listener: Int(record.listener), route: Int(record.route),
-            cluster: Int(record.cluster), direction: record.direction)
+        var variables = RequestVariables()
+        variables.pod = record.pod
+        variables.destinationPod = record.destinationPod
+        variables.client = record.client
+        variables.originalDestination = record.originalDestination
+        variables.listener = record.listener
+        variables.route = record.route
+        variables.cluster = record.cluster
+        return variables
     }
 }

@@ -87,7 +87,7 @@ extension Worker {
     }
 
     /// Whether a byte more of it could be used now.
-    private func mayReceive(_ server: SlabReference<ServerSession>) -> Bool {
+    func mayReceive(_ server: SlabReference<ServerSession>) -> Bool {
         guard server.value.state == .busy, server.value.io.hasInput,
             let exchange = exchanges.find(server.value.exchange)
         else { return false }
@@ -188,10 +188,19 @@ extension Worker {
             return closeServer(handle)
         }
         server.value.state = .idle
-        count(.idleUpstreams)
+        count(.upstreamsIdle)
+        if server.value.key.client != 0 { keepPrivate(handle, exchange) }
         let expires = now + server.value.idleTimeout
         guard let evicted = idle.put(handle.index, server.value.key, now: now, expires: expires) else { return }
         closeIdle(evicted)
+    }
+
+    /// One idle connection for a client that nobody can tell apart but by its connection.
+    private mutating func keepPrivate(_ handle: SlabHandle, _ exchange: SlabReference<Exchange>) {
+        guard let client = clients.find(exchange.value.client) else { return }
+        let before = client.value.privateServer
+        client.value.privateServer = handle
+        if before != handle, servers.find(before)?.value.state == .idle { closeServer(before) }
     }
 
     /// The exchange has nothing more to do with its upstream connection.
@@ -202,7 +211,7 @@ extension Worker {
 
     /// Closes a connection that the pool has let go of.
     mutating func closeIdle(_ index: UInt32) {
-        count(.idleUpstreams, -1)
+        count(.upstreamsIdle, -1)
         guard let handle = servers.handle(at: Int(index)), let server = servers.find(handle) else { return bug() }
         server.value.state = .busy
         closeServer(handle)
@@ -211,7 +220,7 @@ extension Worker {
     /// Closes an upstream connection: with a reset if anything is under way on it.
     mutating func closeServer(_ handle: SlabHandle) {
         guard let server = servers.find(handle) else { return }
-        if server.value.state == .idle, idle.remove(handle.index) { count(.idleUpstreams, -1) }
+        if server.value.state == .idle, idle.remove(handle.index) { count(.upstreamsIdle, -1) }
         if server.value.isMidway { server.value.io.transport.resetOnClose() }
         if toServerHandle == handle { toServer.removeAll() }
         timers.cancel(server.value.timer)

@@ -60,17 +60,6 @@ extension Worker {
     /// Its exchanges wait for a connection that is allowed: so long between two looks.
     static var waitingNanoseconds: Int64 { 2_000_000 }
 
-    /// A client connection has gone: idle connections that only it could use go with it.
-    mutating func closePrivateServers(of handle: SlabHandle) {
-        let owner = UInt64(handle.generation) << 32 | UInt64(handle.index)
-        while let index = idle.removeAny(client: owner) { closeIdle(index) }
-    }
-
-    /// Whether the pod with this slot has left with the generation in force.
-    func isGone(_ pod: Int32) -> Bool {
-        pod >= 0 && Int(pod) < podsGone.count && podsGone[Int(pod)] == snapshot.generation
-    }
-
     /// Resets all sessions.
     mutating func closeSessions() {
         for index in 0..<clients.indexEnd {
