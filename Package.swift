@@ -68,9 +68,17 @@ let package = Package(
         .target(name: "Upstream", dependencies: ["Model"], swiftSettings: settings),
         .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Model"], swiftSettings: settings),
 
+        // MARK: routing
+        .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+        .target(name: "Patterns", dependencies: ["CPCRE2"], swiftSettings: settings),
+        .target(name: "Routing", dependencies: ["Buffers", "HTTP", "Model", "Patterns"], swiftSettings: settings),
+        .testTarget(
+            name: "RoutingTests", dependencies: ["Buffers", "HTTP", "Model", "Patterns", "Routing"],
+            swiftSettings: settings),
+
         // MARK: control
         .target(
-            name: "Control", dependencies: ["Model", .product(name: "Yams", package: "Yams")], swiftSettings: settings),
+            name: "Control", dependencies: ["Model", "Patterns", .product(name: "Yams", package: "Yams")], swiftSettings: settings),
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "Model"], exclude: ["Problems"], swiftSettings: settings),
 

@@ -34,8 +34,9 @@ enum ConfigurationView {
             "listeners": .array(
                 configuration.listeners.map {
                     [
-                        "name": .string($0.name), "address": .string($0.address.description), "protocol": "tcp",
-                        "cluster": .string($0.cluster),
+                        "name": .string($0.name), "address": .string($0.address.description),
+                        "protocol": .string($0.protocolKind.rawValue), "routes": $0.routes.map(JSONValue.string),
+                        "cluster": $0.cluster.map(JSONValue.string),
                     ]
                 }),
             "clusters": .array(configuration.clusters.map(cluster)),
@@ -82,9 +83,12 @@ enum ConfigurationView {
         var match: [String: JSONValue?] = [:]
         if !entry.cidrs.isEmpty { match["cidrs"] = .descriptions(entry.cidrs) }
         if !entry.ports.isEmpty { match["ports"] = .ports(entry.ports) }
+        let traffic = JSONValue.string(entry.protocolKind.rawValue)
         switch entry.action {
-        case .passthrough: return ["match": .object(match)]
-        case .cluster(let name): return ["match": .object(match), "protocol": "tcp", "cluster": .string(name)]
+        case .passthrough where entry.protocolKind == .tcp: return ["match": .object(match)]
+        case .passthrough:
+            return ["match": .object(match), "protocol": traffic, "routes": entry.routes.map(JSONValue.string)]
+        case .cluster(let name): return ["match": .object(match), "protocol": traffic, "cluster": .string(name)]
         case .deny: return ["match": .object(match), "deny": true]
         }
     }

@@ -89,11 +89,12 @@ extension MessageHead {
     public mutating func copy(from other: borrowing MessageHead) {
         removeAll()
         reserve(other.end)
-        while unsafe fields.count < other.count { growFields() }
-        // In bounds: room was made by the lines above.
-        unsafe block.copyMemory(from: UnsafeRawBufferPointer(rebasing: other.block[..<other.end]))
-        for index in 0..<other.count { unsafe fields.initializeElement(at: index, to: other.fields[index]) }
-        (end, count) = (other.end, other.count)
+        if let bytes = unsafe other.block {
+            // In bounds: room was made above.
+            unsafe base.copyMemory(from: bytes, byteCount: other.end)
+        }
+        end = other.end
+        for index in 0..<other.count { addField(other.field(index)) }
         (method, methodText, path, authority) = (other.method, other.methodText, other.path, other.authority)
         (status, reason, minorVersion) = (other.status, other.reason, other.minorVersion)
     }

@@ -169,7 +169,7 @@
         unsafe fields.unsafelyUnwrapped[index] = field
     }
 
-    @inline(never) mutating func growFields() {
+    @inline(never) private mutating func growFields() {
         let capacity = max(fieldsMax * 2, Self.fieldCountMin)
         let fresh = UnsafeMutablePointer<HeaderField>.allocate(capacity: capacity)
         // The fields in use fit into a larger index; they are plain bits.
