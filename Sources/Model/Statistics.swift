@@ -130,8 +130,6 @@ public enum SlotLimits {
     public static let rateBuckets = 65536
     /// Pod x cluster series.
     public static let pairs = 65536
-    /// Routes.
-    public static let routes = 65536
 }
 
 /// Process-wide state by slot that limits and balancing look at.
