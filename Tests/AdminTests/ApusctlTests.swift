@@ -56,13 +56,13 @@ import Testing
                 let line = try #require(output.split(separator: "\n").first { $0.hasPrefix(name) }, "\(output)")
                 return line.split(separator: " ").map(String.init)
             }
-            // 5.1 ms, and 2 s to a sixteenth.
+            // 5.12 ms and 2 s, to a sixteenth.
             #expect(
                 try await cells("routes", "v2").suffix(7) == [
-                    "100", "0", "1", "0", "5.1ms/5.1ms/1.9s", "no_endpoint", "1",
+                    "100", "0", "1", "0", "5.0ms/5.0ms/1.9s", "no_endpoint", "1",
                 ])
-            #expect(try await cells("clusters", "web").suffix(4) == ["100", "1", "0", "5.1ms/5.1ms/1.9s"])
-            #expect(try await cells("pods", "shop/cart").contains("5.1ms/5.1ms/1.9s"))
+            #expect(try await cells("clusters", "web").suffix(4) == ["100", "1", "0", "5.0ms/5.0ms/1.9s"])
+            #expect(try await cells("pods", "shop/cart").contains("5.0ms/5.0ms/1.9s"))
             #expect(try await cells("listeners", "outbound").suffix(6) == ["100", "0", "1", "-", "no_endpoint", "1"])
             let status = try await apusctl("status", "--admin", "\(address)").output
             #expect(status.contains("0 under way, 100 since the start"), "\(status)")
