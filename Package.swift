@@ -7,6 +7,8 @@ import PackageDescription
 let strict: [SwiftSetting] =
     Context.environment["APUS_WARNINGS_AS_ERRORS"] == "1" ? [.treatAllWarnings(as: .error)] : []
 let settings: [SwiftSetting] = [.strictMemorySafety(), .enableUpcomingFeature("ExistentialAny")] + strict
+/// For codecs, which lend spans of what they own.
+let codecSettings = settings + [.enableExperimentalFeature("Lifetimes")]
 
 let package = Package(
     name: "apus",
@@ -53,13 +55,24 @@ let package = Package(
         .testTarget(
             name: "DaemonTests", dependencies: ["apusd", "Lab", "Loopback", "Model"], swiftSettings: settings),
 
+        // MARK: codecs
+        .target(name: "HTTP", dependencies: ["Buffers"], swiftSettings: codecSettings),
+
         // MARK: upstream
         .target(name: "Upstream", dependencies: ["Model"], swiftSettings: settings),
         .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Model"], swiftSettings: settings),
 
+        // MARK: routing
+        .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+        .target(name: "Patterns", dependencies: ["CPCRE2"], swiftSettings: settings),
+        .target(name: "Routing", dependencies: ["Buffers", "HTTP", "Model", "Patterns"], swiftSettings: settings),
+        .testTarget(
+            name: "RoutingTests", dependencies: ["Buffers", "HTTP", "Model", "Patterns", "Routing"],
+            swiftSettings: settings),
+
         // MARK: control
         .target(
-            name: "Control", dependencies: ["Model", .product(name: "Yams", package: "Yams")], swiftSettings: settings),
+            name: "Control", dependencies: ["Model", "Patterns", .product(name: "Yams", package: "Yams")], swiftSettings: settings),
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "Model"], exclude: ["Problems"], swiftSettings: settings),
 
@@ -137,6 +150,8 @@ let package = Package(
             name: "apus-relay", dependencies: ["Model", "Proxy"], path: "tools/bench/relay", swiftSettings: settings),
         .executableTarget(
             name: "apus-churn", dependencies: ["Model", "Proxy"], path: "tools/bench/churn", swiftSettings: settings),
+        .executableTarget(
+            name: "apus-codec", dependencies: ["Buffers", "HTTP"], path: "tools/bench/codec", swiftSettings: settings),
 
         // MARK: tidy
         .testTarget(name: "TidyTests", dependencies: ["Control"], swiftSettings: settings),

@@ -112,7 +112,8 @@ public struct IndexRange: Sendable, BitwiseCopyable, Equatable {
     /// One past the last index; not below `lower`.
     public let upper: UInt32
 
-    init(_ range: Range<Int>) {
+    /// Indices below 2^32.
+    public init(_ range: Range<Int>) {
         lower = UInt32(range.lowerBound)
         upper = UInt32(range.upperBound)
     }

@@ -6,17 +6,22 @@ struct ImportTests {
     private static let toolchain: Set<String> = [
         "Foundation", "FoundationEssentials", "Dispatch", "Glibc", "Musl", "Synchronization",
     ]
-    private static let dataPath: Set<String> = ["Buffers", "EventLoop", "Model", "Proxy", "Syscalls", "Upstream"]
+    private static let dataPath: Set<String> = [
+        "Buffers", "EventLoop", "HTTP", "Model", "Patterns", "Proxy", "Routing", "Syscalls", "Upstream",
+    ]
 
     private static let allowed: [String: Set<String>] = [
         "Sources/Model": [],
         "Sources/Buffers": [],
+        "Sources/HTTP": ["Buffers"],
         "Sources/Syscalls": ["CLinux", "Model", "Glibc"],
         "Sources/EventLoop": ["Syscalls", "Buffers"],
         "Sources/Upstream": ["Model"],
         "Sources/Proxy": ["Model", "Syscalls", "Buffers", "EventLoop", "Upstream"],
         "Sources/HandOver": ["Model", "Proxy", "Syscalls"],
-        "Sources/Control": ["Model", "Yams"],
+        "Sources/Patterns": ["CPCRE2"],
+        "Sources/Routing": ["Buffers", "HTTP", "Model", "Patterns"],
+        "Sources/Control": ["Model", "Patterns", "Yams"],
         "Sources/Interception": ["Model", "Syscalls", "Subprocess"],
         "Sources/Admin": ["Model", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix", "SystemPackage"],
         "Sources/apusd": [
@@ -28,6 +33,7 @@ struct ImportTests {
         "tools/lab/Lab": ["CLab", "Model"],
         "tools/lab/apus-lab": ["Lab", "Model", "ArgumentParser"],
         "tools/bench/churn": ["Model", "Proxy"],
+        "tools/bench/codec": ["Buffers", "HTTP"],
         "tools/bench/relay": ["Model", "Proxy"],
         "tools/fuzz/config": ["Control", "Model"],
         "tools/fuzz/handover": ["HandOver", "Model", "Proxy", "Syscalls"],

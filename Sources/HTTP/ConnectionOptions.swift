@@ -1,0 +1,67 @@
+/// What `Connection` says (RFC 9110 7.6.1): options for this connection, and names of fields that belong to it.
+struct ConnectionOptions: BitwiseCopyable {
+    var close = false
+    var keepAlive = false
+    var upgrade = false
+
+    /// Reads all `Connection` fields of `head`, and marks the fields they name as hop-by-hop.
+    mutating func read(_ head: inout MessageHead, _ limits: HTTP1Limits) -> Violation.Kind? {
+        var left = limits.connectionOptions
+        var index = head.index(of: .connection)
+        while let field = index {
+            if let problem = read(&head, head.field(field).value, &left) { return problem }
+            index = head.index(of: .connection, from: field + 1)
+        }
+        return nil
+    }
+
+    private mutating func read(_ head: inout MessageHead, _ value: ByteRange, _ left: inout Int) -> Violation.Kind? {
+        // Nearly always it is one of these, alone.
+        if head.isText(value, "keep-alive") {
+            keepAlive = true
+            return nil
+        }
+        var list = ListReader(value)
+        while let option = list.next(head) {
+            left -= 1
+            if left < 0 { return .tooManyConnectionOptions }
+            if head.isText(option, "close") {
+                close = true
+            } else if head.isText(option, "keep-alive") {
+                keepAlive = true
+            } else if let problem = name(&head, option) {
+                return problem
+            }
+        }
+        return nil
+    }
+
+    private mutating func name(_ head: inout MessageHead, _ option: ByteRange) -> Violation.Kind? {
+        head.lowercase(option)
+        let known = HeaderNameTable.shared.find(head.key(option))
+        if known.isFraming { return .connectionNamesFraming }
+        if known == .upgrade { upgrade = true }
+        if known.isRemovableByConnection { head.markHopByHop(option) }
+        return nil
+    }
+}
+
+extension MessageHead {
+    /// Turns the bytes at `range` into lower case. Only for what is not forwarded.
+    fileprivate mutating func lowercase(_ range: ByteRange) {
+        for place in range.lowerBound..<range.upperBound {
+            // In bounds: the range lies in the block.
+            unsafe block[place] = block[place].lowercased
+        }
+    }
+
+    /// Marks all fields whose name is the text at `name`.
+    fileprivate mutating func markHopByHop(_ name: ByteRange) {
+        var index = index(named: bytes(name))
+        while let found = index {
+            // In bounds: an index of a field.
+            unsafe fields[found].flags |= HeaderField.hopByHop
+            index = self.index(named: bytes(name), from: found + 1)
+        }
+    }
+}

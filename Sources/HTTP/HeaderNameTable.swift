@@ -1,0 +1,94 @@
+/// From a lower-case name's bytes to its `HeaderName`: one multiplication, one load, one comparison.
+///
+/// Names are compared as up to three words: the first eight bytes, the eight before the last ones if there are more than
+/// sixteen, the last eight. The table is built once and never freed; its multiplier is searched so that no two names meet.
+@safe struct HeaderNameTable: @unchecked Sendable {
+    // Sound to share: written before the value exists, never afterwards.
+    private let slots: UnsafePointer<UInt8>
+    private let entries: UnsafePointer<Entry>
+    private let multiplier: UInt64
+
+    static let shared = HeaderNameTable()
+    private static let slotBits = 9
+    private static let slotCount = 1 << slotBits
+    static let nameLengthMax = 24
+
+    /// A name as words, the unused bytes zero.
+    struct Key: BitwiseCopyable, Equatable {
+        var first: UInt64 = 0
+        var middle: UInt64 = 0
+        var last: UInt64 = 0
+        var count: Int = 0
+    }
+
+    private struct Entry: BitwiseCopyable {
+        var key: Key
+        var name: HeaderName
+    }
+
+    private init() {
+        let all = HeaderName.allCases
+        let entries = UnsafeMutablePointer<Entry>.allocate(capacity: all.count)
+        let slots = UnsafeMutablePointer<UInt8>.allocate(capacity: Self.slotCount)
+        // Both were allocated for as many elements as are written here, by index of `all` and by slot.
+        for (index, name) in all.enumerated() {
+            unsafe (entries + index).initialize(to: Entry(key: Key(name.text), name: name))
+        }
+        var multiplier: UInt64 = 0x9e37_79b9_7f4a_7c15
+        while unsafe !Self.fill(slots, entries, count: all.count, multiplier) {
+            multiplier = multiplier &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        }
+        self.multiplier = multiplier | 1
+        unsafe self.slots = UnsafePointer(slots)
+        unsafe self.entries = UnsafePointer(entries)
+    }
+
+    /// Whether all names have a slot of their own with `multiplier`.
+    private static func fill(
+        _ slots: UnsafeMutablePointer<UInt8>, _ entries: UnsafeMutablePointer<Entry>, count: Int, _ multiplier: UInt64
+    ) -> Bool {
+        unsafe slots.update(repeating: 0, count: slotCount)
+        for index in 1..<count {
+            // In bounds: `slot` is below `slotCount`, `index` below `count`.
+            let slot = unsafe slot(entries[index].key, multiplier | 1)
+            guard unsafe slots[slot] == 0 else { return false }
+            unsafe slots[slot] = UInt8(index)
+        }
+        return true
+    }
+
+    @inline(__always) private static func slot(_ key: Key, _ multiplier: UInt64) -> Int {
+        let mixed = (key.first ^ key.last.byteSwapped &+ UInt64(truncatingIfNeeded: key.count)) &* multiplier
+        return Int(truncatingIfNeeded: mixed &>> UInt64(64 - slotBits))
+    }
+
+    /// The name whose bytes are `key`; `other` if it is none of ours.
+    @inline(__always) func find(_ key: Key) -> HeaderName {
+        // In bounds: a slot is below `slotCount`, and holds an index of an entry.
+        let entry = unsafe entries[Int(slots[Self.slot(key, multiplier)])]
+        return entry.key == key ? entry.name : .other
+    }
+}
+
+extension HeaderNameTable.Key {
+    init(_ text: StaticString) {
+        // A static string's bytes live as long as the program, and are only read here.
+        let bytes = unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+        unsafe self.init(Span(_unsafeElements: bytes))
+    }
+
+    /// The key of a name of any length; longer ones than `nameLengthMax` have none that is found.
+    init(_ name: Span<UInt8>) {
+        guard name.count <= HeaderNameTable.nameLengthMax else { return }
+        count = name.count
+        first = Self.word(name, 0, min(8, count))
+        if count > 16 { middle = Self.word(name, 8, 16) }
+        if count > 8 { last = Self.word(name, count - 8, count) }
+    }
+
+    private static func word(_ name: Span<UInt8>, _ start: Int, _ end: Int) -> UInt64 {
+        var word: UInt64 = 0
+        for index in start..<end { word |= UInt64(name[index]) &<< UInt64(8 * (index - start)) }
+        return word
+    }
+}

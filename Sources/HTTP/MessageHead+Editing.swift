@@ -1,0 +1,111 @@
+/// Changes of fields and address. Names are lower case; bytes that would end a line are not let through.
+extension MessageHead {
+    /// Adds a field behind the others. `name` in lower case; CR, LF and NUL in `value` become spaces.
+    public mutating func append(_ name: Span<UInt8>, _ value: Span<UInt8>) {
+        appendField(HeaderNameTable.shared.find(.init(name)), name, value)
+    }
+
+    /// Adds a field of a known name behind the others.
+    public mutating func append(_ name: HeaderName, _ value: Span<UInt8>) {
+        let text = name.text
+        // A static string's bytes live as long as the program, and are only read here.
+        let bytes = unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+        unsafe appendField(name, Span(_unsafeElements: bytes), value)
+    }
+
+    /// Adds a field of a known name behind the others.
+    public mutating func append(_ name: HeaderName, _ value: StaticString) {
+        // A static string's bytes live as long as the program, and are only read here.
+        let bytes = unsafe UnsafeBufferPointer(start: value.utf8Start, count: value.utf8CodeUnitCount)
+        unsafe append(name, Span(_unsafeElements: bytes))
+    }
+
+    /// Takes all fields of that name out.
+    public mutating func remove(_ name: HeaderName) {
+        guard name != .other, var kept = index(of: name) else { return }
+        for index in kept..<count where field(index).known != name { move(index, to: &kept) }
+        count = kept
+    }
+
+    /// Takes all fields out whose name is `name`, in lower case.
+    public mutating func remove(named name: Span<UInt8>) {
+        guard var kept = index(named: name) else { return }
+        for index in kept..<count where !bytes(field(index).name).hasEqualBytes(name) { move(index, to: &kept) }
+        count = kept
+    }
+
+    /// Replaces all fields of that name by one.
+    public mutating func set(_ name: Span<UInt8>, _ value: Span<UInt8>) {
+        remove(named: name)
+        append(name, value)
+    }
+
+    /// Replaces all fields of that name by one.
+    public mutating func set(_ name: HeaderName, _ value: Span<UInt8>) {
+        remove(name)
+        append(name, value)
+    }
+
+    /// Another path, with its query: what is forwarded and what routes match from now on.
+    public mutating func setPath(_ bytes: Span<UInt8>) { path = copy(bytes, .target) }
+
+    /// Another `host[:port]`.
+    public mutating func setAuthority(_ bytes: Span<UInt8>) { authority = copy(bytes, .target) }
+
+    /// Makes this a request of that method.
+    public mutating func setMethod(_ bytes: Span<UInt8>) {
+        methodText = copy(bytes, .target)
+        let key = HeaderNameTable.Key(bytes)
+        method = key.count <= 8 ? Method(word: key.first) : .other
+    }
+
+    // MARK: - bytes
+
+    /// Which bytes are not let through.
+    private enum Filter {
+        /// CR, LF, NUL: what ends a line for somebody.
+        case value
+        /// White space and controls as well: what ends the part of a line.
+        case target
+
+        func passes(_ byte: UInt8) -> Bool {
+            switch self {
+            case .value: byte != 0x0d && byte != 0x0a && byte != 0
+            case .target: byte > 0x20 && byte != 0x7f
+            }
+        }
+    }
+
+    private mutating func appendField(_ known: HeaderName, _ name: Span<UInt8>, _ value: Span<UInt8>) {
+        reserve(name.count + value.count + 4)
+        let nameRange = copy(name, .value)
+        put(UInt16(0x203a))
+        let valueRange = copy(value, .value)
+        put(UInt16(0x0a0d))
+        addField(HeaderField(known: known, name: nameRange, value: valueRange))
+    }
+
+    private mutating func copy(_ bytes: Span<UInt8>, _ filter: Filter) -> ByteRange {
+        reserve(bytes.count)
+        let start = end
+        for index in bytes.indices {
+            let byte = filter.passes(bytes[index]) ? bytes[index] : (filter == .value ? 0x20 : 0x5f)
+            // In bounds: `reserve` has made room.
+            unsafe block.storeBytes(of: byte, toByteOffset: start &+ index, as: UInt8.self)
+        }
+        end += bytes.count
+        return ByteRange(start, end)
+    }
+
+    private mutating func put(_ pair: UInt16) {
+        // In bounds: `reserve` has made room, and there is slack behind it.
+        unsafe block.storeBytes(of: pair.littleEndian, toByteOffset: end, as: UInt16.self)
+        end += 2
+    }
+
+    private mutating func move(_ index: Int, to kept: inout Int) {
+        // In bounds: both are below `count`.
+        unsafe fields[kept] = fields[index]
+        kept += 1
+    }
+}

@@ -1,0 +1,38 @@
+/// A request's method. What it is called on the wire is in the head (`methodText`), because `other` has many names.
+public enum Method: UInt8, BitwiseCopyable, Sendable {
+    /// The methods of RFC 9110 and PATCH. Names are case-sensitive: `get` is `other`.
+    case get, head, post, put, delete, connect, options, trace, patch, other
+
+    /// Whether doing it twice is the same as doing it once (RFC 9110 9.2.2). Of an unknown method that is not known.
+    @inlinable public var isIdempotent: Bool {
+        switch self {
+        case .get, .head, .put, .delete, .options, .trace: true
+        case .post, .connect, .patch, .other: false
+        }
+    }
+
+    /// Whether it only reads (RFC 9110 9.2.1).
+    @inlinable public var isSafe: Bool {
+        switch self {
+        case .get, .head, .options, .trace: true
+        case .post, .put, .delete, .connect, .patch, .other: false
+        }
+    }
+
+    /// The method whose name is `word`, its bytes from the lowest on, the rest zero.
+    init(word: UInt64) {
+        self =
+            switch word {
+            case 0x54_4547: .get
+            case 0x4441_4548: .head
+            case 0x5453_4f50: .post
+            case 0x54_5550: .put
+            case 0x4554_454c_4544: .delete
+            case 0x54_4345_4e4e_4f43: .connect
+            case 0x53_4e4f_4954_504f: .options
+            case 0x45_4341_5254: .trace
+            case 0x48_4354_4150: .patch
+            default: .other
+            }
+    }
+}
