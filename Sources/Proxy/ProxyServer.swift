@@ -121,6 +121,7 @@ public final class ProxyServer: Sendable {
         for statistics in workerStatistics {
             for slot in fresh.pods { statistics.clear(pod: slot) }
             for slot in fresh.clusters { statistics.clear(cluster: slot) }
+            for slot in fresh.routes { statistics.clear(route: slot) }
             for slot in stalePairs { statistics.pairs.clear(slot: slot) }
         }
     }
