@@ -44,11 +44,6 @@ let package = Package(
             dependencies: ["Buffers", "EventLoop", "HTTP", "Model", "Patterns", "Routing", "Syscalls", "Upstream"],
             swiftSettings: settings),
 
-        // MARK: routing
-        .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
-        .target(name: "Patterns", dependencies: ["CPCRE2"], swiftSettings: settings),
-        .target(name: "Routing", dependencies: ["Buffers", "HTTP", "Model", "Patterns"], swiftSettings: settings),
-
         // MARK: data plane tests
         .testTarget(name: "BuffersTests", dependencies: ["Buffers"], swiftSettings: settings),
         .testTarget(name: "SyscallsTests", dependencies: ["CLab", "Model", "Syscalls"], swiftSettings: settings),
@@ -78,7 +73,8 @@ let package = Package(
 
         // MARK: control
         .target(
-            name: "Control", dependencies: ["Model", "Patterns", .product(name: "Yams", package: "Yams")], swiftSettings: settings),
+            name: "Control", dependencies: ["Model", "Patterns", .product(name: "Yams", package: "Yams")],
+            swiftSettings: settings),
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "Model"], exclude: ["Problems"], swiftSettings: settings),
 
