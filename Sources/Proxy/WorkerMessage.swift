@@ -12,7 +12,7 @@ final class Generation: Sendable {
     /// The generation after `previous` (nil: the first one).
     init(_ snapshot: Snapshot, after previous: Generation?, workers: Int, shared: SharedState) {
         self.snapshot = snapshot
-        tables = ClusterTables(snapshot, shared: shared, reusing: previous?.tables)
+        tables = ClusterTables(snapshot, reusing: previous?.tables)
         checks = CheckPlan.plans(from: previous?.snapshot, to: snapshot, workers: workers)
     }
 }
