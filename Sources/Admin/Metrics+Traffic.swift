@@ -23,12 +23,14 @@ extension Metrics {
 
         text.family("apus_bytes_total", .counter, "Payload bytes sent and received by local pods (pod=\"\": clients).")
         for pod in pods {
-            text.sample(sum(pod, \.pods, PodCounter.bytesSent.rawValue), ["pod": pod.name, "direction": "sent"])
-            text.sample(
-                sum(pod, \.pods, PodCounter.bytesReceived.rawValue), ["pod": pod.name, "direction": "received"])
+            for direction in PayloadDirection.allCases {
+                let bytes = workers.bytes(direction, pods: pod.slots)
+                text.sample(bytes, ["pod": pod.name, "direction": direction.rawValue])
+            }
         }
-        for (direction, counter) in [("sent", ListenerCounter.bytesSent), ("received", .bytesReceived)] {
-            text.sample(sum(explicit, \.listeners, counter.rawValue), ["pod": "", "direction": direction])
+        for direction in PayloadDirection.allCases {
+            let bytes = workers.bytes(direction, listeners: Array(explicit))
+            text.sample(bytes, ["pod": "", "direction": direction.rawValue])
         }
 
         text.family("apus_resets_total", .counter, "Connections that did not end in order, by local pod and reason.")
@@ -137,9 +139,13 @@ extension Metrics {
                 text.sample(sum(cluster, \.clusters, counter.rawValue), ["cluster": cluster.name])
             }
         }
-        addClusterPairs(
-            "apus_cluster_bytes_total", "Payload bytes sent to and received from endpoints.", label: "direction",
-            [("sent", .bytesSent), ("received", .bytesReceived)])
+        text.family("apus_cluster_bytes_total", .counter, "Payload bytes sent to and received from endpoints.")
+        for cluster in clusters {
+            for direction in PayloadDirection.allCases {
+                let bytes = workers.bytes(direction, clusters: cluster.slots)
+                text.sample(bytes, ["cluster": cluster.name, "direction": direction.rawValue])
+            }
+        }
         addClusterPairs(
             "apus_cluster_health_checks_total", "Active health checks.", label: "result",
             [("passed", .healthChecksPassed), ("failed", .healthChecksFailed)])
@@ -201,9 +207,9 @@ extension Metrics {
         }
         text.family("apus_listener_bytes_total", .counter, "Payload bytes sent and received by clients.")
         for listener in listeners {
-            for (direction, counter) in [("sent", ListenerCounter.bytesSent), ("received", .bytesReceived)] {
-                let count = sum(listener, \.listeners, counter.rawValue)
-                text.sample(count, ["listener": listener.name, "direction": direction])
+            for direction in PayloadDirection.allCases {
+                let bytes = workers.bytes(direction, listeners: listener.slots)
+                text.sample(bytes, ["listener": listener.name, "direction": direction.rawValue])
             }
         }
         text.family("apus_listener_resets_total", .counter, "Connections that did not end in order.")

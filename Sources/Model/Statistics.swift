@@ -4,6 +4,8 @@ public final class WorkerStatistics: Sendable {
     public let pods = CounterTable(capacity: SlotLimits.pods, width: PodCounter.width)
     /// By cluster slot; columns are `ClusterCounter`.
     public let clusters = CounterTable(capacity: SlotLimits.clusters, width: ClusterCounter.allCases.count)
+    /// By endpoint slot, for clusters with outlier detection; columns are `EndpointCounter`.
+    public let endpoints = CounterTable(capacity: SlotLimits.endpoints, width: EndpointCounter.allCases.count)
     /// By listener slot; columns are `ListenerCounter`, then one for each `EndReason`.
     public let listeners = CounterTable(capacity: SlotLimits.listeners, width: ListenerCounter.width)
     /// One block, slot 0; columns as in `pods`: connections of explicit listeners that no pod of this host takes part in.
@@ -16,6 +18,16 @@ public final class WorkerStatistics: Sendable {
     public let worker = CounterTable(capacity: 1, width: WorkerCounter.allCases.count)
     /// One block, slot 0; columns are `TurnHistogram`'s.
     public let turns = CounterTable(capacity: 1, width: TurnHistogram.width)
+    /// Requests by cluster, by route, by pod (slots as `PodRequests` has them) and by listener; columns are
+    /// `RequestCounter`'s, without a histogram for listeners.
+    public let requestsByCluster = SparseCounterTable(capacity: SlotLimits.clusters, width: RequestCounter.width)
+    /// See `requestsByCluster`.
+    public let requestsByRoute = SparseCounterTable(capacity: SlotLimits.routes, width: RequestCounter.width)
+    /// See `requestsByCluster`.
+    public let requestsByPod = SparseCounterTable(capacity: PodRequests.capacity, width: RequestCounter.width)
+    /// See `requestsByCluster`.
+    public let requestsByListener = SparseCounterTable(
+        capacity: SlotLimits.listeners, width: RequestCounter.widthWithoutHistogram)
 
     /// All zero.
     public init() {}
@@ -59,6 +71,14 @@ public enum ClusterCounter: Int, CaseIterable, Sendable {
     case requestBreakerOpen, pendingBreakerOpen, retryBreakerOpen, retryBudgetEmpty
     /// Endpoints ejected: for failures in a row, for a success rate below the others'.
     case ejectionsConsecutive, ejectionsSuccessRate
+    /// Requests that were not mirrored because their body was too long to keep.
+    case mirrorsSkipped
+}
+
+/// Columns of an endpoint's counters.
+public enum EndpointCounter: Int, CaseIterable, Sendable {
+    /// Attempts that went well, and that did not, as outlier detection sees it.
+    case successes, failures
 }
 
 /// Columns of a listener's counters.
@@ -78,7 +98,7 @@ extension WorkerCounter {
     /// Whether it only grows: what goes up and down is true of one process.
     public var isTotal: Bool {
         switch self {
-        case .connectionsActive, .bufferedBytes, .halfOpen, .heartbeatMilliseconds: false
+        case .connectionsActive, .requestsActive, .upstreamsActive, .upstreamsIdle, .bufferedBytes, .halfOpen, .heartbeatMilliseconds: false
         case .turns, .acceptErrors, .acceptPauses, .accessLogDropped, .bugs, .connectionsPassedOn, .rebalances: true
         }
     }
@@ -98,6 +118,10 @@ public enum WorkerCounter: Int, CaseIterable, Sendable {
     case connectionsPassedOn, rebalances
     /// Live connections (goes up and down).
     case connectionsActive
+    /// Requests under way (goes up and down).
+    case requestsActive
+    /// Upstream connections of HTTP, and those of them that wait to be used again (both go up and down).
+    case upstreamsActive, upstreamsIdle
     /// Bytes held in buffers for slow readers (goes up and down).
     case bufferedBytes
     /// Connections of which one direction has ended and the other has not (goes up and down).

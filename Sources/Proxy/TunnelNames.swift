@@ -19,6 +19,7 @@ public struct TunnelNames: Sendable {
         nameBySlot[.pod] = Self.pods(snapshot)
         nameBySlot[.cluster] = Self.clusters(snapshot)
         nameBySlot[.listener] = Self.listeners(snapshot)
+        nameBySlot[.route] = Self.routes(snapshot)
         self.nameBySlot = nameBySlot
         slotByName = nameBySlot.mapValues { names in
             Dictionary(names.map { ($1, $0) }) { first, _ in first }
@@ -52,6 +53,12 @@ public struct TunnelNames: Sendable {
         dictionary(
             [Snapshot.outboundListenerSlot, Snapshot.inboundListenerSlot] + snapshot.listeners.map(\.slot),
             [SlotNames.outboundListener, SlotNames.inboundListener] + snapshot.configuration.listeners.map(\.name))
+    }
+
+    private static func routes(_ snapshot: Snapshot) -> [Int: String] {
+        var names: [Int: String] = [:]
+        snapshot.forEachRule { names[Int(snapshot.routeLinks[$0.index].slot)] = snapshot.routeName($0, $1) }
+        return names
     }
 
     private static func dictionary(_ slots: [Int], _ names: [String]) -> [Int: String] {

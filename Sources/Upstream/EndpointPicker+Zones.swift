@@ -34,7 +34,9 @@ extension EndpointPicker {
         }
         let local = part.zones.first { cluster.zones[$0].isLocal }.map { share(self, $0) } ?? 0
         let own = isPanic ? 0 : min(1, local * zoneCount)
-        let excess = part.zones.reduce(0.0) { $0 + (cluster.zones[$1].isLocal ? 0 : max(0, share(self, $1) - 1 / zoneCount)) }
+        let excess = part.zones.reduce(0.0) {
+            $0 + (cluster.zones[$1].isLocal ? 0 : max(0, share(self, $1) - 1 / zoneCount))
+        }
         var sum = 0.0
         for zone in part.zones {
             if isPanic {

@@ -140,6 +140,9 @@ public struct EndpointPicker: Sendable {
         return search(&draw, from: isHashed ? hash : random.next())
     }
 
+    /// The endpoints of a cluster of the adopted snapshot, as they are now; nil: it has none of its own.
+    public func endpoints(cluster index: Int) -> RecordView<EndpointRecord>? { view(cluster: index)?[0].endpoints }
+
     private func view(cluster index: Int) -> RecordView<ClusterTable.View>? {
         guard let clusters, index >= 0, index < clusters.count else { return nil }
         let slot = clusters[index].slot

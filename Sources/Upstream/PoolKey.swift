@@ -14,12 +14,16 @@ public struct PoolKey: Hashable, BitwiseCopyable, Sendable {
     public var protocolNumber: UInt8
     /// The host that this process stands in for; 0: its own.
     public var protectedHost: UInt16
+    /// The client connection that alone may use it; 0: any with the same key.
+    public var client: UInt64
 
     /// A key.
     public init(
         endpointSlot: Int32, address: SocketAddress, source: IPAddress? = nil, pod: Int32 = -1,
-        protocolNumber: UInt8 = 0, protectedHost: UInt16 = 0
+        protocolNumber: UInt8 = 0, protectedHost: UInt16 = 0,
+        client: UInt64 = 0
     ) {
+        self.client = client
         self.endpointSlot = endpointSlot
         self.address = address
         self.source = source
@@ -34,6 +38,6 @@ public struct PoolKey: Hashable, BitwiseCopyable, Sendable {
         hash = StableHash.combine(hash, source.map { $0.low ^ $0.high &* 3 } ?? 1)
         let numbers = UInt64(UInt32(bitPattern: endpointSlot)) << 32 | UInt64(UInt32(bitPattern: pod))
         let rest = UInt64(address.port) << 32 | UInt64(protectedHost) << 8 | UInt64(protocolNumber)
-        return UInt32(truncatingIfNeeded: StableHash.combine(hash ^ numbers, rest))
+        return UInt32(truncatingIfNeeded: StableHash.combine(hash ^ numbers ^ client, rest))
     }
 }

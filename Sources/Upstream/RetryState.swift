@@ -49,6 +49,8 @@ public struct RetryState: BitwiseCopyable, Sendable {
         self.policy = policy ?? none
     }
 
+    /// See `RetryPolicy`.
+    public var budgetPercent: Int { policy.budgetPercent }
     /// Nanoseconds that an attempt may wait for the head of the response; 0: no limit of its own.
     public var perTryTimeout: Int64 { policy.perTryTimeout }
 

@@ -6,7 +6,9 @@ struct ImportTests {
     private static let toolchain: Set<String> = [
         "Foundation", "FoundationEssentials", "Dispatch", "Glibc", "Musl", "Synchronization",
     ]
-    private static let dataPath: Set<String> = ["Buffers", "EventLoop", "HTTP", "Model", "Proxy", "Syscalls", "Upstream"]
+    private static let dataPath: Set<String> = [
+        "Buffers", "EventLoop", "HTTP", "Model", "Patterns", "Proxy", "Routing", "Syscalls", "Upstream",
+    ]
 
     private static let allowed: [String: Set<String>] = [
         "Sources/Model": [],
@@ -15,9 +17,11 @@ struct ImportTests {
         "Sources/Syscalls": ["CLinux", "Model", "Glibc"],
         "Sources/EventLoop": ["Syscalls", "Buffers"],
         "Sources/Upstream": ["Model"],
-        "Sources/Proxy": ["Model", "Syscalls", "Buffers", "EventLoop", "Upstream"],
+        "Sources/Proxy": ["Buffers", "EventLoop", "HTTP", "Model", "Patterns", "Routing", "Syscalls", "Upstream"],
         "Sources/HandOver": ["Model", "Proxy", "Syscalls"],
-        "Sources/Control": ["Model", "Yams"],
+        "Sources/Patterns": ["CPCRE2"],
+        "Sources/Routing": ["Buffers", "HTTP", "Model", "Patterns"],
+        "Sources/Control": ["Model", "Patterns", "Yams"],
         "Sources/Interception": ["Model", "Syscalls", "Subprocess"],
         "Sources/Admin": ["Model", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix", "SystemPackage"],
         "Sources/apusd": [
