@@ -2,8 +2,6 @@
 public struct ClusterRecord: Sendable, BitwiseCopyable {
     /// For counters and the words of `SharedState`.
     public let slot: Int
-    /// In `Snapshot.endpoints`; empty for `originalDestination`.
-    public let endpoints: IndexRange
     /// The address the client dialled is the one endpoint.
     public let isOriginalDestination: Bool
     /// How an endpoint is picked.
@@ -41,8 +39,10 @@ public struct HealthCheckRecord: Sendable, BitwiseCopyable, Equatable {
     public let interval, timeout: Int64
     /// Results in a row that change the verdict.
     public let unhealthyAfter, healthyAfter: Int
-    /// The request, in `Snapshot.httpChecks`; -1: a check passes when the connect does.
-    public let http: Int32
+    /// Whether it is a request; otherwise a check passes when the connect does.
+    public let isHTTP: Bool
+    /// Differs when the request or what is expected does (`Snapshot.httpChecks` has them).
+    public let httpFingerprint: UInt64
 }
 
 /// Outlier detection as workers see it. Times are nanoseconds.
@@ -62,9 +62,8 @@ public struct OutlierRecord: Sendable, BitwiseCopyable, Equatable {
 }
 
 extension ClusterRecord {
-    init(_ cluster: Configuration.Cluster, slot: Int, endpoints: IndexRange) {
+    init(_ cluster: Configuration.Cluster, slot: Int) {
         self.slot = slot
-        self.endpoints = endpoints
         isOriginalDestination = cluster.discovery == .originalDestination
         loadBalancer = cluster.loadBalancer
         upstreamProtocol = cluster.upstreamProtocol
@@ -89,7 +88,14 @@ extension HealthCheckRecord {
         timeout = check.timeout.nanoseconds
         unhealthyAfter = check.unhealthyAfter
         healthyAfter = check.healthyAfter
-        http = -1
+        isHTTP = check.http != nil
+        httpFingerprint = check.http.map(Self.fingerprint) ?? 0
+    }
+
+    /// FNV-1a of all that is in it.
+    private static func fingerprint(_ http: Configuration.HealthCheck.HTTP) -> UInt64 {
+        let text = "\(http.path)\n\(http.host ?? "")\n\(http.expected)"
+        return text.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     }
 }
 

@@ -27,7 +27,10 @@ extension SharedState {
 
     /// Makes the words of a cluster's slot usable.
     func reserveCluster(_ slot: Int) {
-        for words in [clusterConnections, clusterRequests, clusterPending, clusterRetries, clusterHealthEpochs] {
+        for words in [
+            clusterConnections, clusterRequests, clusterPending, clusterRetries, clusterHealthEpochs, clusterRampEnds,
+            clusterEjected,
+        ] {
             words.reserve(slot)
         }
     }

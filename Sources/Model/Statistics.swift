@@ -4,6 +4,8 @@ public final class WorkerStatistics: Sendable {
     public let pods = CounterTable(capacity: SlotLimits.pods, width: PodCounter.width)
     /// By cluster slot; columns are `ClusterCounter`.
     public let clusters = CounterTable(capacity: SlotLimits.clusters, width: ClusterCounter.allCases.count)
+    /// By endpoint slot, for clusters with outlier detection; columns are `EndpointCounter`.
+    public let endpoints = CounterTable(capacity: SlotLimits.endpoints, width: EndpointCounter.allCases.count)
     /// By listener slot; columns are `ListenerCounter`, then one for each `EndReason`.
     public let listeners = CounterTable(capacity: SlotLimits.listeners, width: ListenerCounter.width)
     /// One block, slot 0; columns as in `pods`: connections of explicit listeners that no pod of this host takes part in.
@@ -71,6 +73,12 @@ public enum ClusterCounter: Int, CaseIterable, Sendable {
     case ejectionsConsecutive, ejectionsSuccessRate
     /// Requests that were not mirrored because their body was too long to keep.
     case mirrorsSkipped
+}
+
+/// Columns of an endpoint's counters.
+public enum EndpointCounter: Int, CaseIterable, Sendable {
+    /// Attempts that went well, and that did not, as outlier detection sees it.
+    case successes, failures
 }
 
 /// Columns of a listener's counters.
@@ -155,8 +163,18 @@ public final class SharedState: Sendable {
     public let clusterRetries = AtomicWords(capacity: SlotLimits.clusters)
     /// Live connections by endpoint slot.
     public let endpointConnections = AtomicWords(capacity: SlotLimits.endpoints)
-    /// Health verdict by endpoint slot: 0 healthy (or not checked), 1 unhealthy.
+    /// Verdicts by endpoint slot: 0 may be picked, else bits of `failedCheck` and `ejected`.
     public let endpointHealth = AtomicWords(capacity: SlotLimits.endpoints)
+    /// Failures in a row by endpoint slot, for clusters with outlier detection.
+    public let endpointFailures = AtomicWords(capacity: SlotLimits.endpoints)
+    /// When an ejected endpoint comes back, and how often it has been ejected, by endpoint slot; see `Ejection`.
+    public let endpointEjections = AtomicWords(capacity: SlotLimits.endpoints)
+    /// When an endpoint's slow start began, monotonic nanoseconds, by endpoint slot; 0: never.
+    public let endpointRamps = AtomicWords(capacity: SlotLimits.endpoints)
+    /// When the last slow start of a cluster ends, monotonic nanoseconds, by cluster slot; 0: there was none.
+    public let clusterRampEnds = AtomicWords(capacity: SlotLimits.clusters)
+    /// How many of a cluster's endpoints are ejected, by cluster slot.
+    public let clusterEjected = AtomicWords(capacity: SlotLimits.clusters)
     /// By cluster slot: goes up whenever the verdict of one of the cluster's endpoints changes, so that balancers need
     /// not look at every endpoint to know whether what they remember still holds.
     public let clusterHealthEpochs = AtomicWords(capacity: SlotLimits.clusters)
@@ -179,11 +197,5 @@ public final class SharedState: Sendable {
         connections.reserve(0)
         podBufferBytes.reserve(0)
         bufferBytes.reserve(0)
-    }
-
-    /// Publishes a health verdict. Called by the one worker that checks the endpoint.
-    public func setHealth(isHealthy: Bool, endpointSlot: Int, clusterSlot: Int) {
-        endpointHealth.store(isHealthy ? 0 : 1, at: endpointSlot)
-        clusterHealthEpochs.addReleasing(1, at: clusterSlot)
     }
 }

@@ -8,7 +8,7 @@ extension Worker {
         var obeyed = 0
         while obeyed < inbox.count {
             let message = inbox[obeyed]
-            if case .adopt = message, adoption != nil { break }
+            if message.isAdoption, adoption != nil { break }
             obey(message)
             obeyed += 1
         }
@@ -18,6 +18,7 @@ extension Worker {
     private mutating func obey(_ message: WorkerMessage) {
         switch message {
         case .adopt(let generation): adopt(generation)
+        case .replaceEndpoints(let replacement): adopt(replacement)
         case .listen(let parcel):
             guard !isDraining, let listening = parcel.take() else { return }
             listen(listening)

@@ -19,7 +19,7 @@ struct Fixture {
     init(_ clusters: [Configuration.Cluster], seed: UInt64 = 1) throws {
         compiler = SnapshotCompiler(shared: shared, names: SlotNames())
         snapshot = try compiler.compile(Configuration(clusters: clusters), oldestGenerationInUse: 0)
-        tables = ClusterTables(snapshot, shared: shared)
+        tables = ClusterTables(snapshot)
         picker = EndpointPicker(shared: shared)
         picker.adopt(tables)
         random = SmallRandom(seed: seed)
@@ -27,8 +27,8 @@ struct Fixture {
 
     mutating func reload(_ clusters: [Configuration.Cluster]) throws {
         snapshot = try compiler.compile(
-            Configuration(clusters: clusters), oldestGenerationInUse: snapshot.generation)
-        tables = ClusterTables(snapshot, shared: shared, reusing: tables)
+            Configuration(clusters: clusters), oldestGenerationInUse: snapshot.generation, now: now)
+        tables = ClusterTables(snapshot, reusing: tables)
         picker.adopt(tables)
     }
 
@@ -58,12 +58,12 @@ struct Fixture {
 
     /// The endpoint slot of endpoint `number` of a cluster.
     func slot(_ number: Int, _ cluster: Int = first) -> Int {
-        snapshot.endpoints[Int(snapshot.clusters[cluster].endpoints.lower) + number].slot
+        snapshot.endpoints(ofCluster: cluster).records[number].slot
     }
 
     /// A cluster's endpoints, in their order in the configuration.
     func endpoints(_ cluster: Int = first) -> [EndpointRecord] {
-        snapshot.clusters[cluster].endpoints.indices.map { snapshot.endpoints[$0] }
+        Array(snapshot.endpoints(ofCluster: cluster).records)
     }
 
     /// An endpoint's number in the cluster; -1: it is not of this cluster.

@@ -121,8 +121,9 @@ extension Worker {
             closeIdle(index)
             return true
         }
-        for endpoint in record.endpoints.indices.prefix(Self.evictionsMax) {
-            guard let index = idle.removeAny(endpointSlot: Int32(snapshot.endpoints[endpoint].slot)) else { continue }
+        guard let endpoints = picker.endpoints(cluster: cluster) else { return false }
+        for endpoint in endpoints.indices.prefix(Self.evictionsMax) {
+            guard let index = idle.removeAny(endpointSlot: Int32(endpoints[endpoint].slot)) else { continue }
             closeIdle(index)
             return true
         }
