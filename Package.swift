@@ -58,6 +58,11 @@ let package = Package(
 
         // MARK: codecs
         .target(name: "HTTP", dependencies: ["Buffers"], swiftSettings: codecSettings),
+        .target(
+            name: "HTTPChecks", dependencies: ["Buffers", "HTTP"], path: "Tests/HTTPChecks", swiftSettings: settings),
+        .target(name: "Smuggling", path: "Tests/Smuggling", swiftSettings: settings),
+        .testTarget(
+            name: "HTTPTests", dependencies: ["Buffers", "HTTP", "HTTPChecks", "Smuggling"], swiftSettings: settings),
 
         // MARK: upstream
         .target(name: "Upstream", dependencies: ["Model"], swiftSettings: settings),
@@ -73,7 +78,8 @@ let package = Package(
 
         // MARK: control
         .target(
-            name: "Control", dependencies: ["Model", "Patterns", .product(name: "Yams", package: "Yams")], swiftSettings: settings),
+            name: "Control", dependencies: ["Model", "Patterns", .product(name: "Yams", package: "Yams")],
+            swiftSettings: settings),
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "Model"], exclude: ["Problems"], swiftSettings: settings),
 

@@ -58,6 +58,9 @@ struct Tunnel: ~Copyable, Sendable {
     /// Who sent FIN first.
     var firstToEnd: ConnectionRecord.Side?
 
+    /// Takes the client's side out, the rest goes.
+    consuming func takeDownstream() -> Transport { downstream }
+
     /// Bytes held for slow readers, both ways.
     var bufferedBytes: Int { up.bufferedBytes + down.bufferedBytes }
 

@@ -10,6 +10,7 @@ struct Adoption {
     var replacement: Replacement?
     /// Connections up to this place of the slab have been asked whether their pod is gone.
     var tunnelsSeen = 0
+    var clientsSeen = 0
     /// So many of the check plan's changes have been made.
     var checksDone = 0
 }
@@ -27,6 +28,8 @@ extension Worker {
         for slot in next.snapshot.gonePods {
             if slot >= podsGone.count { podsGone += repeatElement(0, count: slot + 1 - podsGone.count) }
             podsGone[slot] = snapshot.generation
+            // Nobody uses them: they go at once.
+            while let index = idle.removeAny(pod: Int32(slot)) { closeIdle(index) }
         }
         adoption = Adoption(old: old)
     }
@@ -79,11 +82,25 @@ extension Worker {
             enqueue(tunnel, handle)
         }
         step.tunnelsSeen = end
-        return end == tunnels.indexEnd
+        guard end == tunnels.indexEnd else { return false }
+        return endClientsOfGonePods(&step)
+    }
+
+    private mutating func endClientsOfGonePods(_ step: inout Adoption) -> Bool {
+        let end = min(step.clientsSeen + Self.adoptionTunnelsPerTurn, clients.indexEnd)
+        for index in step.clientsSeen..<end {
+            guard let handle = clients.handle(at: index), let client = clients.find(handle),
+                isGone(client.value.record.pod) || isGone(client.value.record.destinationPod)
+            else { continue }
+            client.value.abortReason = .podGone
+            enqueue(client, handle)
+        }
+        step.clientsSeen = end
+        return end == clients.indexEnd
     }
 
     /// Whether the pod with this slot left with the generation in force. An earlier leave does not count: it is back.
-    func isGone(_ pod: Int32) -> Bool {
+    private func isGone(_ pod: Int32) -> Bool {
         pod >= 0 && Int(pod) < podsGone.count && podsGone[Int(pod)] == snapshot.generation
     }
 

@@ -53,12 +53,14 @@ extension Worker {
             guard let handle = clients.handle(at: index), let client = clients.find(handle) else { break }
             client.value.queued = false
             let moved = serveClient(client, handle)
+            flushAll()
             if let client = clients.find(handle), hasWork(client) { enqueue(client, handle) }
             return moved
         case .server:
             guard let handle = servers.handle(at: index), let server = servers.find(handle) else { break }
             server.value.queued = false
             let moved = serveServer(server, handle)
+            flushAll()
             if let server = servers.find(handle), hasWork(server) { enqueueServer(handle) }
             return moved
         }

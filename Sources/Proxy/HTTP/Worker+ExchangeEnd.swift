@@ -14,9 +14,10 @@ extension Worker {
     mutating func finishExchange(_ exchange: SlabReference<Exchange>) {
         let (id, client) = (exchange.value.id, exchange.value.client)
         leaveUpstream(exchange)
-        releaseCounts(exchange)
         timers.cancel(exchange.value.timer)
         log(exchange)
+        // Last: a slot that nothing is under way for may be given to another cluster or route, its counters with it.
+        releaseCounts(exchange)
         if let chunk = exchange.value.replay.take() { pool.give(chunk) }
         count(.requestsActive, -1)
         guard let ended = exchanges.remove(id) else { return bug() }

@@ -9,7 +9,7 @@ extension Worker {
     /// Begins to read requests from an admitted connection. `settings` is an index into `snapshot.httpListeners`.
     mutating func welcomeClient(
         _ downstream: consuming Transport, _ record: ConnectionRecord, _ admission: Admission, settings index: Int,
-        pinned: PinnedUpstream? = nil
+        pinned: PinnedUpstream? = nil, isRegistered: Bool = false
     ) {
         let settings = snapshot.httpListeners[index]
         var session = ClientSession(
@@ -21,7 +21,12 @@ extension Worker {
         setTimer(client, handle, at: now + min(settings.headerTimeout, settings.keepAliveTimeout))
         do throws(Errno) {
             // What has come already makes the first edge.
-            try client.value.io.transport.register(with: poller, token: Token(.client, handle).bits)
+            let token = Token(.client, handle).bits
+            if isRegistered {
+                try client.value.io.transport.reregister(with: poller, token: token)
+            } else {
+                try client.value.io.transport.register(with: poller, token: token)
+            }
         } catch {
             closeClient(client, handle, .nodeLimit, by: .proxy)
         }
