@@ -22,7 +22,8 @@ struct AdminAPI: Sendable {
     }
 
     private enum Endpoint: String, CaseIterable {
-        case live, ready, metrics, config, status, pods, listeners, clusters, connections, version, explain, drain
+        case live, ready, metrics, config, status, pods, listeners, clusters, routes, connections, version, explain,
+            drain
         case logLevel = "log-level"
 
         var method: String {
@@ -69,6 +70,7 @@ struct AdminAPI: Sendable {
         case .pods: return .json(200, podViews())
         case .listeners: return .json(200, listenerViews())
         case .clusters: return .json(200, clusterViews())
+        case .routes: return .json(200, routeViews())
         case .connections: return await connections(target)
         case .version: return .json(200, VersionView(name: "apusd", version: BuildVersion.text))
         case .explain: return explain(target)

@@ -10,8 +10,10 @@ public struct PodView: Codable, Sendable, Equatable {
     public var connectionsActive: Int, connectionsMax: Int
     /// Connections it opened and received.
     public var outboundConnections: Int, inboundConnections: Int
-    /// Payload it sent and received.
+    /// Payload it sent and received, bodies of requests included.
     public var bytesSent: Int, bytesReceived: Int
+    /// Requests it sent, requests it received; absent before the first.
+    public var requestsSent: RequestsView?, requestsReceived: RequestsView?
     /// Source ports that were taken and skipped.
     public var sourcePortClashes: Int
     /// Connections from the host's own address, by cause.
@@ -46,8 +48,10 @@ public struct ClusterView: Codable, Sendable, Equatable {
     public var connectFailures: Int, connectTimeouts: Int, connectRetries: Int
     /// Connections refused by the breaker, for want of endpoints; picks that ignored health.
     public var circuitBreakerOpen: Int, noEndpoint: Int, panicPicks: Int
-    /// Payload to and from endpoints.
+    /// Payload to and from endpoints, bodies of requests included.
     public var bytesSent: Int, bytesReceived: Int
+    /// Absent before the first request.
+    public var requests: RequestsView?
     /// Active health checks.
     public var healthChecksPassed: Int, healthChecksFailed: Int
     /// Its endpoints.
@@ -76,8 +80,10 @@ public struct ListenerStatusView: Codable, Sendable, Equatable {
     public var workers: Int
     /// Connections accepted. Sockets of one listener share their counters.
     public var connections: Int
-    /// Payload sent and received by clients.
+    /// Payload sent and received by clients, bodies of requests included.
     public var bytesSent: Int, bytesReceived: Int
+    /// Absent before the first request; without durations.
+    public var requests: RequestsView?
     /// Connections that did not end in order, by reason.
     public var resets: [String: Int]
 }
@@ -140,8 +146,10 @@ public struct StatusView: Codable, Sendable, Equatable {
     public var generation: UInt64, configured: String?
     /// How many there are.
     public var workers: Int, pods: Int, clusters: Int, listeners: Int
-    /// Live connections.
-    public var connectionsActive: Int
+    /// Live connections, and requests under way.
+    public var connectionsActive: Int, requestsActive: Int
+    /// Requests since the start.
+    public var requests: Int
     /// Resident memory, bytes.
     public var residentBytes: Int?
 }

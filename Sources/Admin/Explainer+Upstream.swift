@@ -15,33 +15,36 @@ extension Explainer {
             draft.endpoints = [endpoint(destination, weight: 1, health: "unchecked", clientPod: clientPod, leg: leg)]
         } else {
             draft.loadBalancer = cluster.loadBalancer.rawValue
-            draft.endpoints = endpoints(cluster, clientPod: clientPod, leg: leg)
+            draft.endpoints = endpoints(index, clientPod: clientPod, leg: leg)
         }
         addReceivingPodLimits(leg, &draft)
         decide(cluster, &draft)
     }
 
     private func endpoints(
-        _ cluster: ClusterRecord, clientPod: Int?, leg: ConnectionDirection
+        _ index: Int, clientPod: Int?, leg: ConnectionDirection
     ) -> [Explanation.Endpoint] {
-        let records = cluster.endpoints.indices.map { snapshot.endpoints[$0] }
-        var endpoints = records.map { record in
+        let cluster = snapshot.clusters[index]
+        var endpoints = snapshot.endpoints(ofCluster: index).records.map { record in
             endpoint(
                 record.address, weight: record.weight, health: health(record, of: cluster), clientPod: clientPod,
                 leg: leg)
         }
-        let healthy = endpoints.count { $0.health != "unhealthy" }
+        let healthy = endpoints.count { !Self.isOut($0) }
         let isPanic = Double(healthy) < cluster.panicThreshold * Double(endpoints.count)
-        for index in endpoints.indices where endpoints[index].health == "unhealthy" && !isPanic {
+        for index in endpoints.indices where Self.isOut(endpoints[index]) && !isPanic {
             endpoints[index].eligible = false
         }
         return endpoints
     }
 
     private func health(_ endpoint: EndpointRecord, of cluster: ClusterRecord) -> String {
-        guard cluster.healthCheck != nil else { return "unchecked" }
-        guard let shared else { return "unknown" }
-        return shared.endpointHealth.load(endpoint.slot) == 0 ? "healthy" : "unhealthy"
+        guard cluster.hasVerdicts else { return "unchecked" }
+        return shared?.healthWord(endpoint, of: cluster) ?? "unknown"
+    }
+
+    private static func isOut(_ endpoint: Explanation.Endpoint) -> Bool {
+        endpoint.health == "unhealthy" || endpoint.health == "ejected"
     }
 
     private func endpoint(
@@ -113,7 +116,7 @@ extension Explainer {
         if denied > 0 {
             draft.notes.append("\(denied) of \(eligible.count) endpoints are pods that deny it: picked, then reset")
         }
-        if eligible.contains(where: { $0.health == "unhealthy" }) {
+        if eligible.contains(where: Self.isOut) {
             draft.notes.append("too few endpoints are healthy (panicThreshold): health is ignored")
         }
         if cluster.isOriginalDestination { return "forwarded to the original destination \(destination)" }

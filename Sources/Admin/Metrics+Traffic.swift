@@ -23,12 +23,14 @@ extension Metrics {
 
         text.family("apus_bytes_total", .counter, "Payload bytes sent and received by local pods (pod=\"\": clients).")
         for pod in pods {
-            text.sample(sum(pod, \.pods, PodCounter.bytesSent.rawValue), ["pod": pod.name, "direction": "sent"])
-            text.sample(
-                sum(pod, \.pods, PodCounter.bytesReceived.rawValue), ["pod": pod.name, "direction": "received"])
+            for direction in PayloadDirection.allCases {
+                let bytes = workers.bytes(direction, pods: pod.slots)
+                text.sample(bytes, ["pod": pod.name, "direction": direction.rawValue])
+            }
         }
-        for (direction, counter) in [("sent", ListenerCounter.bytesSent), ("received", .bytesReceived)] {
-            text.sample(sum(explicit, \.listeners, counter.rawValue), ["pod": "", "direction": direction])
+        for direction in PayloadDirection.allCases {
+            let bytes = workers.bytes(direction, listeners: Array(explicit))
+            text.sample(bytes, ["pod": "", "direction": direction.rawValue])
         }
 
         text.family("apus_resets_total", .counter, "Connections that did not end in order, by local pod and reason.")
@@ -137,9 +139,13 @@ extension Metrics {
                 text.sample(sum(cluster, \.clusters, counter.rawValue), ["cluster": cluster.name])
             }
         }
-        addClusterPairs(
-            "apus_cluster_bytes_total", "Payload bytes sent to and received from endpoints.", label: "direction",
-            [("sent", .bytesSent), ("received", .bytesReceived)])
+        text.family("apus_cluster_bytes_total", .counter, "Payload bytes sent to and received from endpoints.")
+        for cluster in clusters {
+            for direction in PayloadDirection.allCases {
+                let bytes = workers.bytes(direction, clusters: cluster.slots)
+                text.sample(bytes, ["cluster": cluster.name, "direction": direction.rawValue])
+            }
+        }
         addClusterPairs(
             "apus_cluster_health_checks_total", "Active health checks.", label: "result",
             [("passed", .healthChecksPassed), ("failed", .healthChecksFailed)])
@@ -175,11 +181,10 @@ extension Metrics {
     private mutating func addEndpoints() {
         guard let snapshot else { return }
         var bySlot: [Int: (healthy: Int, unhealthy: Int)] = [:]
-        for cluster in snapshot.clusters where !cluster.isOriginalDestination {
-            let unhealthy = cluster.endpoints.indices.count {
-                proxy.shared.endpointHealth.load(snapshot.endpoints[$0].slot) != 0
-            }
-            bySlot[cluster.slot] = (cluster.endpoints.count - unhealthy, unhealthy)
+        for (index, cluster) in snapshot.clusters.enumerated() where !cluster.isOriginalDestination {
+            let records = snapshot.endpoints(ofCluster: index).records
+            let unhealthy = records.count { proxy.shared.endpointHealth.load($0.slot) != 0 }
+            bySlot[cluster.slot] = (records.count - unhealthy, unhealthy)
         }
         text.family("apus_cluster_endpoints", .gauge, "Endpoints by health; not checked counts as healthy.")
         for cluster in clusters {
@@ -202,9 +207,9 @@ extension Metrics {
         }
         text.family("apus_listener_bytes_total", .counter, "Payload bytes sent and received by clients.")
         for listener in listeners {
-            for (direction, counter) in [("sent", ListenerCounter.bytesSent), ("received", .bytesReceived)] {
-                let count = sum(listener, \.listeners, counter.rawValue)
-                text.sample(count, ["listener": listener.name, "direction": direction])
+            for direction in PayloadDirection.allCases {
+                let bytes = workers.bytes(direction, listeners: listener.slots)
+                text.sample(bytes, ["listener": listener.name, "direction": direction.rawValue])
             }
         }
         text.family("apus_listener_resets_total", .counter, "Connections that did not end in order.")
