@@ -28,7 +28,7 @@ public struct PodView: Codable, Sendable, Equatable {
 public struct TableEntryView: Codable, Sendable, Equatable {
     /// `any`, or e.g. `cidrs 10.96.0.0/12 ports 80, 443`.
     public var match: String
-    /// `passthrough`, `deny` or `cluster NAME`.
+    /// `passthrough`, `deny`, `cluster NAME` or `http routes TABLE`.
     public var action: String
 }
 

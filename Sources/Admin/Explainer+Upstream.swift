@@ -3,8 +3,19 @@ import Model
 extension Explainer {
     /// The part after the tables: cluster, endpoints, the receiving pod, and the verdict.
     func route(to index: Int, clientPod: Int?, leg: ConnectionDirection, _ draft: inout Explanation) {
-        let cluster = snapshot.clusters[index]
         draft.cluster = snapshot.clusterName(index)
+        let cluster = snapshot.clusters[index]
+        addEndpoints(of: index, clientPod: clientPod, leg: leg, &draft)
+        addReceivingPodLimits(leg, &draft)
+        decide(cluster, &draft)
+    }
+
+    /// The endpoints of a cluster, and its limits. `subset`: only those with some labels; -1: all.
+    func addEndpoints(
+        of index: Int, subset: Int32 = -1, clientPod: Int?, leg: ConnectionDirection, after rule: Int? = nil,
+        _ draft: inout Explanation
+    ) {
+        let cluster = snapshot.clusters[index]
         if cluster.connectionsMax != .max {
             draft.limits.append(
                 Explanation.Limit(
@@ -12,23 +23,28 @@ extension Explainer {
                     used: shared?.clusterConnections.load(cluster.slot), max: cluster.connectionsMax))
         }
         if cluster.isOriginalDestination {
-            draft.endpoints = [endpoint(destination, weight: 1, health: "unchecked", clientPod: clientPod, leg: leg)]
+            draft.endpoints.append(
+                endpoint(
+                    destination, weight: 1, health: "unchecked", clientPod: clientPod, leg: leg, after: rule))
         } else {
             draft.loadBalancer = cluster.loadBalancer.rawValue
-            draft.endpoints = endpoints(cluster, clientPod: clientPod, leg: leg)
+            let members = subset < 0 ? Array(cluster.endpoints.indices) : subsetMembers(Int(subset))
+            draft.endpoints += endpoints(cluster, members, clientPod: clientPod, leg: leg, after: rule)
         }
-        addReceivingPodLimits(leg, &draft)
-        decide(cluster, &draft)
+    }
+
+    private func subsetMembers(_ subset: Int) -> [Int] {
+        snapshot.subsets[subset].members.indices.map { Int(snapshot.subsetMembers[$0]) }
     }
 
     private func endpoints(
-        _ cluster: ClusterRecord, clientPod: Int?, leg: ConnectionDirection
+        _ cluster: ClusterRecord, _ members: [Int], clientPod: Int?, leg: ConnectionDirection, after rule: Int?
     ) -> [Explanation.Endpoint] {
-        let records = cluster.endpoints.indices.map { snapshot.endpoints[$0] }
+        let records = members.map { snapshot.endpoints[$0] }
         var endpoints = records.map { record in
             endpoint(
                 record.address, weight: record.weight, health: health(record, of: cluster), clientPod: clientPod,
-                leg: leg)
+                leg: leg, after: rule)
         }
         let healthy = endpoints.count { $0.health != "unhealthy" }
         let isPanic = Double(healthy) < cluster.panicThreshold * Double(endpoints.count)
@@ -45,7 +61,8 @@ extension Explainer {
     }
 
     private func endpoint(
-        _ address: SocketAddress, weight: Int, health: String, clientPod: Int?, leg: ConnectionDirection
+        _ address: SocketAddress, weight: Int, health: String, clientPod: Int?, leg: ConnectionDirection,
+        after rule: Int?
     ) -> Explanation.Endpoint {
         var endpoint = Explanation.Endpoint(
             address: address.description, weight: weight, health: health, eligible: true,
@@ -55,7 +72,14 @@ extension Explainer {
         // On the inbound leg the pod's table is the leg's own and has been asked already.
         if leg != .inbound {
             let entry = snapshot.inboundEntry(pod: pod, client: source, port: address.port)
-            endpoint.inbound = inboundTable(pod, entry)
+            let table = inboundTable(pod, entry)
+            endpoint.inbound = table
+            // One exchange through both pods' routes, where both have some.
+            if let entry, snapshot.entries[entry].http >= 0 {
+                endpoint.request =
+                    walk?.walk(Int(snapshot.entries[entry].http), listener: table.table, after: rule)
+                    .request
+            }
         }
         return endpoint
     }
@@ -80,7 +104,7 @@ extension Explainer {
         return "the host's address: the client has none of the endpoint's family"
     }
 
-    private func addReceivingPodLimits(_ leg: ConnectionDirection, _ draft: inout Explanation) {
+    func addReceivingPodLimits(_ leg: ConnectionDirection, _ draft: inout Explanation) {
         guard leg != .inbound else { return }
         let pods = Set(
             draft.endpoints.compactMap { SocketAddress($0.address).flatMap { snapshot.pod(at: $0.address) } })
@@ -116,6 +140,7 @@ extension Explainer {
         if eligible.contains(where: { $0.health == "unhealthy" }) {
             draft.notes.append("too few endpoints are healthy (panicThreshold): health is ignored")
         }
+        noteAnswers(eligible, &draft)
         if cluster.isOriginalDestination { return "forwarded to the original destination \(destination)" }
         let count = eligible.count == 1 ? eligible[0].address : "one of \(eligible.count) endpoints"
         return "forwarded to \(count) of cluster \(draft.cluster ?? "")"
