@@ -37,10 +37,11 @@ let package = Package(
         // MARK: data plane
         .target(name: "CLinux"),
         .target(name: "Syscalls", dependencies: ["CLinux", "Model"], swiftSettings: settings),
-        .target(name: "Buffers", swiftSettings: settings),
+        .target(name: "Buffers", swiftSettings: codecSettings),
         .target(name: "EventLoop", dependencies: ["Syscalls"], swiftSettings: settings),
         .target(
-            name: "Proxy", dependencies: ["Model", "Syscalls", "Buffers", "EventLoop", "Upstream"],
+            name: "Proxy",
+            dependencies: ["Buffers", "EventLoop", "HTTP", "Model", "Patterns", "Routing", "Syscalls", "Upstream"],
             swiftSettings: settings),
 
         // MARK: data plane tests
@@ -57,6 +58,11 @@ let package = Package(
 
         // MARK: codecs
         .target(name: "HTTP", dependencies: ["Buffers"], swiftSettings: codecSettings),
+        .target(
+            name: "HTTPChecks", dependencies: ["Buffers", "HTTP"], path: "Tests/HTTPChecks", swiftSettings: settings),
+        .target(name: "Smuggling", path: "Tests/Smuggling", swiftSettings: settings),
+        .testTarget(
+            name: "HTTPTests", dependencies: ["Buffers", "HTTP", "HTTPChecks", "Smuggling"], swiftSettings: settings),
 
         // MARK: upstream
         .target(name: "Upstream", dependencies: ["Model"], swiftSettings: settings),
@@ -72,7 +78,8 @@ let package = Package(
 
         // MARK: control
         .target(
-            name: "Control", dependencies: ["Model", "Patterns", .product(name: "Yams", package: "Yams")], swiftSettings: settings),
+            name: "Control", dependencies: ["Model", "Patterns", .product(name: "Yams", package: "Yams")],
+            swiftSettings: settings),
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "Model"], exclude: ["Problems"], swiftSettings: settings),
 

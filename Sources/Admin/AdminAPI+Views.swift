@@ -40,7 +40,7 @@ extension AdminAPI {
             func sum(_ counter: ClusterCounter) -> Int { workers.sum(\.clusters, cluster.slot, counter.rawValue) }
             return ClusterView(
                 name: snapshot.clusterName(index),
-                discovery: cluster.isOriginalDestination ? "originalDestination" : "static",
+                discovery: snapshot.discoveryWord(index),
                 loadBalancer: cluster.loadBalancer.rawValue,
                 connectionsActive: proxy.shared.clusterConnections.load(cluster.slot),
                 connectionsMax: cluster.connectionsMax == .max ? nil : cluster.connectionsMax,
@@ -51,15 +51,14 @@ extension AdminAPI {
                 bytesReceived: workers.bytes(.received, clusters: [cluster.slot]),
                 requests: RequestsView(workers, \.requestsByCluster, slot: cluster.slot),
                 healthChecksPassed: sum(.healthChecksPassed), healthChecksFailed: sum(.healthChecksFailed),
-                endpoints: cluster.endpoints.indices.map { view(snapshot.endpoints[$0], of: cluster) })
+                endpoints: snapshot.endpoints(ofCluster: index).records.map { view($0, of: cluster) })
         }
     }
 
     private func view(_ endpoint: EndpointRecord, of cluster: ClusterRecord) -> EndpointView {
-        let isHealthy = proxy.shared.endpointHealth.load(endpoint.slot) == 0
-        return EndpointView(
+        EndpointView(
             address: endpoint.address.description, weight: endpoint.weight,
-            health: cluster.healthCheck == nil ? "unchecked" : isHealthy ? "healthy" : "unhealthy",
+            health: proxy.shared.healthWord(endpoint, of: cluster),
             connectionsActive: proxy.shared.endpointConnections.load(endpoint.slot))
     }
 

@@ -96,21 +96,60 @@ enum ConfigurationView {
             "name": .string(cluster.name), "loadBalancer": .string(cluster.loadBalancer.rawValue),
             "connectTimeout": .duration(cluster.connectTimeout),
             "tunnelIdleTimeout": .duration(cluster.tunnelIdleTimeout),
-            "panicThreshold": .string("\(Int((cluster.panicThreshold * 100).rounded()))%"),
+            "panicThreshold": share(cluster.panicThreshold),
         ]
         switch cluster.discovery {
         case .originalDestination: members["discovery"] = ["originalDestination": true]
         case .endpoints(let endpoints): members["endpoints"] = .array(endpoints.map(endpoint))
+        case .dns(let name): members["discovery"] = ["dns": .string("\(name.host):\(name.port)")]
         }
-        members["healthCheck"] = cluster.healthCheck.map {
-            [
-                "tcp": [:], "interval": .duration($0.interval), "timeout": .duration($0.timeout),
-                "unhealthyAfter": .int($0.unhealthyAfter), "healthyAfter": .int($0.healthyAfter),
-            ]
+        if cluster.upstreamProtocol != .asDownstream {
+            members["protocol"] = .string(cluster.upstreamProtocol.rawValue)
         }
-        members["circuitBreaker"] = cluster.connectionsMax.map { ["connections": .int($0)] }
+        members["idleTimeout"] = .duration(cluster.idleTimeout)
+        members["slowStart"] = cluster.slowStart.map(JSONValue.duration)
+        if cluster.isZoneAware { members["zoneAware"] = true }
+        members["healthCheck"] = cluster.healthCheck.map(healthCheck)
+        members["outlierDetection"] = cluster.outlierDetection.map(outlierDetection)
+        let breakers: [(String, Int?)] = [
+            ("connections", cluster.connectionsMax), ("pendingRequests", cluster.pendingMax),
+            ("requests", cluster.requestsMax), ("retries", cluster.retriesMax),
+        ]
+        let limits = breakers.compactMap { name, limit in limit.map { (name, JSONValue.int($0)) } }
+        if !limits.isEmpty { members["circuitBreaker"] = .object(Dictionary(uniqueKeysWithValues: limits)) }
         return .object(members)
     }
+
+    private static func healthCheck(_ check: Configuration.HealthCheck) -> JSONValue {
+        var members: [String: JSONValue?] = [
+            "interval": .duration(check.interval), "timeout": .duration(check.timeout),
+            "unhealthyAfter": .int(check.unhealthyAfter), "healthyAfter": .int(check.healthyAfter),
+        ]
+        if let http = check.http {
+            members["http"] = [
+                "path": .string(http.path), "host": http.host.map(JSONValue.string),
+                "expect": .array(http.expected.map(JSONValue.int)),
+            ]
+        } else {
+            members["tcp"] = [:]
+        }
+        return .object(members)
+    }
+
+    private static func outlierDetection(_ detection: Configuration.OutlierDetection) -> JSONValue {
+        [
+            "consecutiveFailures": .int(detection.consecutiveFailures),
+            "baseEjection": .duration(detection.baseEjection), "maxEjected": share(detection.maxEjected),
+            "successRate": detection.successRate.map { rate in
+                [
+                    "interval": .duration(rate.interval), "requests": .int(rate.requestsMin),
+                    "endpoints": .int(rate.endpointsMin), "factor": .string("\(rate.factor)"),
+                ]
+            },
+        ]
+    }
+
+    private static func share(_ share: Double) -> JSONValue { .string("\(Int((share * 100).rounded()))%") }
 
     private static func endpoint(_ endpoint: Configuration.Endpoint) -> JSONValue {
         [

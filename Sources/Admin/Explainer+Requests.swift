@@ -85,7 +85,7 @@ extension Explainer {
             draft.notes.append("\(denied) of \(eligible.count) endpoints are pods that deny it: picked, then a reset")
         }
         noteAnswers(eligible, &draft)
-        if eligible.contains(where: { $0.health == "unhealthy" }) {
+        if eligible.contains(where: Self.isOut) {
             draft.notes.append("too few endpoints are healthy (panicThreshold): health is ignored")
         }
     }

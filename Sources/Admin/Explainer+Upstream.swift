@@ -28,36 +28,44 @@ extension Explainer {
                     destination, weight: 1, health: "unchecked", clientPod: clientPod, leg: leg, after: rule))
         } else {
             draft.loadBalancer = cluster.loadBalancer.rawValue
-            let members = subset < 0 ? Array(cluster.endpoints.indices) : subsetMembers(Int(subset))
-            draft.endpoints += endpoints(cluster, members, clientPod: clientPod, leg: leg, after: rule)
+            draft.endpoints += endpoints(index, subset, clientPod: clientPod, leg: leg, after: rule)
         }
     }
 
-    private func subsetMembers(_ subset: Int) -> [Int] {
-        snapshot.subsets[subset].members.indices.map { Int(snapshot.subsetMembers[$0]) }
+    /// The endpoints of a cluster; of those only the ones with a subset's labels.
+    private func members(of index: Int, _ subset: Int32) -> [EndpointRecord] {
+        let set = snapshot.endpoints(ofCluster: index)
+        guard subset >= 0 else { return Array(set.records) }
+        let labels = snapshot.subsetLabels[index]?[snapshot.subsets[Int(subset)].number] ?? [:]
+        return zip(set.endpoints, set.records).filter { endpoint, _ in
+            labels.allSatisfy { endpoint.labels[$0.key] == $0.value }
+        }.map(\.1)
     }
 
     private func endpoints(
-        _ cluster: ClusterRecord, _ members: [Int], clientPod: Int?, leg: ConnectionDirection, after rule: Int?
+        _ index: Int, _ subset: Int32, clientPod: Int?, leg: ConnectionDirection, after rule: Int?
     ) -> [Explanation.Endpoint] {
-        let records = members.map { snapshot.endpoints[$0] }
-        var endpoints = records.map { record in
+        let cluster = snapshot.clusters[index]
+        var endpoints = members(of: index, subset).map { record in
             endpoint(
                 record.address, weight: record.weight, health: health(record, of: cluster), clientPod: clientPod,
                 leg: leg, after: rule)
         }
-        let healthy = endpoints.count { $0.health != "unhealthy" }
+        let healthy = endpoints.count { !Self.isOut($0) }
         let isPanic = Double(healthy) < cluster.panicThreshold * Double(endpoints.count)
-        for index in endpoints.indices where endpoints[index].health == "unhealthy" && !isPanic {
+        for index in endpoints.indices where Self.isOut(endpoints[index]) && !isPanic {
             endpoints[index].eligible = false
         }
         return endpoints
     }
 
     private func health(_ endpoint: EndpointRecord, of cluster: ClusterRecord) -> String {
-        guard cluster.healthCheck != nil else { return "unchecked" }
-        guard let shared else { return "unknown" }
-        return shared.endpointHealth.load(endpoint.slot) == 0 ? "healthy" : "unhealthy"
+        guard cluster.hasVerdicts else { return "unchecked" }
+        return shared?.healthWord(endpoint, of: cluster) ?? "unknown"
+    }
+
+    static func isOut(_ endpoint: Explanation.Endpoint) -> Bool {
+        endpoint.health == "unhealthy" || endpoint.health == "ejected"
     }
 
     private func endpoint(
@@ -137,7 +145,7 @@ extension Explainer {
         if denied > 0 {
             draft.notes.append("\(denied) of \(eligible.count) endpoints are pods that deny it: picked, then reset")
         }
-        if eligible.contains(where: { $0.health == "unhealthy" }) {
+        if eligible.contains(where: Self.isOut) {
             draft.notes.append("too few endpoints are healthy (panicThreshold): health is ignored")
         }
         noteAnswers(eligible, &draft)

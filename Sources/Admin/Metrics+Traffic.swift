@@ -181,11 +181,10 @@ extension Metrics {
     private mutating func addEndpoints() {
         guard let snapshot else { return }
         var bySlot: [Int: (healthy: Int, unhealthy: Int)] = [:]
-        for cluster in snapshot.clusters where !cluster.isOriginalDestination {
-            let unhealthy = cluster.endpoints.indices.count {
-                proxy.shared.endpointHealth.load(snapshot.endpoints[$0].slot) != 0
-            }
-            bySlot[cluster.slot] = (cluster.endpoints.count - unhealthy, unhealthy)
+        for (index, cluster) in snapshot.clusters.enumerated() where !cluster.isOriginalDestination {
+            let records = snapshot.endpoints(ofCluster: index).records
+            let unhealthy = records.count { proxy.shared.endpointHealth.load($0.slot) != 0 }
+            bySlot[cluster.slot] = (records.count - unhealthy, unhealthy)
         }
         text.family("apus_cluster_endpoints", .gauge, "Endpoints by health; not checked counts as healthy.")
         for cluster in clusters {

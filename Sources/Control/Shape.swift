@@ -48,10 +48,4 @@ extension Shape {
     ])
 
     private static let tunnel = Shape.scalars("vni", "port")
-
-    /// `clusters[].outlierDetection`.
-    static let outlierDetection = Shape.scalars("consecutiveFailures", "baseEjection", "maxEjected")
-
-    /// `clusters[].healthCheck.http`.
-    static let httpCheck = Shape.mapping(["path": .scalar, "host": .scalar, "expect": .list(.scalar)])
 }

@@ -38,7 +38,7 @@ struct ConnectionOptions: BitwiseCopyable {
 
     private mutating func name(_ head: inout MessageHead, _ option: ByteRange) -> Violation.Kind? {
         head.lowercase(option)
-        let known = HeaderNameTable.shared.find(head.key(option))
+        let known = head.names.find(head.key(option)).name
         if known.isFraming { return .connectionNamesFraming }
         if known == .upgrade { upgrade = true }
         if known.isRemovableByConnection { head.markHopByHop(option) }
@@ -50,8 +50,7 @@ extension MessageHead {
     /// Turns the bytes at `range` into lower case. Only for what is not forwarded.
     fileprivate mutating func lowercase(_ range: ByteRange) {
         for place in range.lowerBound..<range.upperBound {
-            // In bounds: the range lies in the block.
-            unsafe block[place] = block[place].lowercased
+            putByte(byte(place).lowercased, at: place)
         }
     }
 
@@ -59,8 +58,9 @@ extension MessageHead {
     fileprivate mutating func markHopByHop(_ name: ByteRange) {
         var index = index(named: bytes(name))
         while let found = index {
-            // In bounds: an index of a field.
-            unsafe fields[found].flags |= HeaderField.hopByHop
+            var field = field(found)
+            field.flags |= HeaderField.hopByHop
+            setField(found, field)
             index = self.index(named: bytes(name), from: found + 1)
         }
     }

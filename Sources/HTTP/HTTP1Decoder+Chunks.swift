@@ -82,12 +82,7 @@ extension HTTP1Decoder {
 
     /// What is in them does not matter to us, but where they end does to everybody: no control byte, quoted or not.
     private mutating func readExtensions(_ line: Span<UInt8>, _ start: Int) -> Step {
-        var position = start
-        while true {
-            let ends = Word.valueEnds(line.word(at: position))
-            position &+= ends == 0 ? 8 : Word.first(ends)
-            if ends != 0 { break }
-        }
+        let position = Self.controlIndex(line, start)
         let end = Self.lineEnd(line, position)
         if case .next = end { extensionBytes &+= position &- start }
         return end

@@ -7,17 +7,11 @@ extension HTTP1Decoder {
         let nameStart = head.end
         var position = start
         var place = nameStart
-        // The name, up to a byte that is none of letters, digits and `-`; other bytes of tokens are rare.
+        // Up to a byte that is none of letters, digits and `-`; other bytes of tokens are rare.
         while true {
-            let (lowered, ends) = Word.name(input.word(at: position))
-            head.putWord(lowered, at: place)
-            guard ends != 0 else {
-                position &+= 8
-                place &+= 8
-                continue
-            }
-            position &+= Word.first(ends)
-            place &+= Word.first(ends)
+            let count = head.copy(input, from: position, to: place) { $0.name }
+            position &+= count
+            place &+= count
             guard position < input.count else { return .incomplete }
             if input[position] == UInt8(ascii: ":") { break }
             guard input[position].isTokenByte else { return Self.brokenName(input, start, position) }
@@ -27,30 +21,15 @@ extension HTTP1Decoder {
         if position == start { return .refused(.emptyName, start) }
         let name = ByteRange(nameStart, place)
         head.putPair(0x203a, at: place)
-        place &+= 2
         position &+= 1
         while position < input.count && Self.isBlank(input[position]) { position &+= 1 }
-        let valueStart = place
-        while true {
-            let word = input.word(at: position)
-            head.putWord(word, at: place)
-            let ends = Word.valueEnds(word)
-            if ends != 0 {
-                position &+= Word.first(ends)
-                place &+= Word.first(ends)
-                break
-            }
-            position &+= 8
-            place &+= 8
-        }
-        let step = Self.lineEnd(input, position)
+        let valueStart = place &+ 2
+        var count = head.copy(input, from: position, to: valueStart) { ($0, $0.valueEnds) }
+        let step = Self.lineEnd(input, position &+ count)
         guard case .next = step else { return step }
-        while place > valueStart && Self.isBlank(input[position &- 1]) {
-            position &-= 1
-            place &-= 1
-        }
-        head.putPair(0x0a0d, at: place)
-        commit(&head, name, ByteRange(valueStart, place), isTrailer: isTrailer)
+        while count > 0 && Self.isBlank(input[position &+ count &- 1]) { count &-= 1 }
+        head.putPair(0x0a0d, at: valueStart &+ count)
+        commit(&head, name, ByteRange(valueStart, valueStart &+ count), isTrailer: isTrailer)
         return step
     }
 
@@ -60,7 +39,7 @@ extension HTTP1Decoder {
     @inline(__always) private mutating func commit(
         _ head: inout MessageHead, _ name: ByteRange, _ value: ByteRange, isTrailer: Bool
     ) {
-        let known = HeaderNameTable.shared.find(head.key(name))
+        let (known, flags) = head.names.find(head.key(name))
         if isTrailer && !known.isAllowedAsTrailer { return }
         if known.isNoted {
             let bit: UInt16 = 1 &<< UInt16(known.rawValue)
@@ -68,7 +47,7 @@ extension HTTP1Decoder {
             present |= bit
         }
         head.end = value.upperBound &+ 2
-        head.addField(HeaderField(known: known, name: name, value: value))
+        head.addField(HeaderField(known: known, flags: flags, name: name, value: value))
     }
 
     /// Why the name at `start` ends at `position`, which is not a colon.
@@ -82,26 +61,5 @@ extension HTTP1Decoder {
         case 0..<0x20, 0x7f: return .refused(.controlCharacter, position)
         default: return .refused(.invalidName, position)
         }
-    }
-}
-
-extension MessageHead {
-    /// The key of a name that lies in the block, or was written behind its end.
-    @inline(__always) func key(_ name: ByteRange) -> HeaderNameTable.Key {
-        let count = Int(name.count)
-        let start = name.lowerBound
-        guard count <= HeaderNameTable.nameLengthMax && count > 0 else { return .init() }
-        var key = HeaderNameTable.Key()
-        key.count = count
-        // In bounds: names are followed by a value and slack, and the last word begins within the name.
-        key.first = Word.prefix(unsafe load(start), min(count, 8))
-        if count > 16 { key.middle = unsafe load(start &+ 8) }
-        if count > 8 { key.last = unsafe load(start &+ count &- 8) }
-        return key
-    }
-
-    /// Eight bytes of the block, at a `place` that was written: there is slack behind it.
-    @unsafe @inline(__always) private func load(_ place: Int) -> UInt64 {
-        unsafe UInt64(littleEndian: block.loadUnaligned(fromByteOffset: place, as: UInt64.self))
     }
 }

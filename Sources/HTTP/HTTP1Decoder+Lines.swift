@@ -45,13 +45,18 @@ extension HTTP1Decoder {
 
     /// Whether there is a control byte (not the tab) from `start` on.
     private static func hasControl(_ input: Span<UInt8>, _ start: Int) -> Bool {
+        controlIndex(input, start) < input.count
+    }
+
+    /// The first control byte (not the tab) from `start` on, or the input's end or some place behind it.
+    static func controlIndex(_ input: Span<UInt8>, _ start: Int) -> Int {
         var index = start
         while index < input.count {
-            let ends = Word.valueEnds(input.word(at: index))
-            if ends != 0 { return index &+ Word.first(ends) < input.count }
-            index &+= 8
+            let first = input.lanes(at: index).valueEnds.first
+            index &+= first
+            if first < MemoryLayout<Lanes>.size { break }
         }
-        return false
+        return index
     }
 
     /// The end of a line at `index`, where something has stopped that ends at control bytes.

@@ -3,12 +3,11 @@ extension HTTP1Decoder {
     mutating func readRequestLine(_ line: Span<UInt8>, _ start: Int, _ head: inout MessageHead) -> Step {
         var position = start
         while position < line.count, line[position].isTokenByte { position &+= 1 }
-        if position &- start > limits.methodBytes { return .refused(.methodTooLong, start) }
+        let count = position &- start
+        if count > limits.methodBytes { return .refused(.methodTooLong, start) }
         guard position < line.count else { return .incomplete }
-        guard line[position] == 0x20, position > start else { return Self.brokenMethod(line, start, position) }
-        head.methodText = head.keep(line, start, position)
-        head.method =
-            position &- start <= 8 ? Method(word: Word.prefix(line.word(at: start), position &- start)) : .other
+        guard line[position] == 0x20, count > 0 else { return Self.brokenMethod(line, start, position) }
+        head.setMethod(line.extracting(start..<position))
         position &+= 1
         let targetStart = position
         let step = readTarget(line, &position, &head)
@@ -24,24 +23,13 @@ extension HTTP1Decoder {
     private func readTarget(_ line: Span<UInt8>, _ position: inout Int, _ head: inout MessageHead) -> Step {
         let start = position
         let placeAtStart = head.end
-        var place = placeAtStart
-        while true {
-            let word = line.word(at: position)
-            head.putWord(word, at: place)
-            let ends = Word.targetEnds(word)
-            if ends != 0 {
-                position &+= Word.first(ends)
-                place &+= Word.first(ends)
-                break
-            }
-            position &+= 8
-            place &+= 8
-        }
+        let count = head.copy(line, from: start, to: placeAtStart) { ($0, $0.targetEnds) }
+        position &+= count
         guard position < line.count else { return .incomplete }
         guard line[position] == 0x20 else { return Self.brokenTarget(line, position) }
         if position == start { return .refused(.malformedStartLine, start) }
-        head.path = ByteRange(placeAtStart, place)
-        head.end = place
+        head.path = ByteRange(placeAtStart, placeAtStart &+ count)
+        head.end = placeAtStart &+ count
         position &+= 1
         return .next(position)
     }
@@ -81,14 +69,13 @@ extension HTTP1Decoder {
         guard position < line.count else { return .incomplete }
         if line[position] > 0x20 && line[position] != 0x7f { return .refused(.malformedStatus, position) }
         if line[position] == 0x20 { position &+= 1 }
-        let reasonStart = position
-        while true {
-            let ends = Word.valueEnds(line.word(at: position))
-            position &+= ends == 0 ? 8 : Word.first(ends)
-            if ends != 0 { break }
+        let reasonStart = head.end
+        let count = head.copy(line, from: position, to: reasonStart) { ($0, $0.valueEnds) }
+        let end = Self.lineEnd(line, position &+ count)
+        if case .next = end {
+            head.reason = ByteRange(reasonStart, reasonStart &+ count)
+            head.end = reasonStart &+ count
         }
-        let end = Self.lineEnd(line, position)
-        if case .next = end { head.reason = head.keep(line, reasonStart, position) }
         return end
     }
 
@@ -151,19 +138,5 @@ extension StaticString {
         precondition(index < utf8CodeUnitCount)
         // In bounds by the line above; a static string's bytes live as long as the program.
         return unsafe utf8Start[index]
-    }
-}
-
-extension MessageHead {
-    /// Keeps a copy of that part of `line`.
-    mutating func keep(_ line: Span<UInt8>, _ start: Int, _ end: Int) -> ByteRange {
-        let place = self.end
-        var position = start
-        while position < end {
-            putWord(line.word(at: position), at: place &+ (position &- start))
-            position &+= 8
-        }
-        self.end = place &+ (end &- start)
-        return ByteRange(place, self.end)
     }
 }

@@ -51,11 +51,8 @@ extension MessageHead {
     fileprivate mutating func prefixPath(_ byte: UInt8) {
         let old = path
         reserve(Int(old.count) + 1)
-        // In bounds: `reserve` has made room behind the end, to which the path is copied.
-        unsafe block.storeBytes(of: byte, toByteOffset: end, as: UInt8.self)
-        for index in 0..<Int(old.count) {
-            unsafe block[end + 1 + index] = block[old.lowerBound + index]
-        }
+        putByte(byte, at: end)
+        for index in 0..<Int(old.count) { putByte(self.byte(old.lowerBound + index), at: end + 1 + index) }
         path = ByteRange(end, end + 1 + Int(old.count))
         end = path.upperBound
     }

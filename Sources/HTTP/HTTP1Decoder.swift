@@ -75,7 +75,9 @@ public struct HTTP1Decoder: BitwiseCopyable, Sendable {
     public var isTunnel: Bool { state == .tunnel }
 
     /// No byte of a message has come whose end was not said.
-    public var isBetweenMessages: Bool { (state == .startLine && scanned == 0) || state == .unexpected }
+    public var isBetweenMessages: Bool {
+        (state == .startLine && scanned == 0 && interimResponses == 0) || state == .unexpected
+    }
 
     /// Says what the next response answers. Before each response, also before its first byte is there: what comes without
     /// this is a violation. Without `toUpgrade` a response 101 is one, too.
@@ -111,7 +113,7 @@ public struct HTTP1Decoder: BitwiseCopyable, Sendable {
             state = .unexpected
             return .endOfBody
         case .unexpected, .tunnel, .finished: return .clean
-        case .startLine: return scanned == 0 && interimResponses == 0 ? .clean : .truncated
+        case .startLine: return isBetweenMessages ? .clean : .truncated
         case .fields, .length, .chunkLine, .chunkData, .chunkEnd, .trailers, .failed: return .truncated
         }
     }

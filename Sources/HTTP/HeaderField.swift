@@ -12,11 +12,11 @@ public struct HeaderField: BitwiseCopyable, Sendable {
     /// names it.
     @inlinable public var isHopByHop: Bool { flags & Self.hopByHop != 0 }
 
-    init(known: HeaderName, name: ByteRange, value: ByteRange) {
+    init(known: HeaderName, flags: UInt8, name: ByteRange, value: ByteRange) {
         self.known = known
+        self.flags = flags
         self.name = name
         self.value = value
-        flags = (known.isHopByHop ? Self.hopByHop : 0) | (known.isWrittenByEncoder ? Self.written : 0)
     }
 
     @usableFromInline static var hopByHop: UInt8 { 1 }

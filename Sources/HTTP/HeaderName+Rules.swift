@@ -17,6 +17,9 @@ extension HeaderName {
     /// The encoder writes its own instead: hop-by-hop fields, and those that the message's framing and address decide.
     var isWrittenByEncoder: Bool { isHopByHop || self == .host || self == .contentLength }
 
+    /// What a field of that name starts with.
+    var flags: UInt8 { (isHopByHop ? HeaderField.hopByHop : 0) | (isWrittenByEncoder ? HeaderField.written : 0) }
+
     /// What `Connection` must not name: a hop that obeyed would see another message than one that does not.
     var isFraming: Bool { self == .host || self == .contentLength || self == .transferEncoding }
 

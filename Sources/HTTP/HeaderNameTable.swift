@@ -24,6 +24,7 @@
     private struct Entry: BitwiseCopyable {
         var key: Key
         var name: HeaderName
+        var flags: UInt8
     }
 
     private init() {
@@ -32,7 +33,7 @@
         let slots = UnsafeMutablePointer<UInt8>.allocate(capacity: Self.slotCount)
         // Both were allocated for as many elements as are written here, by index of `all` and by slot.
         for (index, name) in all.enumerated() {
-            unsafe (entries + index).initialize(to: Entry(key: Key(name.text), name: name))
+            unsafe (entries + index).initialize(to: Entry(key: Key(name.text), name: name, flags: name.flags))
         }
         var multiplier: UInt64 = 0x9e37_79b9_7f4a_7c15
         while unsafe !Self.fill(slots, entries, count: all.count, multiplier) {
@@ -62,11 +63,11 @@
         return Int(truncatingIfNeeded: mixed &>> UInt64(64 - slotBits))
     }
 
-    /// The name whose bytes are `key`; `other` if it is none of ours.
-    @inline(__always) func find(_ key: Key) -> HeaderName {
+    /// The name whose bytes are `key`, and the flags of its fields; `other` if it is none of ours.
+    @inline(__always) func find(_ key: Key) -> (name: HeaderName, flags: UInt8) {
         // In bounds: a slot is below `slotCount`, and holds an index of an entry.
         let entry = unsafe entries[Int(slots[Self.slot(key, multiplier)])]
-        return entry.key == key ? entry.name : .other
+        return entry.key == key ? (entry.name, entry.flags) : (.other, 0)
     }
 }
 

@@ -29,7 +29,7 @@ extension MessageHead {
     func byte(_ place: Int) -> UInt8 {
         precondition(place >= 0 && place < end)
         // In bounds by the line above.
-        return unsafe block[place]
+        return unsafe base.load(fromByteOffset: place, as: UInt8.self)
     }
 
     /// Whether the bytes at `range` are `text`, which is in lower case, in any case.

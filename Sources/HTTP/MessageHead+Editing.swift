@@ -2,7 +2,7 @@
 extension MessageHead {
     /// Adds a field behind the others. `name` in lower case; CR, LF and NUL in `value` become spaces.
     public mutating func append(_ name: Span<UInt8>, _ value: Span<UInt8>) {
-        appendField(HeaderNameTable.shared.find(.init(name)), name, value)
+        appendField(names.find(.init(name)).name, name, value)
     }
 
     /// Adds a field of a known name behind the others.
@@ -56,7 +56,7 @@ extension MessageHead {
     public mutating func setMethod(_ bytes: Span<UInt8>) {
         methodText = copy(bytes, .target)
         let key = HeaderNameTable.Key(bytes)
-        method = key.count <= 8 ? Method(word: key.first) : .other
+        method = bytes.count <= 8 ? Method(word: key.first) : .other
     }
 
     // MARK: - bytes
@@ -79,10 +79,24 @@ extension MessageHead {
     private mutating func appendField(_ known: HeaderName, _ name: Span<UInt8>, _ value: Span<UInt8>) {
         reserve(name.count + value.count + 4)
         let nameRange = copy(name, .value)
-        put(UInt16(0x203a))
+        put(0x203a)
         let valueRange = copy(value, .value)
-        put(UInt16(0x0a0d))
-        addField(HeaderField(known: known, name: nameRange, value: valueRange))
+        put(0x0a0d)
+        addField(HeaderField(known: known, flags: known.flags, name: nameRange, value: valueRange))
+    }
+
+    /// Makes it a copy of `other`.
+    public mutating func copy(from other: borrowing MessageHead) {
+        removeAll()
+        reserve(other.end)
+        if let bytes = unsafe other.block {
+            // In bounds: room was made above.
+            unsafe base.copyMemory(from: bytes, byteCount: other.end)
+        }
+        end = other.end
+        for index in 0..<other.count { addField(other.field(index)) }
+        (method, methodText, path, authority) = (other.method, other.methodText, other.path, other.authority)
+        (status, reason, minorVersion) = (other.status, other.reason, other.minorVersion)
     }
 
     private mutating func copy(_ bytes: Span<UInt8>, _ filter: Filter) -> ByteRange {
@@ -90,22 +104,19 @@ extension MessageHead {
         let start = end
         for index in bytes.indices {
             let byte = filter.passes(bytes[index]) ? bytes[index] : (filter == .value ? 0x20 : 0x5f)
-            // In bounds: `reserve` has made room.
-            unsafe block.storeBytes(of: byte, toByteOffset: start &+ index, as: UInt8.self)
+            putByte(byte, at: start &+ index)
         }
         end += bytes.count
         return ByteRange(start, end)
     }
 
     private mutating func put(_ pair: UInt16) {
-        // In bounds: `reserve` has made room, and there is slack behind it.
-        unsafe block.storeBytes(of: pair.littleEndian, toByteOffset: end, as: UInt16.self)
+        putPair(pair, at: end)
         end += 2
     }
 
     private mutating func move(_ index: Int, to kept: inout Int) {
-        // In bounds: both are below `count`.
-        unsafe fields[kept] = fields[index]
+        setField(kept, field(index))
         kept += 1
     }
 }

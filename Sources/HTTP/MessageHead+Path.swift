@@ -129,11 +129,7 @@ extension MessageHead {
         path = ByteRange(path.lowerBound, cleanEnd + queryCount)
     }
 
-    private mutating func put(_ byte: UInt8, _ place: Int) {
-        precondition(place >= 0 && place < end)
-        // In bounds by the line above.
-        unsafe block[place] = byte
-    }
+    private mutating func put(_ byte: UInt8, _ place: Int) { putByte(byte, at: place) }
 }
 
 extension UInt8 {

@@ -4,9 +4,14 @@
 /// removed or replaced leaves its bytes behind until `removeAll`. Two allocations at first use, none per field, and none in
 /// steady state, because `removeAll` keeps the memory.
 @safe public struct MessageHead: ~Copyable, @unchecked Sendable {
-    // Sound to send: it is the only owner of both. Every read and write goes through `check` or behind `reserve`.
-    @usableFromInline var block: UnsafeMutableRawBufferPointer
-    @usableFromInline var fields: UnsafeMutableBufferPointer<HeaderField>
+    // Sound to send: it is the only owner of both.
+    /// `blockSize` bytes; there is none before the first is written.
+    @usableFromInline var block: UnsafeMutableRawPointer?
+    @usableFromInline var fields: UnsafeMutablePointer<HeaderField>?
+    var blockSize = 0
+    private var fieldsMax = 0
+    /// Kept here because reading a global costs a call.
+    let names = HeaderNameTable.shared
     /// Bytes of the block that are in use.
     @usableFromInline var end = 0
     @usableFromInline var count = 0
@@ -28,25 +33,25 @@
 
     /// Memory that `removeAll` keeps, bytes. Heads of browsers with their cookies fit.
     public static let capacityKept = 16 << 10
-    /// Bytes behind every place that is written, so that whole words can be written and read at any place in use.
-    static let slack = 16
+    /// Bytes behind every place that is written, so that whole `Lanes` can be written and read at any place in use.
+    static let slack = 32
     private static let blockSizeMin = 1 << 10
     private static let fieldCountMin = 16
 
     /// An empty head without memory.
     public init() {
-        unsafe block = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-        unsafe fields = UnsafeMutableBufferPointer(start: nil, count: 0)
+        unsafe block = nil
+        unsafe fields = nil
     }
 
     deinit {
         // Both are owned by this value alone.
-        unsafe block.deallocate()
-        unsafe fields.deallocate()
+        unsafe block?.deallocate()
+        unsafe fields?.deallocate()
     }
 
     /// Bytes of memory it owns.
-    public var capacity: Int { unsafe block.count + fields.count * MemoryLayout<HeaderField>.stride }
+    public var capacity: Int { blockSize + fieldsMax * MemoryLayout<HeaderField>.stride }
 
     /// Empties it. Its memory stays, but for what exceeds `capacityKept`.
     public mutating func removeAll() {
@@ -68,8 +73,8 @@
     /// The field at `index`, below `fieldCount`, in the order of the message.
     @inlinable public func field(_ index: Int) -> HeaderField {
         precondition(index >= 0 && index < count)
-        // In bounds by the line above.
-        return unsafe fields[index]
+        // In bounds by the line above, so there are some.
+        return unsafe fields.unsafelyUnwrapped[index]
     }
 
     /// The bytes at `range`, none for `.none`. They lie there until the head is changed.
@@ -78,7 +83,7 @@
         let start = range.isNone ? 0 : range.lowerBound
         precondition(start &+ Int(range.count) <= end)
         // In bounds by the line above, initialized up to `end`, and nobody changes it while the head is borrowed.
-        let slice = unsafe UnsafeRawBufferPointer(rebasing: block[start..<(start &+ Int(range.count))])
+        let slice = unsafe UnsafeRawBufferPointer(start: block.map { unsafe $0 + start }, count: Int(range.count))
         let span = unsafe Span<UInt8>(_unsafeBytes: slice)
         return unsafe _overrideLifetime(span, borrowing: self)
     }
@@ -101,7 +106,7 @@
 
     /// The first field from `first` on whose name is `name`, in lower case.
     public func index(named name: Span<UInt8>, from first: Int = 0) -> Int? {
-        let known = HeaderNameTable.shared.find(.init(name))
+        let known = names.find(.init(name)).name
         if known != .other { return index(of: known, from: first) }
         var index = first
         while index < count {
@@ -114,56 +119,73 @@
 
     // MARK: - memory
 
+    /// The block, which is there once something was reserved.
+    @unsafe @inline(__always) var base: UnsafeMutableRawPointer { unsafe block.unsafelyUnwrapped }
+
     /// Makes room for `size` bytes behind `end`, and slack behind them.
-    @inline(__always) mutating func reserve(_ size: Int) {
-        if unsafe end &+ size &+ Self.slack > block.count { growBlock(end + size + Self.slack) }
+    @inline(__always) mutating func reserve(_ size: Int) { reserve(upTo: end &+ size) }
+
+    /// Makes room up to `place`, and slack behind it.
+    @inline(__always) mutating func reserve(upTo place: Int) {
+        if place &+ Self.slack > blockSize { growBlock(place + Self.slack) }
     }
 
-    @inline(never) mutating func growBlock(_ size: Int) {
-        let capacity = max(size, unsafe block.count * 2, Self.blockSizeMin)
-        let fresh = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 16)
+    @inline(never) private mutating func growBlock(_ size: Int) {
+        let capacity = max(size, blockSize * 2, Self.blockSizeMin)
+        let fresh = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
         // What has been written, whether it counts already or not, fits into a larger block.
-        unsafe fresh.copyMemory(from: UnsafeRawBufferPointer(block))
-        unsafe block.deallocate()
+        if let block = unsafe block { unsafe fresh.copyMemory(from: block, byteCount: blockSize) }
+        unsafe block?.deallocate()
         unsafe block = fresh
+        blockSize = capacity
     }
 
-    /// Writes eight bytes at `place`, which is behind `end` or at it, and sees to it that there is slack behind them.
-    @inline(__always) mutating func putWord(_ word: UInt64, at place: Int) {
-        if unsafe place &+ 8 &+ Self.slack > block.count { growBlock(place + 8 + Self.slack) }
-        // In bounds by the line above.
-        unsafe block.storeBytes(of: word.littleEndian, toByteOffset: place, as: UInt64.self)
-    }
-
-    /// Writes two bytes at `place`, at most 14 bytes behind the last word that was written.
+    /// Writes two bytes at `place`, for which there is room.
     @inline(__always) mutating func putPair(_ pair: UInt16, at place: Int) {
-        // In bounds: in the slack of that word at the latest.
-        unsafe block.storeBytes(of: pair.littleEndian, toByteOffset: place, as: UInt16.self)
+        assert(place + 2 <= blockSize)
+        // In bounds: whoever wrote before `place` has made room, and slack.
+        unsafe base.storeBytes(of: pair.littleEndian, toByteOffset: place, as: UInt16.self)
+    }
+
+    /// Writes one byte at `place`, for which there is room.
+    @inline(__always) mutating func putByte(_ byte: UInt8, at place: Int) {
+        precondition(place >= 0 && place < blockSize)
+        // In bounds by the line above.
+        unsafe base.storeBytes(of: byte, toByteOffset: place, as: UInt8.self)
     }
 
     /// Adds `field` to the index.
     @inline(__always) mutating func addField(_ field: HeaderField) {
-        if unsafe count == fields.count { growFields() }
+        if count == fieldsMax { growFields() }
         // In bounds by the line above.
-        unsafe fields[count] = field
+        unsafe fields.unsafelyUnwrapped[count] = field
         count &+= 1
     }
 
+    /// Changes the field at `index`.
+    mutating func setField(_ index: Int, _ field: HeaderField) {
+        precondition(index >= 0 && index < count)
+        // In bounds by the line above.
+        unsafe fields.unsafelyUnwrapped[index] = field
+    }
+
     @inline(never) private mutating func growFields() {
-        let capacity = unsafe max(fields.count * 2, Self.fieldCountMin)
-        let fresh = UnsafeMutableBufferPointer<HeaderField>.allocate(capacity: capacity)
+        let capacity = max(fieldsMax * 2, Self.fieldCountMin)
+        let fresh = UnsafeMutablePointer<HeaderField>.allocate(capacity: capacity)
         // The fields in use fit into a larger index; they are plain bits.
-        _ = unsafe fresh.initialize(from: fields[..<count])
-        unsafe fields.deallocate()
+        if let fields = unsafe fields { unsafe fresh.initialize(from: fields, count: count) }
+        unsafe fields?.deallocate()
         unsafe fields = fresh
+        fieldsMax = capacity
     }
 
     private mutating func freeMemory() {
         // Both are owned by this value alone, which is empty now.
-        unsafe block.deallocate()
-        unsafe fields.deallocate()
-        unsafe block = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-        unsafe fields = UnsafeMutableBufferPointer(start: nil, count: 0)
+        unsafe block?.deallocate()
+        unsafe fields?.deallocate()
+        unsafe block = nil
+        unsafe fields = nil
+        (blockSize, fieldsMax) = (0, 0)
     }
 }
 

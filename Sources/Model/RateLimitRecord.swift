@@ -18,6 +18,7 @@ public struct RateLimitRecord: Sendable, BitwiseCopyable, Equatable {
 
     /// Keeps sums of times far from overflow.
     private static let toleranceMax: Int64 = 400 * 86400 * 1_000_000_000
+    private static let clockSkewMax: Int64 = 1_000_000_000
 
     /// What the configuration says.
     public init(_ limit: Configuration.LocalRateLimit, slot: Int) {
@@ -32,8 +33,14 @@ public struct RateLimitRecord: Sendable, BitwiseCopyable, Equatable {
     public func take(from words: AtomicWords, now: Int64) -> Outcome {
         while true {
             let word = words.load(slot)
-            // A word from far ahead belongs to a slower bucket that this place had before a reload.
-            let full = min(max(Int64(word), now), now &+ tolerance &+ interval)
+            var full = max(Int64(word), now)
+            let fullMax = now + tolerance + interval
+            // A word from far ahead belongs to a slower bucket that this place had before a reload. (A little ahead is a
+            // worker whose turn began later.)
+            if full > fullMax + Self.clockSkewMax {
+                guard words.compareExchange(expected: word, desired: Int(fullMax), at: slot) else { continue }
+                full = fullMax
+            }
             guard full - now <= tolerance else { return .refused(retryAfter: full - now - tolerance) }
             if words.compareExchange(expected: word, desired: Int(full + interval), at: slot) { return .allowed }
         }

@@ -58,6 +58,12 @@ extension RecordTable: RandomAccessCollection {
         return unsafe records[index]
     }
 
+    /// Lends the records as bytes to `body`, which does not keep the pointer.
+    public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        // In bounds; whoever keeps a view keeps its table.
+        unsafe body(UnsafeRawBufferPointer(UnsafeBufferPointer(start: records, count: count)))
+    }
+
     /// All indices.
     @inlinable
     public var indices: Range<Int> { 0..<count }

@@ -85,7 +85,9 @@ public struct RetryPolicy: Sendable, BitwiseCopyable, Equatable {
     }
 
     /// Whether a response with this gRPC status is tried again.
-    public func retries(grpcStatus status: Int) -> Bool { (1...16).contains(status) && grpc & (1 << UInt32(status)) != 0 }
+    public func retries(grpcStatus status: Int) -> Bool {
+        (1...16).contains(status) && grpc & (1 << UInt32(status)) != 0
+    }
 
     private func contains(status: UInt16) -> Bool { status != 0 && any(statuses .== SIMD4(repeating: status)) }
 }

@@ -33,8 +33,8 @@ public struct RouteMirror: Sendable, BitwiseCopyable, Equatable {
 public struct SubsetRecord: Sendable, BitwiseCopyable, Equatable {
     /// The cluster's index.
     public let cluster: Int
-    /// In `Snapshot.subsetMembers`, which has indices into `Snapshot.endpoints`, ascending.
-    public let members: IndexRange
+    /// Among the subsets of its cluster; `Snapshot.subsetLabels` has what its endpoints must have.
+    public let number: Int
 }
 
 /// What a rule is called in counters, logs and `explain`.

@@ -27,7 +27,7 @@ extension SnapshotCompiler {
         var targets: [RouteTarget] = []
         var mirrors: [RouteMirror] = []
         var subsets: [SubsetRecord] = []
-        var subsetMembers: [UInt32] = []
+        var subsetLabels: [Int: [[String: String]]] = [:]
         var subsetByKey: [SubsetKey: Int32] = [:]
         var filters: [FilterRecord] = []
         var filterMatches: [Configuration.RequestMatch] = []
@@ -185,17 +185,10 @@ extension SnapshotCompiler.Parts {
         guard !labels.isEmpty else { return -1 }
         let key = SnapshotCompiler.SubsetKey(cluster: cluster, labels: labels)
         if let known = routes.subsetByKey[key] { return known }
-        let first = routes.subsetMembers.count
-        // Index 0 is `passthrough`, which has no endpoints.
-        if cluster > 0, case .endpoints(let endpoints) = configuration.clusters[cluster - 1].discovery {
-            for (index, place) in zip(clusters[cluster].endpoints.indices, endpoints)
-            where labels.allSatisfy({ place.labels[$0.key] == $0.value }) {
-                routes.subsetMembers.append(UInt32(index))
-            }
-        }
         let index = Int32(routes.subsets.count)
-        routes.subsets.append(
-            SubsetRecord(cluster: cluster, members: IndexRange(first..<routes.subsetMembers.count)))
+        let number = routes.subsetLabels[cluster]?.count ?? 0
+        routes.subsets.append(SubsetRecord(cluster: cluster, number: number))
+        routes.subsetLabels[cluster, default: []].append(labels)
         routes.subsetByKey[key] = index
         return index
     }

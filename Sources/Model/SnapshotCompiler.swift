@@ -4,14 +4,17 @@
 public struct SnapshotCompiler: Sendable {
     let shared: SharedState
     let names: SlotNames
-    private(set) var generation: UInt64 = 0
+    var generation: UInt64 = 0
     private var podSlots = SlotTable<PodKey>(capacity: SlotLimits.pods)
-    private var clusterSlots = SlotTable<String>(capacity: SlotLimits.clusters)
-    private var endpointSlots = SlotTable<EndpointKey>(capacity: SlotLimits.endpoints)
+    var clusterSlots = SlotTable<String>(capacity: SlotLimits.clusters)
+    var endpointSlots: EndpointSlots
+    /// What was found last for DNS names.
+    var discovered: [Configuration.DNSName: [Configuration.Endpoint]] = [:]
     private var listenerSlots = SlotTable<String>(capacity: SlotLimits.listeners)
     var routeSlots = SlotTable<RouteName>(capacity: SlotLimits.routes)
     var rateSlots = SlotTable<RateLimitKey>(capacity: SlotLimits.rateBuckets)
-    private(set) var oldestGenerationInUse: UInt64 = 0
+    var oldestGenerationInUse: UInt64 = 0
+    private(set) var now: Int64 = 0
 
     /// A thing that has no slot left, e.g. `clusters: more than 65536`.
     public struct TooMany: Error, CustomStringConvertible {
@@ -25,11 +28,6 @@ public struct SnapshotCompiler: Sendable {
         let uid: String?
     }
 
-    private struct EndpointKey: Hashable, Sendable {
-        let cluster: String
-        let address: SocketAddress
-    }
-
     struct Parts {
         var generation: UInt64
         var configuration: Configuration
@@ -38,7 +36,8 @@ public struct SnapshotCompiler: Sendable {
         var cidrs: [CIDR] = []
         var ports: [PortRange] = []
         var clusters: [ClusterRecord] = []
-        var endpoints: [EndpointRecord] = []
+        var endpointSets: [EndpointSet] = []
+        var endpointSlotCount = 0
         var listeners: [ListenerRecord] = []
         var routes = RouteParts()
         var freshSlots = FreshSlots()
@@ -52,87 +51,29 @@ public struct SnapshotCompiler: Sendable {
     public init(shared: SharedState, names: SlotNames) {
         self.shared = shared
         self.names = names
+        endpointSlots = EndpointSlots(shared: shared)
     }
 
-    /// The next generation. `oldestGenerationInUse` is the oldest snapshot that any worker still holds (0: none).
+    /// The next generation. `oldestGenerationInUse` is the oldest snapshot that any worker still holds (0: none), `now`
+    /// the monotonic time in nanoseconds, at which the slow start of new endpoints begins.
     public mutating func compile(
-        _ configuration: Configuration, oldestGenerationInUse: UInt64
+        _ configuration: Configuration, oldestGenerationInUse: UInt64, now: Int64 = 0
     ) throws(TooMany) -> Snapshot {
         generation += 1
         self.oldestGenerationInUse = oldestGenerationInUse
+        self.now = now
         var parts = Parts(generation: generation, configuration: configuration)
         try addClusters(to: &parts)
         try addRoutes(to: &parts)
         try addPods(to: &parts)
         try addListeners(to: &parts)
         parts.gonePods = podSlots.retireUnseen(in: generation)
-        clusterSlots.retireUnseen(in: generation)
-        endpointSlots.retireUnseen(in: generation)
+        removeUnseenClusters()
+        parts.endpointSlotCount = endpointSlots.count
         listenerSlots.retireUnseen(in: generation)
         routeSlots.retireUnseen(in: generation)
         rateSlots.retireUnseen(in: generation)
         return Snapshot(parts)
-    }
-
-    // MARK: clusters
-
-    private mutating func addClusters(to parts: inout Parts) throws(TooMany) {
-        let timings = parts.configuration.passthrough
-        let passthrough = Configuration.Cluster(
-            name: "passthrough", discovery: .originalDestination, connectTimeout: timings.connectTimeout,
-            tunnelIdleTimeout: timings.tunnelIdleTimeout)
-        for cluster in [passthrough] + parts.configuration.clusters {
-            parts.clusterIndexByName[cluster.name] = parts.clusters.count
-            let slot = try clusterSlot(cluster.name, &parts)
-            let endpoints = try addEndpoints(of: cluster, to: &parts)
-            parts.clusters.append(
-                ClusterRecord(
-                    slot: slot, endpoints: endpoints,
-                    isOriginalDestination: cluster.discovery == .originalDestination,
-                    loadBalancer: cluster.loadBalancer, connectTimeout: cluster.connectTimeout.nanoseconds,
-                    tunnelIdleTimeout: cluster.tunnelIdleTimeout.nanoseconds,
-                    panicThreshold: cluster.panicThreshold, connectionsMax: cluster.connectionsMax ?? .max,
-                    healthCheck: cluster.healthCheck.map(HealthCheckRecord.init)))
-        }
-    }
-
-    private mutating func clusterSlot(_ name: String, _ parts: inout Parts) throws(TooMany) -> Int {
-        let words = shared.clusterConnections
-        let given = clusterSlots.slot(
-            for: name, generation: generation, oldestGenerationInUse: oldestGenerationInUse
-        ) { words.loadAcquiring($0) == 0 }
-        guard let given else { throw TooMany(description: "clusters: more than \(SlotLimits.clusters)") }
-        words.reserve(given.slot)
-        shared.clusterHealthEpochs.reserve(given.slot)
-        if given.isFresh {
-            parts.freshSlots.clusters.append(given.slot)
-            names.set(.cluster, given.slot, name)
-        }
-        return given.slot
-    }
-
-    private mutating func addEndpoints(
-        of cluster: Configuration.Cluster, to parts: inout Parts
-    ) throws(TooMany) -> IndexRange {
-        guard case .endpoints(let endpoints) = cluster.discovery else { return IndexRange(0..<0) }
-        let first = parts.endpoints.count
-        let words = shared.endpointConnections
-        for endpoint in endpoints {
-            let given = endpointSlots.slot(
-                for: EndpointKey(cluster: cluster.name, address: endpoint.address), generation: generation,
-                oldestGenerationInUse: oldestGenerationInUse
-            ) { words.load($0) == 0 }
-            guard let given else { throw TooMany(description: "endpoints: more than \(SlotLimits.endpoints)") }
-            words.reserve(given.slot)
-            shared.endpointHealth.reserve(given.slot)
-            // Without a check nobody would ever take back an old verdict.
-            if given.isFresh || cluster.healthCheck == nil { shared.endpointHealth.store(0, at: given.slot) }
-            parts.endpoints.append(
-                EndpointRecord(
-                    slot: given.slot, address: endpoint.address, weight: endpoint.weight,
-                    cluster: parts.clusters.count))
-        }
-        return IndexRange(first..<parts.endpoints.count)
     }
 
     // MARK: pods
@@ -246,15 +187,6 @@ extension SnapshotCompiler.Parts {
         // Slots of pods that are gone have no connections left to limit.
         if missing > 0 { bufferBytesMax += Array(repeating: .max, count: missing) }
         bufferBytesMax[slot + 1] = bytes
-    }
-}
-
-extension HealthCheckRecord {
-    init(_ check: Configuration.HealthCheck) {
-        interval = check.interval.nanoseconds
-        timeout = check.timeout.nanoseconds
-        unhealthyAfter = check.unhealthyAfter
-        healthyAfter = check.healthyAfter
     }
 }
 

@@ -4,6 +4,8 @@ public final class WorkerStatistics: Sendable {
     public let pods = CounterTable(capacity: SlotLimits.pods, width: PodCounter.width)
     /// By cluster slot; columns are `ClusterCounter`.
     public let clusters = CounterTable(capacity: SlotLimits.clusters, width: ClusterCounter.allCases.count)
+    /// By endpoint slot, for clusters with outlier detection; columns are `EndpointCounter`.
+    public let endpoints = CounterTable(capacity: SlotLimits.endpoints, width: EndpointCounter.allCases.count)
     /// By listener slot; columns are `ListenerCounter`, then one for each `EndReason`.
     public let listeners = CounterTable(capacity: SlotLimits.listeners, width: ListenerCounter.width)
     /// One block, slot 0; columns as in `pods`: connections of explicit listeners that no pod of this host takes part in.
@@ -64,6 +66,19 @@ public enum ClusterCounter: Int, CaseIterable, Sendable {
     case bytesSent, bytesReceived
     /// Active health checks.
     case healthChecksPassed, healthChecksFailed
+    /// Requests refused by the circuit breaker for requests, for waiting requests; retries it refused, and retries
+    /// that the budget refused.
+    case requestBreakerOpen, pendingBreakerOpen, retryBreakerOpen, retryBudgetEmpty
+    /// Endpoints ejected: for failures in a row, for a success rate below the others'.
+    case ejectionsConsecutive, ejectionsSuccessRate
+    /// Requests that were not mirrored because their body was too long to keep.
+    case mirrorsSkipped
+}
+
+/// Columns of an endpoint's counters.
+public enum EndpointCounter: Int, CaseIterable, Sendable {
+    /// Attempts that went well, and that did not, as outlier detection sees it.
+    case successes, failures
 }
 
 /// Columns of a listener's counters.
@@ -83,7 +98,7 @@ extension WorkerCounter {
     /// Whether it only grows: what goes up and down is true of one process.
     public var isTotal: Bool {
         switch self {
-        case .connectionsActive, .requestsActive, .bufferedBytes, .halfOpen, .heartbeatMilliseconds: false
+        case .connectionsActive, .requestsActive, .upstreamsActive, .upstreamsIdle, .bufferedBytes, .halfOpen, .heartbeatMilliseconds: false
         case .turns, .acceptErrors, .acceptPauses, .accessLogDropped, .bugs, .connectionsPassedOn, .rebalances: true
         }
     }
@@ -105,6 +120,8 @@ public enum WorkerCounter: Int, CaseIterable, Sendable {
     case connectionsActive
     /// Requests under way (goes up and down).
     case requestsActive
+    /// Upstream connections of HTTP, and those of them that wait to be used again (both go up and down).
+    case upstreamsActive, upstreamsIdle
     /// Bytes held in buffers for slow readers (goes up and down).
     case bufferedBytes
     /// Connections of which one direction has ended and the other has not (goes up and down).
@@ -138,10 +155,26 @@ public final class SharedState: Sendable {
     public let podConnections = AtomicWords(capacity: SlotLimits.pods)
     /// Live connections by cluster slot.
     public let clusterConnections = AtomicWords(capacity: SlotLimits.clusters)
+    /// Requests under way by cluster slot.
+    public let clusterRequests = AtomicWords(capacity: SlotLimits.clusters)
+    /// Requests that wait for a connection, by cluster slot.
+    public let clusterPending = AtomicWords(capacity: SlotLimits.clusters)
+    /// Retries under way by cluster slot.
+    public let clusterRetries = AtomicWords(capacity: SlotLimits.clusters)
     /// Live connections by endpoint slot.
     public let endpointConnections = AtomicWords(capacity: SlotLimits.endpoints)
-    /// Health verdict by endpoint slot: 0 healthy (or not checked), 1 unhealthy.
+    /// Verdicts by endpoint slot: 0 may be picked, else bits of `failedCheck` and `ejected`.
     public let endpointHealth = AtomicWords(capacity: SlotLimits.endpoints)
+    /// Failures in a row by endpoint slot, for clusters with outlier detection.
+    public let endpointFailures = AtomicWords(capacity: SlotLimits.endpoints)
+    /// When an ejected endpoint comes back, and how often it has been ejected, by endpoint slot; see `Ejection`.
+    public let endpointEjections = AtomicWords(capacity: SlotLimits.endpoints)
+    /// When an endpoint's slow start began, monotonic nanoseconds, by endpoint slot; 0: never.
+    public let endpointRamps = AtomicWords(capacity: SlotLimits.endpoints)
+    /// When the last slow start of a cluster ends, monotonic nanoseconds, by cluster slot; 0: there was none.
+    public let clusterRampEnds = AtomicWords(capacity: SlotLimits.clusters)
+    /// How many of a cluster's endpoints are ejected, by cluster slot.
+    public let clusterEjected = AtomicWords(capacity: SlotLimits.clusters)
     /// By cluster slot: goes up whenever the verdict of one of the cluster's endpoints changes, so that balancers need
     /// not look at every endpoint to know whether what they remember still holds.
     public let clusterHealthEpochs = AtomicWords(capacity: SlotLimits.clusters)
@@ -164,11 +197,5 @@ public final class SharedState: Sendable {
         connections.reserve(0)
         podBufferBytes.reserve(0)
         bufferBytes.reserve(0)
-    }
-
-    /// Publishes a health verdict. Called by the one worker that checks the endpoint.
-    public func setHealth(isHealthy: Bool, endpointSlot: Int, clusterSlot: Int) {
-        endpointHealth.store(isHealthy ? 0 : 1, at: endpointSlot)
-        clusterHealthEpochs.addReleasing(1, at: clusterSlot)
     }
 }

@@ -32,8 +32,7 @@ public struct TunnelNames: Sendable {
     /// The slot of a cluster's endpoint; -1: an original destination, or an endpoint that is gone.
     func endpointSlot(cluster slot: Int32, _ address: SocketAddress) -> Int {
         guard let cluster = clusterIndexBySlot[Int(slot)] else { return -1 }
-        let index = snapshot.clusters[cluster].endpoints.indices.first { snapshot.endpoints[$0].address == address }
-        return index.map { snapshot.endpoints[$0].slot } ?? -1
+        return snapshot.endpoints(ofCluster: cluster).records.first { $0.address == address }?.slot ?? -1
     }
 
     func name(_ kind: SlotNames.Kind, _ slot: Int32) -> String? { nameBySlot[kind]?[Int(slot)] }

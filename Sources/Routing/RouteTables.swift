@@ -16,6 +16,7 @@ public final class RouteTables: Sendable {
         let matches: RecordTable<MatchRecord>
         let conditions: RecordTable<ConditionRecord>
         let rules: RecordTable<RuleRecord>
+        let rulesBySlot: RecordTable<Int32>
         let domainIndex, pathIndex: RecordTable<HashIndex.Entry>
         let postings: RecordTable<UInt32>
         let lengths: RecordTable<UInt16>
@@ -46,7 +47,8 @@ public final class RouteTables: Sendable {
         storage = Storage(
             tables: RecordTable(compiler.tables), hosts: RecordTable(compiler.hosts),
             matches: RecordTable(compiler.matches), conditions: RecordTable(compiler.conditions),
-            rules: RecordTable(compiler.rules), domainIndex: RecordTable(HashIndex.places(compiler.domainEntries)),
+            rules: RecordTable(compiler.rules), rulesBySlot: RecordTable(Self.bySlot(compiler.rules)),
+            domainIndex: RecordTable(HashIndex.places(compiler.domainEntries)),
             pathIndex: RecordTable(HashIndex.places(compiler.pathEntries)), postings: RecordTable(compiler.postings),
             lengths: RecordTable(compiler.lengths), patterns: RecordTable(compiler.patterns.map(\.handle)),
             words: RecordTable(compiler.words), texts: RecordTable(compiler.texts.bytes),
@@ -57,7 +59,8 @@ public final class RouteTables: Sendable {
             routes: RecordTable(compiler.names.routes))
         view = RouteView(
             tables: storage.tables.view, hosts: storage.hosts.view, matches: storage.matches.view,
-            conditions: storage.conditions.view, rules: storage.rules.view, domainIndex: storage.domainIndex.view,
+            conditions: storage.conditions.view, rules: storage.rules.view,
+            rulesBySlot: storage.rulesBySlot.view, domainIndex: storage.domainIndex.view,
             pathIndex: storage.pathIndex.view, postings: storage.postings.view, lengths: storage.lengths.view,
             patterns: storage.patterns.view, words: storage.words.view, texts: storage.texts.view,
             edits: storage.edits.view, parts: storage.parts.view, targets: storage.targets.view,
@@ -65,5 +68,12 @@ public final class RouteTables: Sendable {
             names: NameView(
                 pods: storage.pods.view, clusters: storage.clusters.view, listeners: storage.listeners.view,
                 routes: storage.routes.view, host: compiler.names.host))
+    }
+
+    /// By slot: the index of the rule that has it, -1 for none.
+    private static func bySlot(_ rules: [RuleRecord]) -> [Int32] {
+        var indices = [Int32](repeating: -1, count: (rules.lazy.map(\.slot).max() ?? -1) + 1)
+        for (index, rule) in rules.enumerated() where rule.slot >= 0 { indices[rule.slot] = Int32(index) }
+        return indices
     }
 }

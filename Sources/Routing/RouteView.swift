@@ -10,6 +10,7 @@ public struct RouteView: Sendable, BitwiseCopyable {
     let matches: RecordView<MatchRecord>
     let conditions: RecordView<ConditionRecord>
     let rules: RecordView<RuleRecord>
+    let rulesBySlot: RecordView<Int32>
     /// Open addressing; see `HashIndex`.
     let domainIndex, pathIndex: RecordView<HashIndex.Entry>
     /// Rules, ascending, in lists that index entries and hosts name.
@@ -31,6 +32,13 @@ public struct RouteView: Sendable, BitwiseCopyable {
 
     /// The rule with this index.
     public func rule(_ index: Int) -> RuleRecord { rules[index] }
+
+    /// The rule with this slot: an index for `rule`; nil when a reload has taken it away. For those who come with a slot
+    /// from an older snapshot.
+    public func index(slot: Int) -> Int? {
+        guard slot >= 0, slot < rulesBySlot.count, rulesBySlot[slot] >= 0 else { return nil }
+        return Int(rulesBySlot[slot])
+    }
 
     /// The rule for a request: an index for `rule`; nil when no virtual host has its domain, or none of that one's rules
     /// matches (404).

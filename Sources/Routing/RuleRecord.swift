@@ -26,6 +26,8 @@ public struct RuleRecord: Sendable, BitwiseCopyable {
     public internal(set) var filters: IndexRange
     /// Whether `RouteView.rewriteRequest` and `rewriteResponse` change anything.
     public internal(set) var hasRequestEdits = false, hasResponseEdits = false
+    /// Whether it has mirrors: see `RouteView.mirrors`.
+    public var hasMirrors: Bool { !mirrors.isEmpty }
     /// Made for a listener without a route table.
     public internal(set) var isImplicit = false
 
@@ -65,6 +67,12 @@ public struct ClusterTarget: Sendable, BitwiseCopyable, Equatable {
     public let cluster: Int
     /// Index into `Snapshot.subsets`; -1: all endpoints.
     public let subset: Int32
+
+    /// A target.
+    public init(cluster: Int, subset: Int32) {
+        self.cluster = cluster
+        self.subset = subset
+    }
 }
 
 extension IndexRange {

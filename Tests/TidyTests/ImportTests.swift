@@ -17,7 +17,7 @@ struct ImportTests {
         "Sources/Syscalls": ["CLinux", "Model", "Glibc"],
         "Sources/EventLoop": ["Syscalls", "Buffers"],
         "Sources/Upstream": ["Model"],
-        "Sources/Proxy": ["Model", "Syscalls", "Buffers", "EventLoop", "Upstream"],
+        "Sources/Proxy": ["Buffers", "EventLoop", "HTTP", "Model", "Patterns", "Routing", "Syscalls", "Upstream"],
         "Sources/HandOver": ["Model", "Proxy", "Syscalls"],
         "Sources/Patterns": ["CPCRE2"],
         "Sources/Routing": ["Buffers", "HTTP", "Model", "Patterns"],
