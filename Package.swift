@@ -160,6 +160,10 @@ let package = Package(
         .executableTarget(
             name: "apus-codec", dependencies: ["Buffers", "HTTP"], path: "tools/bench/codec", swiftSettings: settings),
 
+        .executableTarget(
+            name: "apus-routes", dependencies: ["HTTP", "Model", "Patterns", "Routing"], path: "tools/bench/routes",
+            swiftSettings: settings),
+
         // MARK: tidy
         .testTarget(name: "TidyTests", dependencies: ["Control"], swiftSettings: settings),
     ]

@@ -37,6 +37,7 @@ struct ImportTests {
         "tools/lab/apus-lab": ["Lab", "Model", "ArgumentParser"],
         "tools/bench/churn": ["Model", "Proxy"],
         "tools/bench/codec": ["Buffers", "HTTP"],
+        "tools/bench/routes": ["HTTP", "Model", "Patterns", "Routing"],
         "tools/bench/relay": ["Model", "Proxy"],
         "tools/fuzz/config": ["Control", "Model"],
         "tools/fuzz/handover": ["HandOver", "Model", "Proxy", "Syscalls"],
