@@ -16,9 +16,9 @@ extension Explanation {
         public var filters: [String]
         /// The route table; `cluster:NAME` where the listener has a cluster instead.
         public var table: String
-        /// The domain that decided on the virtual host; absent: none is for this host.
+        /// What decided on the virtual host (`by domain *.shop`); absent: none is for this host.
         public var domain: String?
-        /// Rules of the virtual host that come before, at most 8.
+        /// Rules of the virtual host that come before, the first 20 of them.
         public var passed: [Passed]
         /// The rule's name, its place in the virtual host from 0, and its match in words; absent: none matches.
         public var rule: String?, position: Int?, match: String?

@@ -21,8 +21,6 @@ struct RequestWalk {
         var rule: Int?
     }
 
-    private static let passedMax = 8
-
     /// `before`: the rule that has rewritten the request already, where both ends have routes.
     func walk(_ index: Int, listener: String, after before: Int? = nil) -> Result {
         let record = snapshot.httpListeners[index]
@@ -36,7 +34,7 @@ struct RequestWalk {
             request.host = head.text(head.authority)
             request.path = head.text(head.path)
             request.filters = filters(record.filters, "of the listener", head)
-            return find(record, table, &head, request)
+            return find(record, &head, request)
         } catch {
             request.action = "answered \(error.status): \(error.why)"
             request.status = error.status
@@ -45,25 +43,21 @@ struct RequestWalk {
     }
 
     private func find(
-        _ record: HTTPListenerRecord, _ table: Configuration.RouteTable, _ head: inout MessageHead,
-        _ draft: Explanation.Request
+        _ record: HTTPListenerRecord, _ head: inout MessageHead, _ draft: Explanation.Request
     ) -> Result {
         var request = draft
-        let host = DomainChoice(table, authority: request.host)
-        request.domain = host?.domain.description
-        let found = routes.view.find(table: Int(record.routeTable), head)
-        let (place, rule) = found.flatMap(rule) ?? (nil, nil)
-        if let virtualHost = place?.virtualHost ?? host?.virtualHost {
-            let before = table.virtualHosts[virtualHost].rules.prefix(place?.rule ?? .max)
-            let plain = PlainRequest(head)
-            for (position, rule) in before.enumerated().prefix(Self.passedMax) {
-                let name = RouteName(rule, table: table.name, virtualHost: virtualHost, rule: position)
-                request.passed.append(.init(rule: name.description, why: plain.obstacle(rule.match)))
+        let explanation = routes.explain(table: Int(record.routeTable), head)
+        for step in explanation.steps {
+            let isRule = step.subject.hasPrefix("rule ")
+            if step.isChosen, !isRule { request.domain = step.reason }
+            if !step.isChosen, isRule {
+                request.passed.append(.init(rule: String(step.subject.dropFirst(5)), why: step.reason))
             }
         }
-        guard let found, let place, let rule else {
+        guard let found = explanation.rule, let (place, rule) = rule(found) else {
             request.status = 404
-            request.action = host == nil ? "answered 404: no domain is for this host" : "answered 404: no rule matches"
+            let why = request.domain == nil ? "no domain is for this host" : "no rule matches"
+            request.action = "answered 404: \(why)"
             return Result(request: request)
         }
         request.rule = snapshot.routeName(place, rule)
@@ -125,56 +119,5 @@ struct RequestWalk {
             words.append("\(name) \(whose)" + (applies ? "" : ": not for this request"))
         }
         return words
-    }
-}
-
-/// The virtual host that a request's authority leads to.
-private struct DomainChoice {
-    let virtualHost: Int
-    let domain: Domain
-
-    /// nil: no domain of the table is for it.
-    init?(_ table: Configuration.RouteTable, authority: String) {
-        var (host, port) = (Substring(authority.lowercased()), UInt16?.none)
-        if let colon = host.lastIndex(of: ":"), let number = UInt16(host[host.index(after: colon)...]) {
-            (host, port) = (host[..<colon], number)
-        }
-        if host.hasSuffix(".") { host.removeLast() }
-        var best: (rank: Rank, virtualHost: Int, domain: Domain)?
-        for (index, virtualHost) in table.virtualHosts.enumerated() {
-            for domain in virtualHost.domains where domain.isFor(host) && (domain.port == nil || domain.port == port) {
-                let rank = Rank(domain)
-                if best.map({ $0.rank < rank }) ?? true { best = (rank, index, domain) }
-            }
-        }
-        guard let best else { return nil }
-        virtualHost = best.virtualHost
-        domain = best.domain
-    }
-
-    /// Exact before suffix before prefix before any; the longer before the shorter; with a port before without.
-    private struct Rank: Comparable {
-        let kind, length, port: Int
-
-        init(_ domain: Domain) {
-            kind = -Int(domain.kind.rawValue)
-            length = domain.text.utf8.count
-            port = domain.port == nil ? 0 : 1
-        }
-
-        static func < (left: Rank, right: Rank) -> Bool {
-            (left.kind, left.length, left.port) < (right.kind, right.length, right.port)
-        }
-    }
-}
-
-extension Domain {
-    fileprivate func isFor(_ host: Substring) -> Bool {
-        switch kind {
-        case .exact: host == text
-        case .suffix: host.hasSuffix(text) && host.utf8.count > text.utf8.count
-        case .prefix: host.hasPrefix(text) && host.utf8.count > text.utf8.count
-        case .any: true
-        }
     }
 }

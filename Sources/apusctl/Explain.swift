@@ -110,7 +110,7 @@ struct Explain: AsyncParsableCommand {
     private static func words(_ request: Explanation.Request) -> [String] {
         var lines = ["request  \(request.method) \(request.path) host \(request.host)"]
         lines += request.filters.map { "  filter    \($0)" }
-        if let domain = request.domain { lines.append("  routes    \(request.table): domain \(domain)") }
+        if let domain = request.domain { lines.append("  routes    \(request.table): \(domain)") }
         lines += request.passed.map { "  passed    \($0.rule): \($0.why)" }
         if let rule = request.rule {
             lines.append("  route     \(rule) (\(request.match ?? "any")): \(request.action)")

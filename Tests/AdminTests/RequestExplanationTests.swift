@@ -59,7 +59,7 @@ import Testing
         #expect(explanation.table?.action == "http routes shop")
         #expect(request.listener == "outbound of pod shop/cart" && request.table == "shop")
         #expect(request.path == "/v2/x?y=1", "normalised")
-        #expect(request.domain == "*.cart.shop" && request.rule == "v2" && request.position == 0)
+        #expect(request.domain == "by domain *.cart.shop" && request.rule == "v2" && request.position == 0)
         #expect(request.match == "path prefix /v2, methods GET, header x-user exact 7")
         #expect(request.filters == ["fault of the rule"])
         #expect(
@@ -88,9 +88,9 @@ import Testing
 
     @Test(
         arguments: [
-            ("/v2", "POST", [], "method is not GET"), ("/v2", "GET", [], "header x-user is absent"),
-            ("/v2", "GET", ["x-user=8"], "header x-user is not 7"),
-            ("/v3", "GET", ["x-user=7"], "path does not begin with /v2"),
+            ("/v2", "POST", [], "method POST is not GET"), ("/v2", "GET", [], "header x-user is not \"7\""),
+            ("/v2", "GET", ["x-user=8"], "header x-user is not \"7\""),
+            ("/v3", "GET", ["x-user=7"], "path \"/v3\" does not begin with /v2"),
         ] as [(String, String, [String], String)])
     func rulesThatComeBeforeSayWhyNot(path: String, method: String, headers: [String], why: String) throws {
         let request = try #require(try explain(method: method, path: path, headers: headers).request)
