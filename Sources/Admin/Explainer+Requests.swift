@@ -40,11 +40,21 @@ extension Explainer {
             let first = draft.endpoints.count
             addEndpoints(
                 of: target.cluster, subset: target.subset, clientPod: clientPod, leg: leg, after: result.rule, &draft)
+            addRequestLimit(target.cluster, &draft)
             guard result.targets.count > 1 else { continue }
             for index in draft.endpoints.indices[first...] { draft.endpoints[index].cluster = name }
         }
         addReceivingPodLimits(leg, &draft)
         decideRequest(&draft)
+    }
+
+    private func addRequestLimit(_ index: Int, _ draft: inout Explanation) {
+        let cluster = snapshot.clusters[index]
+        guard cluster.requestsMax != .max else { return }
+        draft.limits.append(
+            Explanation.Limit(
+                name: "circuitBreaker requests of cluster \(snapshot.clusterName(index))",
+                used: shared?.clusterRequests.load(cluster.slot), max: cluster.requestsMax))
     }
 
     private func decideRequest(_ draft: inout Explanation) {
