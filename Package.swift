@@ -103,7 +103,7 @@ let package = Package(
         .target(
             name: "Admin",
             dependencies: [
-                "Model",
+                "Buffers", "HTTP", "Model", "Patterns", "Routing",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

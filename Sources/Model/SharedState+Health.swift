@@ -15,10 +15,15 @@ extension SharedState {
 
     /// From `now` on (monotonic nanoseconds) the endpoint's share grows for as long as the cluster's `slowStart`.
     public func beginRamp(endpointSlot: Int, _ cluster: ClusterRecord, now: Int64) {
-        guard cluster.slowStart > 0 else { return }
-        let end = now.addingReportingOverflow(cluster.slowStart)
+        beginRamp(endpointSlot: endpointSlot, clusterSlot: cluster.slot, cluster.slowStart, now: now)
+    }
+
+    /// The same, for whoever has no record of the cluster at hand. Nothing for a `slowStart` of 0.
+    public func beginRamp(endpointSlot: Int, clusterSlot: Int, _ slowStart: Int64, now: Int64) {
+        guard slowStart > 0 else { return }
+        let end = now.addingReportingOverflow(slowStart)
         endpointRamps.store(Int(now), at: endpointSlot)
-        clusterRampEnds.store(Int(end.overflow ? .max : end.partialValue), at: cluster.slot)
+        clusterRampEnds.store(Int(end.overflow ? .max : end.partialValue), at: clusterSlot)
     }
 
     /// Ejects an endpoint, if fewer than `ejectedMax` of its cluster are and it is not itself. Returns whether it did.

@@ -153,6 +153,21 @@ extension Worker {
         setTimer(handle, after: delay)
     }
 
+    /// How often a piece of outlier detection is done: 1,024 endpoints each, about 30 us.
+    static let outlierNanoseconds: Int64 = 50_000_000
+
+    /// This turn's piece of outlier detection.
+    mutating func tendOutliers() {
+        for slot in outliers.tick(picker, now: now) { countCluster(slot, .ejectionsSuccessRate) }
+    }
+
+    /// Tells outlier detection how an attempt with an endpoint fared.
+    func report(endpointSlot: Int, clusterSlot: Int, _ outcome: EndpointOutcome) {
+        if picker.report(endpointSlot: endpointSlot, clusterSlot: clusterSlot, outcome, now: now) {
+            countCluster(clusterSlot, .ejectionsConsecutive)
+        }
+    }
+
     /// Compared with what is published, not with the verdict before: a slot starts with what an earlier configuration
     /// left, and the compiler of one that was refused in the end may have touched it.
     private func publishVerdict(_ probe: SlabReference<HealthProbe>) {

@@ -19,6 +19,7 @@ struct Worker: ~Copyable {
     /// The snapshot in force, without a reference: `generation` has it.
     var snapshot: SnapshotView
     var picker: EndpointPicker
+    var outliers: OutlierDetector
     var random: SmallRandom
 
     var poller: Poller
@@ -88,6 +89,8 @@ struct Worker: ~Copyable {
 
     /// When `everySecond` is due again.
     private var nextSecond: Int64 = 0
+    /// When outliers are looked for again.
+    private var nextOutliers: Int64 = 0
 
     /// Monotonic nanoseconds, read once per turn.
     var now: Int64
@@ -108,7 +111,9 @@ struct Worker: ~Copyable {
         cpu = CPUScale(now: now, cpu: Clock.threadCPU())
         timers = TimerWheel(now: now)
         random = SmallRandom(seed: UInt64(truncatingIfNeeded: now) &+ UInt64(context.index) &* 0x9e37_79b9_7f4a_7c15)
-        picker = EndpointPicker(shared: context.shared)
+        picker = EndpointPicker(shared: context.shared, outcomes: context.statistics.endpoints)
+        outliers = OutlierDetector(
+            shared: context.shared, worker: context.index, outcomes: context.group.statistics.map(\.endpoints))
         idle = ConnectionPool(idleMax: max(16, context.settings.connectionsMax / 2 / context.workerCount))
         let halves = context.settings.sourcePorts.halves
         let (outbound, inbound) = halves ?? (context.settings.sourcePorts, context.settings.sourcePorts)
@@ -155,6 +160,10 @@ struct Worker: ~Copyable {
             nextSecond = now + 1_000_000_000
             rebalance()
             tendSessions()
+        }
+        if now >= nextOutliers {
+            nextOutliers = now + Self.outlierNanoseconds
+            tendOutliers()
         }
         context.statistics.worker.set(
             Int(now / 1_000_000), slot: 0, counter: WorkerCounter.heartbeatMilliseconds.rawValue)

@@ -23,7 +23,10 @@ struct ImportTests {
         "Sources/Routing": ["Buffers", "HTTP", "Model", "Patterns"],
         "Sources/Control": ["Model", "Patterns", "Yams"],
         "Sources/Interception": ["Model", "Syscalls", "Subprocess"],
-        "Sources/Admin": ["Model", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix", "SystemPackage"],
+        "Sources/Admin": [
+            "Buffers", "HTTP", "Model", "Patterns", "Routing", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix",
+            "SystemPackage",
+        ],
         "Sources/apusd": [
             "Admin", "Control", "HandOver", "Model", "Proxy", "Syscalls", "ArgumentParser", "Logging", "UnixSignals",
         ],
