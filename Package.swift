@@ -103,7 +103,7 @@ let package = Package(
         .target(
             name: "Admin",
             dependencies: [
-                "Model",
+                "Buffers", "HTTP", "Model", "Patterns", "Routing",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -159,6 +159,10 @@ let package = Package(
             name: "apus-churn", dependencies: ["Model", "Proxy"], path: "tools/bench/churn", swiftSettings: settings),
         .executableTarget(
             name: "apus-codec", dependencies: ["Buffers", "HTTP"], path: "tools/bench/codec", swiftSettings: settings),
+
+        .executableTarget(
+            name: "apus-routes", dependencies: ["HTTP", "Model", "Patterns", "Routing"], path: "tools/bench/routes",
+            swiftSettings: settings),
 
         // MARK: tidy
         .testTarget(name: "TidyTests", dependencies: ["Control"], swiftSettings: settings),
