@@ -34,6 +34,7 @@ struct ImportTests {
         "tools/bench/codec": ["Buffers", "HTTP"],
         "tools/bench/relay": ["Model", "Proxy"],
         "tools/fuzz/config": ["Control", "Model"],
+        "tools/fuzz/http1": ["HTTPChecks"],
         "tools/fuzz/handover": ["HandOver", "Model", "Proxy", "Syscalls"],
     ]
 
