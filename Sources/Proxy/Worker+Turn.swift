@@ -54,14 +54,18 @@ extension Worker {
             client.value.queued = false
             let moved = serveClient(client, handle)
             flushAll()
-            if let client = clients.find(handle), hasWork(client) { enqueue(client, handle) }
+            guard let client = clients.find(handle) else { return moved }
+            countHeld(client)
+            if hasWork(client) { enqueue(client, handle) }
             return moved
         case .server:
             guard let handle = servers.handle(at: index), let server = servers.find(handle) else { break }
             server.value.queued = false
             let moved = serveServer(server, handle)
             flushAll()
-            if let server = servers.find(handle), hasWork(server) { enqueueServer(handle) }
+            guard let server = servers.find(handle) else { return moved }
+            countHeld(server)
+            if hasWork(server) { enqueueServer(handle) }
             return moved
         }
         bug()

@@ -225,7 +225,7 @@ extension Worker {
         if toServerHandle == handle { toServer.removeAll() }
         timers.cancel(server.value.timer)
         if server.value.queued { ready.remove(WorkItem(.server, handle.index), pod: server.value.queuedPod) }
-        count(.bufferedBytes, -server.value.io.heldBytes)
+        count(.bufferedBytes, -server.value.io.countedBytes)
         server.value.io.giveBack(&pool)
         if server.value.plan.endpointSlot >= 0 {
             context.shared.endpointConnections.add(-1, at: server.value.plan.endpointSlot)
