@@ -118,11 +118,14 @@ extension Worker {
     private mutating func admitUpstream(
         _ exchange: SlabReference<Exchange>, _ cluster: ClusterRecord, _ admission: inout Admission
     ) -> Bool {
+        if leavesAlone(clusterSlot: cluster.slot) {
+            wait(exchange, cluster)
+            return false
+        }
         if !context.shared.clusterConnections.take(at: cluster.slot, limit: cluster.connectionsMax) {
             guard evictIdle(of: exchange.value.target.cluster),
                 context.shared.clusterConnections.take(at: cluster.slot, limit: cluster.connectionsMax)
             else {
-                countCluster(cluster.slot, .circuitBreakerOpen)
                 wait(exchange, cluster)
                 return false
             }

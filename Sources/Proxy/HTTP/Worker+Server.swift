@@ -184,7 +184,10 @@ extension Worker {
         let handle = exchange.value.server
         guard let server = servers.find(handle) else { return }
         detach(exchange, server)
-        guard exchange.value.requestSent, server.value.isReusable, !isDraining, !hasLeft(server.value.key.pod, since: server.value.plan.generation) else {
+        guard exchange.value.requestSent, server.value.isReusable, !isDraining,
+            !hasLeft(server.value.key.pod, since: server.value.plan.generation),
+            !yields(clusterSlot: server.value.plan.clusterSlot)
+        else {
             return closeServer(handle)
         }
         server.value.state = .idle
