@@ -156,6 +156,8 @@ struct Worker: ~Copyable {
 
     private mutating func heartbeat() {
         count(.turns)
+        let overLimit = patterns.takeOverLimitCount()
+        if overLimit > 0 { count(.patternsOverLimit, overLimit) }
         if now >= nextSecond {
             nextSecond = now + 1_000_000_000
             rebalance()
