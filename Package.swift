@@ -37,10 +37,11 @@ let package = Package(
         // MARK: data plane
         .target(name: "CLinux"),
         .target(name: "Syscalls", dependencies: ["CLinux", "Model"], swiftSettings: settings),
-        .target(name: "Buffers", swiftSettings: settings),
+        .target(name: "Buffers", swiftSettings: codecSettings),
         .target(name: "EventLoop", dependencies: ["Syscalls"], swiftSettings: settings),
         .target(
-            name: "Proxy", dependencies: ["Model", "Syscalls", "Buffers", "EventLoop", "Upstream"],
+            name: "Proxy",
+            dependencies: ["Buffers", "EventLoop", "HTTP", "Model", "Patterns", "Routing", "Syscalls", "Upstream"],
             swiftSettings: settings),
 
         // MARK: data plane tests
@@ -67,9 +68,18 @@ let package = Package(
         .target(name: "Upstream", dependencies: ["Model"], swiftSettings: settings),
         .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Model"], swiftSettings: settings),
 
+        // MARK: routing
+        .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+        .target(name: "Patterns", dependencies: ["CPCRE2"], swiftSettings: settings),
+        .target(name: "Routing", dependencies: ["Buffers", "HTTP", "Model", "Patterns"], swiftSettings: settings),
+        .testTarget(
+            name: "RoutingTests", dependencies: ["Buffers", "HTTP", "Model", "Patterns", "Routing"],
+            swiftSettings: settings),
+
         // MARK: control
         .target(
-            name: "Control", dependencies: ["Model", .product(name: "Yams", package: "Yams")], swiftSettings: settings),
+            name: "Control", dependencies: ["Model", "Patterns", .product(name: "Yams", package: "Yams")],
+            swiftSettings: settings),
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "Model"], exclude: ["Problems"], swiftSettings: settings),
 
@@ -93,7 +103,7 @@ let package = Package(
         .target(
             name: "Admin",
             dependencies: [
-                "Model",
+                "Buffers", "HTTP", "Model", "Patterns", "Routing",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -149,6 +159,10 @@ let package = Package(
             name: "apus-churn", dependencies: ["Model", "Proxy"], path: "tools/bench/churn", swiftSettings: settings),
         .executableTarget(
             name: "apus-codec", dependencies: ["Buffers", "HTTP"], path: "tools/bench/codec", swiftSettings: settings),
+
+        .executableTarget(
+            name: "apus-routes", dependencies: ["HTTP", "Model", "Patterns", "Routing"], path: "tools/bench/routes",
+            swiftSettings: settings),
 
         // MARK: tidy
         .testTarget(name: "TidyTests", dependencies: ["Control"], swiftSettings: settings),

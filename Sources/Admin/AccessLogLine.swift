@@ -1,6 +1,6 @@
 import Model
 
-/// Writes one connection as one line of the access log. Absent values are `null` in JSON and `-` in text.
+/// Writes one connection (or one request) as one line of the access log. Absent values are `null` in JSON and `-` in text.
 struct AccessLogLine {
     let names: SlotNames
 
@@ -65,7 +65,7 @@ struct AccessLogLine {
         bytes += " worker=\(record.worker) generation=\(record.generation)".utf8
     }
 
-    private static func appendText(_ key: String, _ value: String?, to bytes: inout [UInt8]) {
+    static func appendText(_ key: String, _ value: String?, to bytes: inout [UInt8]) {
         bytes += "\(key)=".utf8
         // A space or a line break in a name must not shift or forge what follows it.
         bytes += (value ?? "-").utf8.map { $0 <= 0x20 || $0 == 0x7f ? UInt8(ascii: "_") : $0 }
@@ -73,13 +73,13 @@ struct AccessLogLine {
     }
 
     /// Milliseconds with three digits after the point.
-    private static func appendMilliseconds(_ nanoseconds: Int64, to bytes: inout [UInt8]) {
+    static func appendMilliseconds(_ nanoseconds: Int64, to bytes: inout [UInt8]) {
         let microseconds = max(0, nanoseconds) / 1000
         let fraction = String(1000 + microseconds % 1000).dropFirst()
         bytes += "\(microseconds / 1000).\(fraction)".utf8
     }
 
-    private func name(_ kind: SlotNames.Kind, _ slot: Int32) -> String? {
+    func name(_ kind: SlotNames.Kind, _ slot: Int32) -> String? {
         slot < 0 ? nil : names.name(kind, Int(slot))
     }
 }

@@ -5,11 +5,13 @@ import NIOPosix
 import Synchronization
 import SystemPackage
 
-/// Drains the workers' record rings into the access log, off the data path.
+/// Drains the workers' rings of connections and of requests into the access log, off the data path. Lines of one ring keep
+/// their order.
 ///
 /// It has a thread of its own: a full disk or a stalled reader of standard output holds up that thread and nothing
 /// else. When it cannot keep up, rings fill and workers drop and count; when a write fails, the lines of that batch are
-/// lost and counted. It is the one consumer of its rings. Without an access log it discards what workers leave.
+/// lost and counted. It is the one consumer of its rings. Without an access log it discards what workers leave, and tells
+/// the rings of requests that nobody wants any.
 public final class AccessLogWriter: Sendable {
     private struct State: ~Copyable {
         var configuration: Configuration.AccessLog?
@@ -17,6 +19,7 @@ public final class AccessLogWriter: Sendable {
         var mustReopen = false
         var counts = AccessLogCounts()
         var buffer: [UInt8] = []
+        var entry = RequestLogEntry()
         var bufferedLines = 0
         var lastComplaint: ContinuousClock.Instant?
         /// After a failed open, when to try again.
@@ -24,6 +27,7 @@ public final class AccessLogWriter: Sendable {
     }
 
     private let rings: [RecordRing]
+    private let requestRings: [RequestRing]
     private let line: AccessLogLine
     private let logger: Logger
     private let state = Mutex(State())
@@ -48,8 +52,10 @@ public final class AccessLogWriter: Sendable {
     private static let pipePatience = Duration.seconds(5)
 
     /// A writer for one process's workers. `names` tells what the records' slots are called.
-    public init(rings: [RecordRing], names: SlotNames, logger: Logger) {
+    public init(rings: [RecordRing], requestRings: [RequestRing] = [], names: SlotNames, logger: Logger) {
         self.rings = rings
+        self.requestRings = requestRings
+        for ring in requestRings { ring.isWanted = false }
         line = AccessLogLine(names: names)
         self.logger = logger
     }
@@ -57,6 +63,7 @@ public final class AccessLogWriter: Sendable {
     /// Where to write from now on; nil: nowhere. Takes effect with the next batch. Any thread.
     public func apply(_ configuration: Configuration.AccessLog?) {
         pending.withLock { $0.configuration = .some(configuration) }
+        for ring in requestRings { ring.isWanted = configuration != nil }
     }
 
     /// Opens the file anew, after a log rotation has renamed it. Takes effect with the next batch. Any thread.
@@ -84,7 +91,8 @@ public final class AccessLogWriter: Sendable {
         }.value
     }
 
-    /// A ring holds 4096 records; at 100 ms that is 40,000 connections a second before the first turn of a burst.
+    /// A ring holds 4096 connections, or about 3,500 requests; at 100 ms that is 35,000 a second before the first turn of a
+    /// burst.
     private static func pause(after records: Int) -> Duration {
         switch records {
         case 0: .milliseconds(100)
@@ -108,9 +116,21 @@ public final class AccessLogWriter: Sendable {
                     if state.buffer.count >= Self.batchBytes { flush(&state) }
                 }
             }
+            for ring in requestRings { records += drain(ring, &state) }
             flush(&state)
             return records
         }
+    }
+
+    private func drain(_ ring: RequestRing, _ state: inout State) -> Int {
+        for records in 0..<Self.recordsPerTurnMax {
+            guard ring.pop(into: &state.entry) else { return records }
+            guard let configuration = state.configuration else { continue }
+            line.append(state.entry, format: configuration.format, to: &state.buffer)
+            state.bufferedLines += 1
+            if state.buffer.count >= Self.batchBytes { flush(&state) }
+        }
+        return Self.recordsPerTurnMax
     }
 
     private func adopt(_ state: inout State) {

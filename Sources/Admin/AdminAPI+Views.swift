@@ -21,7 +21,10 @@ extension AdminAPI {
                 addresses: configuration?.addresses.map(\.description) ?? [],
                 connectionsActive: proxy.shared.podConnections.load(pod.slot), connectionsMax: pod.connectionsMax,
                 outboundConnections: sum(.outboundConnections), inboundConnections: sum(.inboundConnections),
-                bytesSent: sum(.bytesSent), bytesReceived: sum(.bytesReceived),
+                bytesSent: workers.bytes(.sent, pods: [pod.slot]),
+                bytesReceived: workers.bytes(.received, pods: [pod.slot]),
+                requestsSent: RequestsView(workers, \.requestsByPod, slot: PodRequests.sent(pod.slot)),
+                requestsReceived: RequestsView(workers, \.requestsByPod, slot: PodRequests.received(pod.slot)),
                 sourcePortClashes: sum(.sourcePortClashes), sourceHairpin: sum(.sourceHairpin),
                 sourceNoFamily: sum(.sourceNoFamily),
                 resets: resets { workers.sum(\.pods, pod.slot, PodCounter.column($0)) },
@@ -37,24 +40,32 @@ extension AdminAPI {
             func sum(_ counter: ClusterCounter) -> Int { workers.sum(\.clusters, cluster.slot, counter.rawValue) }
             return ClusterView(
                 name: snapshot.clusterName(index),
-                discovery: cluster.isOriginalDestination ? "originalDestination" : "static",
+                discovery: snapshot.discoveryWord(index),
                 loadBalancer: cluster.loadBalancer.rawValue,
                 connectionsActive: proxy.shared.clusterConnections.load(cluster.slot),
                 connectionsMax: cluster.connectionsMax == .max ? nil : cluster.connectionsMax,
                 connections: sum(.connections), connectFailures: sum(.connectFailures),
                 connectTimeouts: sum(.connectTimeouts), connectRetries: sum(.connectRetries),
                 circuitBreakerOpen: sum(.circuitBreakerOpen), noEndpoint: sum(.noEndpoint),
-                panicPicks: sum(.panicPicks), bytesSent: sum(.bytesSent), bytesReceived: sum(.bytesReceived),
+                panicPicks: sum(.panicPicks), bytesSent: workers.bytes(.sent, clusters: [cluster.slot]),
+                bytesReceived: workers.bytes(.received, clusters: [cluster.slot]),
+                requestsActive: proxy.shared.clusterRequests.load(cluster.slot),
+                requestsMax: cluster.requestsMax == .max ? nil : cluster.requestsMax,
+                requestsPending: proxy.shared.clusterPending.load(cluster.slot),
+                pendingMax: cluster.pendingMax == .max ? nil : cluster.pendingMax,
+                requestOverflows: sum(.requestBreakerOpen), pendingOverflows: sum(.pendingBreakerOpen),
+                retryOverflows: sum(.retryBreakerOpen), retryBudgetEmpty: sum(.retryBudgetEmpty),
+                ejectionsConsecutive: sum(.ejectionsConsecutive), ejectionsSuccessRate: sum(.ejectionsSuccessRate),
+                requests: RequestsView(workers, \.requestsByCluster, slot: cluster.slot),
                 healthChecksPassed: sum(.healthChecksPassed), healthChecksFailed: sum(.healthChecksFailed),
-                endpoints: cluster.endpoints.indices.map { view(snapshot.endpoints[$0], of: cluster) })
+                endpoints: snapshot.endpoints(ofCluster: index).records.map { view($0, of: cluster) })
         }
     }
 
     private func view(_ endpoint: EndpointRecord, of cluster: ClusterRecord) -> EndpointView {
-        let isHealthy = proxy.shared.endpointHealth.load(endpoint.slot) == 0
-        return EndpointView(
+        EndpointView(
             address: endpoint.address.description, weight: endpoint.weight,
-            health: cluster.healthCheck == nil ? "unchecked" : isHealthy ? "healthy" : "unhealthy",
+            health: proxy.shared.healthWord(endpoint, of: cluster),
             connectionsActive: proxy.shared.endpointConnections.load(endpoint.slot))
     }
 
@@ -64,7 +75,9 @@ extension AdminAPI {
             func sum(_ counter: ListenerCounter) -> Int { workers.sum(\.listeners, listener.slot, counter.rawValue) }
             return ListenerStatusView(
                 name: listener.name, address: listener.address.description, workers: listener.workers,
-                connections: sum(.connections), bytesSent: sum(.bytesSent), bytesReceived: sum(.bytesReceived),
+                connections: sum(.connections), bytesSent: workers.bytes(.sent, listeners: [listener.slot]),
+                bytesReceived: workers.bytes(.received, listeners: [listener.slot]),
+                requests: RequestsView(workers, \.requestsByListener, slot: listener.slot, hasHistogram: false),
                 resets: resets { workers.sum(\.listeners, listener.slot, ListenerCounter.column($0)) })
         }
     }
@@ -97,6 +110,7 @@ extension AdminAPI {
 
     func statusView() -> StatusView {
         let snapshot = proxy.snapshot
+        let workers = proxy.workerStatistics
         return StatusView(
             version: BuildVersion.text, node: snapshot?.configuration.node.name,
             mode: snapshot?.configuration.node.mode.rawValue, phase: proxy.phase.rawValue,
@@ -104,7 +118,9 @@ extension AdminAPI {
             configured: readiness.reloads.lastAppliedUnixSeconds.map(Timestamp.seconds),
             workers: proxy.workerStatistics.count, pods: snapshot?.configuration.pods.count ?? 0,
             clusters: snapshot?.configuration.clusters.count ?? 0, listeners: proxy.listeners.count,
-            connectionsActive: proxy.shared.connections.load(0), residentBytes: ProcessUsage.current().residentBytes)
+            connectionsActive: proxy.shared.connections.load(0),
+            requestsActive: workers.sum(\.worker, 0, WorkerCounter.requestsActive.rawValue),
+            requests: requestCount(workers), residentBytes: ProcessUsage.current().residentBytes)
     }
 
     private func resets(_ count: (EndReason) -> Int) -> [String: Int] {
@@ -116,7 +132,7 @@ extension AdminAPI {
 
 extension [WorkerStatistics] {
     /// One counter over all workers.
-    func sum(_ table: KeyPath<WorkerStatistics, CounterTable>, _ slot: Int, _ counter: Int) -> Int {
+    func sum(_ table: KeyPath<WorkerStatistics, some Counters>, _ slot: Int, _ counter: Int) -> Int {
         reduce(0) { $0 &+ $1[keyPath: table].value(slot: slot, counter: counter) }
     }
 }

@@ -10,8 +10,10 @@ public struct PodView: Codable, Sendable, Equatable {
     public var connectionsActive: Int, connectionsMax: Int
     /// Connections it opened and received.
     public var outboundConnections: Int, inboundConnections: Int
-    /// Payload it sent and received.
+    /// Payload it sent and received, bodies of requests included.
     public var bytesSent: Int, bytesReceived: Int
+    /// Requests it sent, requests it received; absent before the first.
+    public var requestsSent: RequestsView?, requestsReceived: RequestsView?
     /// Source ports that were taken and skipped.
     public var sourcePortClashes: Int
     /// Connections from the host's own address, by cause.
@@ -26,7 +28,7 @@ public struct PodView: Codable, Sendable, Equatable {
 public struct TableEntryView: Codable, Sendable, Equatable {
     /// `any`, or e.g. `cidrs 10.96.0.0/12 ports 80, 443`.
     public var match: String
-    /// `passthrough`, `deny` or `cluster NAME`.
+    /// `passthrough`, `deny`, `cluster NAME` or `http routes TABLE`.
     public var action: String
 }
 
@@ -46,8 +48,16 @@ public struct ClusterView: Codable, Sendable, Equatable {
     public var connectFailures: Int, connectTimeouts: Int, connectRetries: Int
     /// Connections refused by the breaker, for want of endpoints; picks that ignored health.
     public var circuitBreakerOpen: Int, noEndpoint: Int, panicPicks: Int
-    /// Payload to and from endpoints.
+    /// Payload to and from endpoints, bodies of requests included.
     public var bytesSent: Int, bytesReceived: Int
+    /// Requests under way, and those of them that wait for a connection; the limits, absent when there is none.
+    public var requestsActive: Int, requestsMax: Int?, requestsPending: Int, pendingMax: Int?
+    /// Requests and retries that these limits, that of retries and the retry budget refused.
+    public var requestOverflows: Int, pendingOverflows: Int, retryOverflows: Int, retryBudgetEmpty: Int
+    /// Endpoints ejected: for failures in a row, for their success rate.
+    public var ejectionsConsecutive: Int, ejectionsSuccessRate: Int
+    /// Absent before the first request.
+    public var requests: RequestsView?
     /// Active health checks.
     public var healthChecksPassed: Int, healthChecksFailed: Int
     /// Its endpoints.
@@ -60,7 +70,7 @@ public struct EndpointView: Codable, Sendable, Equatable {
     public var address: String
     /// Relative share of traffic.
     public var weight: Int
-    /// `healthy`, `unhealthy`, or `unchecked` when the cluster has no health check.
+    /// `healthy`, `unhealthy`, `ejected`, or `unchecked` when the cluster has neither health check nor outlier detection.
     public var health: String
     /// Live connections.
     public var connectionsActive: Int
@@ -76,8 +86,10 @@ public struct ListenerStatusView: Codable, Sendable, Equatable {
     public var workers: Int
     /// Connections accepted. Sockets of one listener share their counters.
     public var connections: Int
-    /// Payload sent and received by clients.
+    /// Payload sent and received by clients, bodies of requests included.
     public var bytesSent: Int, bytesReceived: Int
+    /// Absent before the first request; without durations.
+    public var requests: RequestsView?
     /// Connections that did not end in order, by reason.
     public var resets: [String: Int]
 }
@@ -140,8 +152,10 @@ public struct StatusView: Codable, Sendable, Equatable {
     public var generation: UInt64, configured: String?
     /// How many there are.
     public var workers: Int, pods: Int, clusters: Int, listeners: Int
-    /// Live connections.
-    public var connectionsActive: Int
+    /// Live connections, and requests under way.
+    public var connectionsActive: Int, requestsActive: Int
+    /// Requests since the start.
+    public var requests: Int
     /// Resident memory, bytes.
     public var residentBytes: Int?
 }

@@ -30,14 +30,9 @@ enum ConfigurationView {
             ],
             "pods": .array(configuration.pods.map(pod)),
             "podDefaults": .object(tables(configuration.podDefaults)),
-            "limits": ["memory": .bytes(configuration.limits.memoryBytesMax)],
-            "listeners": .array(
-                configuration.listeners.map {
-                    [
-                        "name": .string($0.name), "address": .string($0.address.description), "protocol": "tcp",
-                        "cluster": .string($0.cluster),
-                    ]
-                }),
+            "limits": limits(configuration.limits),
+            "listeners": .array(configuration.listeners.map(listener)),
+            "routes": .array(configuration.routes.map(routeTable)),
             "clusters": .array(configuration.clusters.map(cluster)),
         ]
     }
@@ -69,9 +64,10 @@ enum ConfigurationView {
         var members: [String: JSONValue?] = [:]
         members["outbound"] = tables.outbound.map { .array($0.map(entry)) }
         members["inbound"] = tables.inbound.map { .array($0.map(entry)) }
-        if tables.connectionsMax != nil || tables.bufferBytesMax != nil {
+        if tables.connectionsMax != nil || tables.bufferBytesMax != nil || tables.pendingRequestsMax != nil {
             members["limits"] = [
                 "connections": tables.connectionsMax.map(JSONValue.int),
+                "pendingRequests": tables.pendingRequestsMax.map(JSONValue.int),
                 "bufferBytes": tables.bufferBytesMax.map(JSONValue.bytes),
             ]
         }
@@ -82,11 +78,17 @@ enum ConfigurationView {
         var match: [String: JSONValue?] = [:]
         if !entry.cidrs.isEmpty { match["cidrs"] = .descriptions(entry.cidrs) }
         if !entry.ports.isEmpty { match["ports"] = .ports(entry.ports) }
+        var members: [String: JSONValue?] = ["match": .object(match)]
+        if entry.action != .passthrough || entry.protocolKind != .tcp {
+            members["protocol"] = .string(entry.protocolKind.rawValue)
+        }
         switch entry.action {
-        case .passthrough: return ["match": .object(match)]
-        case .cluster(let name): return ["match": .object(match), "protocol": "tcp", "cluster": .string(name)]
+        case .passthrough: members["routes"] = entry.routes.map(JSONValue.string)
+        case .cluster(let name): members["cluster"] = .string(name)
         case .deny: return ["match": .object(match), "deny": true]
         }
+        if !entry.filters.isEmpty { members["filters"] = .array(entry.filters.map(filter)) }
+        return .object(members)
     }
 
     private static func cluster(_ cluster: Configuration.Cluster) -> JSONValue {
@@ -94,21 +96,60 @@ enum ConfigurationView {
             "name": .string(cluster.name), "loadBalancer": .string(cluster.loadBalancer.rawValue),
             "connectTimeout": .duration(cluster.connectTimeout),
             "tunnelIdleTimeout": .duration(cluster.tunnelIdleTimeout),
-            "panicThreshold": .string("\(Int((cluster.panicThreshold * 100).rounded()))%"),
+            "panicThreshold": share(cluster.panicThreshold),
         ]
         switch cluster.discovery {
         case .originalDestination: members["discovery"] = ["originalDestination": true]
         case .endpoints(let endpoints): members["endpoints"] = .array(endpoints.map(endpoint))
+        case .dns(let name): members["discovery"] = ["dns": .string("\(name.host):\(name.port)")]
         }
-        members["healthCheck"] = cluster.healthCheck.map {
-            [
-                "tcp": [:], "interval": .duration($0.interval), "timeout": .duration($0.timeout),
-                "unhealthyAfter": .int($0.unhealthyAfter), "healthyAfter": .int($0.healthyAfter),
-            ]
+        if cluster.upstreamProtocol != .asDownstream {
+            members["protocol"] = .string(cluster.upstreamProtocol.rawValue)
         }
-        members["circuitBreaker"] = cluster.connectionsMax.map { ["connections": .int($0)] }
+        members["idleTimeout"] = .duration(cluster.idleTimeout)
+        members["slowStart"] = cluster.slowStart.map(JSONValue.duration)
+        if cluster.isZoneAware { members["zoneAware"] = true }
+        members["healthCheck"] = cluster.healthCheck.map(healthCheck)
+        members["outlierDetection"] = cluster.outlierDetection.map(outlierDetection)
+        let breakers: [(String, Int?)] = [
+            ("connections", cluster.connectionsMax), ("pendingRequests", cluster.pendingMax),
+            ("requests", cluster.requestsMax), ("retries", cluster.retriesMax),
+        ]
+        let limits = breakers.compactMap { name, limit in limit.map { (name, JSONValue.int($0)) } }
+        if !limits.isEmpty { members["circuitBreaker"] = .object(Dictionary(uniqueKeysWithValues: limits)) }
         return .object(members)
     }
+
+    private static func healthCheck(_ check: Configuration.HealthCheck) -> JSONValue {
+        var members: [String: JSONValue?] = [
+            "interval": .duration(check.interval), "timeout": .duration(check.timeout),
+            "unhealthyAfter": .int(check.unhealthyAfter), "healthyAfter": .int(check.healthyAfter),
+        ]
+        if let http = check.http {
+            members["http"] = [
+                "path": .string(http.path), "host": http.host.map(JSONValue.string),
+                "expect": .array(http.expected.map(JSONValue.int)),
+            ]
+        } else {
+            members["tcp"] = [:]
+        }
+        return .object(members)
+    }
+
+    private static func outlierDetection(_ detection: Configuration.OutlierDetection) -> JSONValue {
+        [
+            "consecutiveFailures": .int(detection.consecutiveFailures),
+            "baseEjection": .duration(detection.baseEjection), "maxEjected": share(detection.maxEjected),
+            "successRate": detection.successRate.map { rate in
+                [
+                    "interval": .duration(rate.interval), "requests": .int(rate.requestsMin),
+                    "endpoints": .int(rate.endpointsMin), "factor": .string("\(rate.factor)"),
+                ]
+            },
+        ]
+    }
+
+    private static func share(_ share: Double) -> JSONValue { .string("\(Int((share * 100).rounded()))%") }
 
     private static func endpoint(_ endpoint: Configuration.Endpoint) -> JSONValue {
         [
@@ -116,36 +157,5 @@ enum ConfigurationView {
             "zone": endpoint.zone.map(JSONValue.string),
             "labels": endpoint.labels.isEmpty ? nil : .object(endpoint.labels.mapValues { .string($0) }),
         ]
-    }
-}
-
-extension JSONValue {
-    fileprivate static func descriptions(_ values: [some CustomStringConvertible]) -> JSONValue {
-        .array(values.map { .string($0.description) })
-    }
-
-    /// A single port is a number, a range is text, as in the file.
-    fileprivate static func ports(_ ports: [PortRange]) -> JSONValue {
-        .array(ports.map { $0.count == 1 ? .int(Int($0.first)) : .string($0.description) })
-    }
-
-    fileprivate static func hexadecimal(_ value: UInt32) -> JSONValue { .string("0x" + String(value, radix: 16)) }
-
-    /// The largest unit that leaves a whole number, as the file would have it.
-    fileprivate static func duration(_ duration: Duration) -> JSONValue {
-        let nanoseconds = duration.nanoseconds
-        let units: [(Int64, String)] = [
-            (3_600_000_000_000, "h"), (60_000_000_000, "m"), (1_000_000_000, "s"), (1_000_000, "ms"), (1000, "us"),
-        ]
-        for (unit, name) in units where nanoseconds != 0 && nanoseconds % unit == 0 {
-            return .string("\(nanoseconds / unit)\(name)")
-        }
-        return .string(nanoseconds == 0 ? "0s" : "\(nanoseconds)ns")
-    }
-
-    fileprivate static func bytes(_ count: Int) -> JSONValue {
-        let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
-        for (unit, name) in units where count != 0 && count % unit == 0 { return .string("\(count / unit)\(name)") }
-        return .string("\(count)B")
     }
 }

@@ -27,7 +27,7 @@ extension Metrics {
             let buckets = TurnHistogram.bounds.enumerated().map { (bound: Double($1) / 1e9, count: value($0)) }
             text.histogram(
                 buckets, rest: value(TurnHistogram.bounds.count), sum: Double(value(TurnHistogram.sum)) / 1e9,
-                ("worker", "\(index)"))
+                [("worker", "\(index)")])
         }
         text.family("apus_worker_turn_max_seconds", .gauge, "The longest turn since the start.")
         for (index, worker) in workers.enumerated() {
@@ -54,8 +54,13 @@ extension Metrics {
             "apus_worker_rebalances_total", .rebalances, .counter,
             "Rounds in which live connections were passed to a worker with fewer."
         ),
+        (
+            "apus_worker_patterns_over_limit_total", .patternsOverLimit, .counter,
+            "Regular expressions that took more steps than they may and so did not match."
+        ),
         ("apus_worker_bugs_total", .bugs, .counter, "Events that should not happen and were survived."),
         ("apus_worker_connections_active", .connectionsActive, .gauge, "Live connections of the worker."),
+        ("apus_worker_requests_active", .requestsActive, .gauge, "Requests under way on the worker."),
         ("apus_worker_buffered_bytes", .bufferedBytes, .gauge, "Bytes held for slow readers."),
     ]
 

@@ -23,12 +23,14 @@ extension Metrics {
 
         text.family("apus_bytes_total", .counter, "Payload bytes sent and received by local pods (pod=\"\": clients).")
         for pod in pods {
-            text.sample(sum(pod, \.pods, PodCounter.bytesSent.rawValue), ["pod": pod.name, "direction": "sent"])
-            text.sample(
-                sum(pod, \.pods, PodCounter.bytesReceived.rawValue), ["pod": pod.name, "direction": "received"])
+            for direction in PayloadDirection.allCases {
+                let bytes = workers.bytes(direction, pods: pod.slots)
+                text.sample(bytes, ["pod": pod.name, "direction": direction.rawValue])
+            }
         }
-        for (direction, counter) in [("sent", ListenerCounter.bytesSent), ("received", .bytesReceived)] {
-            text.sample(sum(explicit, \.listeners, counter.rawValue), ["pod": "", "direction": direction])
+        for direction in PayloadDirection.allCases {
+            let bytes = workers.bytes(direction, listeners: Array(explicit))
+            text.sample(bytes, ["pod": "", "direction": direction.rawValue])
         }
 
         text.family("apus_resets_total", .counter, "Connections that did not end in order, by local pod and reason.")
@@ -137,9 +139,13 @@ extension Metrics {
                 text.sample(sum(cluster, \.clusters, counter.rawValue), ["cluster": cluster.name])
             }
         }
-        addClusterPairs(
-            "apus_cluster_bytes_total", "Payload bytes sent to and received from endpoints.", label: "direction",
-            [("sent", .bytesSent), ("received", .bytesReceived)])
+        text.family("apus_cluster_bytes_total", .counter, "Payload bytes sent to and received from endpoints.")
+        for cluster in clusters {
+            for direction in PayloadDirection.allCases {
+                let bytes = workers.bytes(direction, clusters: cluster.slots)
+                text.sample(bytes, ["cluster": cluster.name, "direction": direction.rawValue])
+            }
+        }
         addClusterPairs(
             "apus_cluster_health_checks_total", "Active health checks.", label: "result",
             [("passed", .healthChecksPassed), ("failed", .healthChecksFailed)])
@@ -174,12 +180,12 @@ extension Metrics {
 
     private mutating func addEndpoints() {
         guard let snapshot else { return }
-        var bySlot: [Int: (healthy: Int, unhealthy: Int)] = [:]
-        for cluster in snapshot.clusters where !cluster.isOriginalDestination {
-            let unhealthy = cluster.endpoints.indices.count {
-                proxy.shared.endpointHealth.load(snapshot.endpoints[$0].slot) != 0
-            }
-            bySlot[cluster.slot] = (cluster.endpoints.count - unhealthy, unhealthy)
+        var bySlot: [Int: (healthy: Int, unhealthy: Int, ejected: Int)] = [:]
+        for (index, cluster) in snapshot.clusters.enumerated() where !cluster.isOriginalDestination {
+            let records = snapshot.endpoints(ofCluster: index).records
+            let words = records.map { proxy.shared.healthWord($0, of: cluster) }
+            let (unhealthy, ejected) = (words.count { $0 == "unhealthy" }, words.count { $0 == "ejected" })
+            bySlot[cluster.slot] = (words.count - unhealthy - ejected, unhealthy, ejected)
         }
         text.family("apus_cluster_endpoints", .gauge, "Endpoints by health; not checked counts as healthy.")
         for cluster in clusters {
@@ -190,6 +196,8 @@ extension Metrics {
             let unhealthy = known.reduce(0) { $0 + $1.unhealthy }
             text.sample(healthy, ["cluster": cluster.name, "state": "healthy"])
             text.sample(unhealthy, ["cluster": cluster.name, "state": "unhealthy"])
+            let ejected = known.reduce(0) { $0 + $1.ejected }
+            text.sample(ejected, ["cluster": cluster.name, "state": "ejected"])
         }
     }
 
@@ -202,9 +210,9 @@ extension Metrics {
         }
         text.family("apus_listener_bytes_total", .counter, "Payload bytes sent and received by clients.")
         for listener in listeners {
-            for (direction, counter) in [("sent", ListenerCounter.bytesSent), ("received", .bytesReceived)] {
-                let count = sum(listener, \.listeners, counter.rawValue)
-                text.sample(count, ["listener": listener.name, "direction": direction])
+            for direction in PayloadDirection.allCases {
+                let bytes = workers.bytes(direction, listeners: listener.slots)
+                text.sample(bytes, ["listener": listener.name, "direction": direction.rawValue])
             }
         }
         text.family("apus_listener_resets_total", .counter, "Connections that did not end in order.")

@@ -8,6 +8,9 @@ struct MetricsText {
 
     typealias Labels = KeyValuePairs<StaticString, String>
 
+    /// Labels that are put together.
+    typealias LabelList = [(key: StaticString, value: String)]
+
     /// Begins a metric family.
     mutating func family(_ name: String, _ kind: Kind, _ help: String) {
         self.name = name
@@ -20,30 +23,28 @@ struct MetricsText {
     /// One sample with a fraction.
     mutating func sample(_ value: Double, _ labels: Labels = [:]) { append("\(value)", labels) }
 
+    /// One sample with labels that were put together.
+    mutating func sample(_ value: Int, list: LabelList) { append(String(value), list) }
+
     /// The samples of a histogram. `buckets` pairs each upper bound with how many fell into its bucket alone; `rest` fell
-    /// past the last. `label`: one label of all of them.
+    /// past the last. `labels`: those of all of them.
     mutating func histogram(
-        _ buckets: some Sequence<(bound: Double, count: Int)>, rest: Int, sum: Double,
-        _ label: (name: StaticString, value: String)? = nil
+        _ buckets: some Sequence<(bound: Double, count: Int)>, rest: Int, sum: Double, _ labels: LabelList = []
     ) {
         var count = 0
         for bucket in buckets {
             count += bucket.count
-            appendBucket("\(bucket.bound)", count, label)
+            append("\(count)", labels + [("le", "\(bucket.bound)")], suffix: "_bucket")
         }
         count += rest
-        appendBucket("+Inf", count, label)
-        let labels: Labels = label.map { [$0.name: $0.value] } ?? [:]
+        append("\(count)", labels + [("le", "+Inf")], suffix: "_bucket")
         append("\(sum)", labels, suffix: "_sum")
         append("\(count)", labels, suffix: "_count")
     }
 
-    private mutating func appendBucket(_ bound: String, _ count: Int, _ label: (name: StaticString, value: String)?) {
-        let labels: Labels = label.map { [$0.name: $0.value, "le": bound] } ?? ["le": bound]
-        append("\(count)", labels, suffix: "_bucket")
-    }
-
-    private mutating func append(_ value: String, _ labels: Labels, suffix: String = "") {
+    private mutating func append(
+        _ value: String, _ labels: some Collection<(key: StaticString, value: String)>, suffix: String = ""
+    ) {
         bytes += name.utf8
         bytes += suffix.utf8
         if !labels.isEmpty {

@@ -11,6 +11,16 @@ extension Snapshot {
         index == Self.passthroughCluster ? "passthrough" : configuration.clusters[index - 1].name
     }
 
+    /// Where the endpoints of the cluster with this index come from.
+    func discoveryWord(_ index: Int) -> String {
+        guard index != Self.passthroughCluster else { return "originalDestination" }
+        switch configuration.clusters[index - 1].discovery {
+        case .endpoints: return "static"
+        case .originalDestination: return "originalDestination"
+        case .dns: return "dns"
+        }
+    }
+
     /// What the configuration says of the pod with this index; nil for `unknown`.
     func podConfiguration(_ index: Int) -> Configuration.Pod? {
         index == Self.unknownPod ? nil : configuration.pods[index - 1]
@@ -26,10 +36,25 @@ extension Snapshot {
             parts.append("ports " + entry.ports.indices.map { ports[$0].description }.joined(separator: ", "))
         }
         let match = parts.isEmpty ? "any" : parts.joined(separator: " ")
+        if entry.http >= 0 {
+            let http = httpListeners[Int(entry.http)]
+            let action = "\(http.protocolKind.rawValue) routes \(routeTables[Int(http.routeTable)].name)"
+            return TableEntryView(match: match, action: action)
+        }
         switch entry.action {
         case .deny: return TableEntryView(match: match, action: "deny")
         case .cluster(Self.passthroughCluster): return TableEntryView(match: match, action: "passthrough")
         case .cluster(let index): return TableEntryView(match: match, action: "cluster \(clusterName(index))")
         }
+    }
+}
+
+extension SharedState {
+    /// Whether an endpoint may be picked, in a word.
+    func healthWord(_ endpoint: EndpointRecord, of cluster: ClusterRecord) -> String {
+        guard cluster.hasVerdicts else { return "unchecked" }
+        let verdict = endpointHealth.load(endpoint.slot)
+        if verdict & Self.failedCheck != 0 { return "unhealthy" }
+        return verdict & Self.ejected != 0 ? "ejected" : "healthy"
     }
 }

@@ -28,6 +28,8 @@
 
     /// The memory it takes, whatever it holds.
     public var capacity: Int { unsafe storage.count }
+    /// Bytes that still fit behind what it holds.
+    public var room: Int { capacity - end }
     /// Bytes held.
     public var count: Int { end - start }
     /// Whether it holds none.

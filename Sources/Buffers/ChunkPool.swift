@@ -5,7 +5,7 @@
 @safe public struct ChunkPool: ~Copyable {
     /// The smallest chunk.
     public static let sizeMin = 4 << 10
-    /// The largest chunk: nothing bigger is ever left over, because no read is bigger.
+    /// The largest chunk that is kept: as large as the largest read.
     public static let sizeMax = 256 << 10
     private static let classCount = 7
 
@@ -24,9 +24,12 @@
         unsafe free.joined().forEach { unsafe $0.deallocate() }
     }
 
-    /// An empty chunk with room for `count` bytes, at most `sizeMax`.
+    /// An empty chunk with room for `count` bytes. More than `sizeMax` (a message that grew on its way) is allocated for
+    /// the purpose and never kept.
     public mutating func take(_ count: Int) -> Chunk {
-        precondition(count <= Self.sizeMax, "no read is larger than the largest chunk")
+        guard count <= Self.sizeMax else {
+            return unsafe Chunk(storage: .allocate(byteCount: count, alignment: 64), sizeClass: Self.classCount)
+        }
         let pages = (max(count, Self.sizeMin) + Self.sizeMin - 1) / Self.sizeMin
         let sizeClass = pages == 1 ? 0 : Int.bitWidth - (pages - 1).leadingZeroBitCount
         // The lists hold memory owned by the pool alone; popping hands it to the chunk.
@@ -41,7 +44,7 @@
     /// Takes a chunk back.
     public mutating func give(_ chunk: consuming Chunk) {
         // Past the bound the chunk's own deinit frees it.
-        guard freeBytes + chunk.capacity <= freeBytesMax else { return }
+        guard chunk.sizeClass < Self.classCount, freeBytes + chunk.capacity <= freeBytesMax else { return }
         freeBytes += chunk.capacity
         let sizeClass = chunk.sizeClass
         // Ownership goes from the chunk to the list.

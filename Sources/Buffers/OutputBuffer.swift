@@ -29,6 +29,16 @@
     /// The memory it owns, bytes.
     public var capacity: Int { unsafe storage.count }
 
+    /// The bytes held. They lie there until the buffer is changed.
+    @inlinable public var bytes: Span<UInt8> {
+        @_lifetime(borrow self)
+        get {
+            // The first `end` bytes are written, and stay where they are while the buffer is borrowed.
+            let span = unsafe Span<UInt8>(_unsafeBytes: UnsafeRawBufferPointer(rebasing: storage[..<end]))
+            return unsafe _overrideLifetime(span, borrowing: self)
+        }
+    }
+
     /// Appends a copy of `bytes`.
     @inlinable public mutating func append(_ bytes: Span<UInt8>) {
         // The span's memory is valid for the call and is only copied.

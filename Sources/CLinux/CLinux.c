@@ -67,7 +67,6 @@ static struct apus_address apus_from_sockaddr(const struct sockaddr_storage *s) 
 }
 
 _Static_assert(sizeof(struct apus_event) == sizeof(struct epoll_event), "the kernel's layout");
-_Static_assert(sizeof(struct apus_piece) == sizeof(struct iovec), "the kernel's layout");
 _Static_assert(APUS_READABLE == EPOLLIN && APUS_URGENT == EPOLLPRI && APUS_WRITABLE == EPOLLOUT && APUS_PEER_CLOSED == EPOLLRDHUP &&
                    APUS_HANGUP == EPOLLHUP && APUS_ERROR == EPOLLERR && APUS_EDGE == EPOLLET,
                "the kernel's numbers");
@@ -131,10 +130,9 @@ ssize_t apus_receive(int fd, void *bytes, size_t count) { return APUS_RESULT(rec
 ssize_t apus_send(int fd, const void *bytes, size_t count) {
     return APUS_RESULT(send(fd, bytes, count, MSG_NOSIGNAL));
 }
-ssize_t apus_send_vector(int fd, const struct apus_piece *pieces, int count) {
-    struct msghdr message = {0};
-    message.msg_iov = (struct iovec *)pieces;
-    message.msg_iovlen = (size_t)count;
+ssize_t apus_send_two(int fd, const void *first, size_t first_count, const void *second, size_t second_count) {
+    struct iovec pieces[2] = {{(void *)first, first_count}, {(void *)second, second_count}};
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
     return APUS_RESULT(sendmsg(fd, &message, MSG_NOSIGNAL));
 }
 
@@ -248,6 +246,10 @@ int apus_epoll_create(void) { return APUS_RESULT(epoll_create1(EPOLL_CLOEXEC)); 
 int apus_epoll_add(int epoll, int fd, uint32_t events, uint64_t token) {
     struct epoll_event event = {events, {.u64 = token}};
     return APUS_RESULT(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
+}
+int apus_epoll_change(int epoll, int fd, uint32_t events, uint64_t token) {
+    struct epoll_event event = {events, {.u64 = token}};
+    return APUS_RESULT(epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event));
 }
 int apus_epoll_remove(int epoll, int fd) {
     return APUS_RESULT(epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL));

@@ -21,28 +21,40 @@ struct ClusterIndex {
 
     mutating func add(_ name: String, _ cluster: Declared) { declared[name] = cluster }
 
-    /// The name in `value` of a cluster that such a reference may use.
-    func resolve(_ value: Value, _ reference: Reference) -> String? {
+    /// The name in `value` of a cluster that such a reference may use for such traffic (nil: not known).
+    func resolve(
+        _ value: Value, _ reference: Reference, _ traffic: Configuration.TrafficProtocol?
+    ) -> String? {
+        guard let name = resolve(value, traffic) else { return nil }
+        if let reason = conflict(name, reference) { value.fail("cluster \"\(name)\" \(reason)") }
+        return name
+    }
+
+    /// The same for a rule, whose users are not known yet.
+    func resolve(_ value: Value, _ traffic: Configuration.TrafficProtocol?) -> String? {
         guard let name = value.scalar("a cluster's name") else { return nil }
         guard names.positions[name] != nil else {
             value.fail("no cluster is named \"\(name.excerpt)\", \(names.suggestion(for: name))")
             return nil
         }
-        guard let cluster = declared[name] else { return name }
-        if let protocolName = cluster.protocolName, protocolName != "tcp" {
-            value.fail("cluster \"\(name)\" speaks \(protocolName), expected one with protocol: tcp")
-        }
-        switch (reference, cluster.isOriginalDestination) {
-        case (.inbound, false?):
-            value.fail(
-                "cluster \"\(name)\" has endpoints of its own, expected one with originalDestination: true "
-                    + "(what a pod receives stays with it)")
-        case (.listener, true?):
-            value.fail(
-                "cluster \"\(name)\" goes to the original destination, which is this listener itself, "
-                    + "expected one with endpoints")
-        default: break
+        let expected = traffic == .tcp ? "tcp" : "http1"
+        if traffic != nil, let protocolName = declared[name]?.protocolName, protocolName != expected {
+            value.fail("cluster \"\(name)\" speaks \(protocolName), expected one with protocol: \(expected)")
         }
         return name
     }
+
+    /// Why such a reference must not use the cluster; nil: it may.
+    func conflict(_ name: String, _ reference: Reference) -> String? {
+        switch (reference, declared[name]?.isOriginalDestination) {
+        case (.inbound, false?):
+            "has endpoints of its own, expected one with originalDestination: true (what a pod receives stays with it)"
+        case (.listener, true?):
+            "goes to the original destination, which is this listener itself, expected one with endpoints"
+        default: nil
+        }
+    }
+
+    /// Whether endpoints of the cluster may have labels; true when that is not known.
+    func hasEndpoints(_ name: String) -> Bool { declared[name]?.isOriginalDestination != true }
 }

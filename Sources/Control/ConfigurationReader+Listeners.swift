@@ -1,55 +1,98 @@
 import Model
 
 extension ConfigurationReader {
-    /// What a table entry, a listener or a cluster may name. Only bytes passed on as they are work so far.
-    static let protocols = ["tcp", "http1", "http2", "http", "tls", "auto", "bolt", "dubbo"]
-
     mutating func readListeners(_ value: Value?) {
         bindings.checkPorts()
         var names = NameIndex("listener")
         for item in value?.list("listeners") ?? [] {
             let known = [
-                "name", "address", "protocol", "routes", "cluster", "requestId", "forwardedFor", "trustedHops",
+                "name", "address", "protocol", "routes", "cluster", "filters", "requestId", "forwardedFor",
+                "trustedHops",
             ]
             guard let fields = item.fields(known) else { continue }
             let name = names.declare(fields.required("name", "a name"))
             let addressValue = fields.required("address", "IP:PORT, such as 127.0.0.1:8080")
             let address = addressValue?.socketAddress(portMin: 0)
             if let address, let addressValue { bindings.add(address, addressValue) }
-            checkHeaderFields(fields)
-            let isTCP = checkProtocol(fields, isEffective: true)
-            if let routes = fields["routes"] { checkRoutes(routes, isTCP: isTCP, isEffective: true) }
-            let clusterValue = isTCP ? fields.required("cluster", "a cluster's name") : fields["cluster"]
-            let cluster = clusterValue.flatMap { clusters.resolve($0, .listener) }
-            guard let name, let address, let cluster else { continue }
-            configuration.listeners.append(.init(name: name, address: address, cluster: cluster))
+            var listener = readTraffic(of: fields)
+            listener.name = name ?? ""
+            listener.address = address ?? listener.address
+            if let choice = fields["requestId"]?.choice(Configuration.RequestIdentity.self) {
+                listener.requestId = choice
+            }
+            if let choice = fields["forwardedFor"]?.choice(Configuration.ForwardedFor.self) {
+                listener.forwardedFor = choice
+            }
+            if let count = fields["trustedHops"]?.integer(0...100) { listener.trustedHops = count }
+            configuration.listeners.append(listener)
         }
     }
 
-    /// Whether bytes are passed on as they are. Reports a protocol that would have to be decoded.
-    func checkProtocol(_ fields: Fields, isEffective: Bool) -> Bool {
-        guard let value = fields["protocol"] else { return fields["routes"] == nil }
-        guard let name = value.choice(among: Self.protocols, offered: ["tcp"]) else { return false }
-        if name != "tcp", isEffective { value.notInThisBuild("protocol \(name)", expected: "tcp") }
-        return name == "tcp"
+    /// Where a listener's connections go, in a listener without name and address.
+    private func readTraffic(of fields: Fields) -> Configuration.Listener {
+        var listener = Configuration.Listener(name: "", address: SocketAddress(.loopbackV4, 0))
+        let traffic = readProtocol(fields, isEffective: true)
+        listener.protocolKind = traffic ?? .tcp
+        listener.filters = readFilters(fields["filters"], traffic, isEffective: true)
+        let targets = fields.present(["routes", "cluster"])
+        if let routes = fields["routes"] { listener.routes = readRoutes(routes, traffic, .listener, isEffective: true) }
+        if traffic == .tcp {
+            listener.cluster = fields.required("cluster", "a cluster's name").flatMap {
+                clusters.resolve($0, .listener, .tcp)
+            }
+            return listener
+        }
+        if let second = targets.dropFirst().first {
+            second.value.fail("stands beside \(targets[0].name), expected one of routes or cluster")
+        } else if targets.isEmpty, traffic != nil {
+            fields.owner.fail("has neither routes nor cluster, expected one of them")
+        }
+        listener.cluster = fields["cluster"].flatMap { clusters.resolve($0, .listener, traffic) }
+        return listener
+    }
+}
+
+// MARK: what listeners and table entries share
+
+extension ConfigurationReader {
+    /// What a table entry, a listener or a cluster may name.
+    static let protocols = ["tcp", "http1", "http2", "http", "tls", "auto", "bolt", "dubbo"]
+
+    /// How connections are read; nil when this build cannot, which has been reported.
+    func readProtocol(_ fields: Fields, isEffective: Bool) -> Configuration.TrafficProtocol? {
+        guard let value = fields["protocol"] else { return fields["routes"] == nil ? .tcp : .http }
+        let offered = Configuration.TrafficProtocol.allCases.map(\.rawValue)
+        guard let name = value.choice(among: Self.protocols, offered: offered) else { return nil }
+        let traffic = Configuration.TrafficProtocol(rawValue: name)
+        if traffic == nil, isEffective {
+            value.notInThisBuild("protocol \(name)", expected: Value.enumeration(offered))
+        }
+        return traffic
     }
 
-    /// `routes` beside a protocol.
-    func checkRoutes(_ value: Value, isTCP: Bool, isEffective: Bool) {
-        guard let name = value.scalar("the name of a route") else { return }
-        if isTCP {
+    /// The route table that a listener or a table entry names.
+    func readRoutes(
+        _ value: Value, _ traffic: Configuration.TrafficProtocol?, _ reference: ClusterIndex.Reference,
+        isEffective: Bool
+    ) -> String? {
+        guard let name = value.scalar("the name of a route table") else { return nil }
+        if traffic == .tcp {
             value.fail("protocol tcp has no routes, expected cluster")
-        } else if isEffective, routes.positions[name] == nil {
-            value.fail("no route is named \"\(name.excerpt)\", \(routes.suggestion(for: name))")
-        } else if isEffective {
-            value.notInThisBuild("routing of requests", expected: "protocol: tcp with cluster")
+            return nil
         }
-    }
-
-    /// What an ordinary listener does with HTTP heads: checked, and without effect while none is decoded.
-    private func checkHeaderFields(_ fields: Fields) {
-        _ = fields["requestId"]?.choice(among: ["keep", "generate", "off"])
-        _ = fields["forwardedFor"]?.choice(among: ["off", "append", "replace"])
-        _ = fields["trustedHops"]?.integer(0...100)
+        guard isEffective else { return nil }
+        guard routes.names.positions[name] != nil else {
+            value.fail("no route is named \"\(name.excerpt)\", \(routes.names.suggestion(for: name))")
+            return nil
+        }
+        for use in routes.uses(of: name) {
+            guard let reason = clusters.conflict(use.cluster, reference) else { continue }
+            value.fail(
+                "\"\(name)\" sends requests to cluster \"\(use.cluster)\" (\(problems.place(use.position))), "
+                    + "which \(reason)")
+            // One place is enough to see what the table is for.
+            break
+        }
+        return name
     }
 }

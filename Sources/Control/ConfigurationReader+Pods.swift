@@ -92,8 +92,7 @@ extension ConfigurationReader {
         if let limits = fields["limits"]?.fields(["connections", "pendingRequests", "bufferBytes"]) {
             tables.connectionsMax = limits["connections"]?.integer(1...10_000_000)
             tables.bufferBytesMax = limits["bufferBytes"]?.size()
-            // Requests wait in pools only: checked, and without effect on tunnels.
-            _ = limits["pendingRequests"]?.integer(1...10_000_000)
+            tables.pendingRequestsMax = limits["pendingRequests"]?.integer(1...10_000_000)
         }
         return tables
     }
@@ -114,30 +113,24 @@ extension ConfigurationReader {
             entry.cidrs = match["cidrs"]?.nonEmptyList("address prefixes")?.compactMap { $0.prefix() } ?? []
             entry.ports = match["ports"]?.nonEmptyList("ports or ranges")?.compactMap { $0.portRange() } ?? []
         }
-        let isTCP = checkProtocol(fields, isEffective: isEffective)
-        if let filters = fields["filters"] { checkFilters(filters, isEffective: isEffective) }
+        let traffic = readProtocol(fields, isEffective: isEffective)
+        entry.protocolKind = traffic ?? .tcp
+        entry.filters = readFilters(fields["filters"], traffic, isEffective: isEffective)
         let actions = fields.present(["routes", "cluster", "deny"])
         if let second = actions.dropFirst().first {
             second.value.fail("stands beside \(actions[0].name), expected one of routes, cluster or deny")
         }
-        if let routes = fields["routes"] { checkRoutes(routes, isTCP: isTCP, isEffective: isEffective) }
+        if let routes = fields["routes"] {
+            entry.routes = readRoutes(routes, traffic, reference, isEffective: isEffective)
+        }
         if let deny = fields["deny"], deny.boolean() == false {
             deny.fail("is false, expected true: leave the key out otherwise")
         }
         if fields["deny"] != nil { entry.action = .deny }
-        if let name = fields["cluster"].flatMap({ readCluster($0, reference, isEffective: isEffective) }) {
-            entry.action = .cluster(name)
+        if let value = fields["cluster"] {
+            let name = isEffective ? clusters.resolve(value, reference, traffic) : value.name()
+            if let name { entry.action = .cluster(name) }
         }
         return entry
-    }
-
-    private func readCluster(_ value: Value, _ reference: ClusterIndex.Reference, isEffective: Bool) -> String? {
-        isEffective ? clusters.resolve(value, reference) : value.name()
-    }
-
-    private func checkFilters(_ value: Value, isEffective: Bool) {
-        Shape.filters.check(value)
-        guard isEffective, case .sequence(let filters) = value.node.content, !filters.isEmpty else { return }
-        value.notInThisBuild("a filter", expected: "an empty list")
     }
 }

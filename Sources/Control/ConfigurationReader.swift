@@ -8,7 +8,7 @@ struct ConfigurationReader {
     let problems: ProblemCollector
     var configuration = Configuration()
     var clusters = ClusterIndex()
-    var routes = NameIndex("route")
+    var routes = RouteIndex()
     /// Whether there is an `interception` section, even one with problems.
     var hasInterception = false
     /// The places of addresses that the process binds.
@@ -40,8 +40,8 @@ struct ConfigurationReader {
         if let failover = fields["failover"] { readFailover(failover) }
         if let passthrough = fields["passthrough"] { configuration.passthrough = readPassthrough(passthrough) }
         if let limits = fields["limits"] { readLimits(limits) }
-        readRoutes(fields["routes"])
         readClusters(fields["clusters"])
+        readRoutes(fields["routes"])
         readListeners(fields["listeners"])
         readPods(fields["pods"], defaults: fields["podDefaults"])
         return configuration
@@ -89,23 +89,5 @@ struct ConfigurationReader {
             passthrough.tunnelIdleTimeout = timeout
         }
         return passthrough
-    }
-
-    private mutating func readLimits(_ value: Value) {
-        guard let fields = value.fields(["memory", "headerBytes", "headerCount", "headerTimeout"]) else { return }
-        if let bytes = fields["memory"]?.size() { configuration.limits.memoryBytesMax = bytes }
-        // Limits of HTTP heads: checked, and without effect while no listener decodes any.
-        _ = fields["headerBytes"]?.size()
-        _ = fields["headerCount"]?.integer(1...10_000)
-        _ = fields["headerTimeout"]?.duration()
-    }
-
-    private mutating func readRoutes(_ value: Value?) {
-        for route in value?.list("routes") ?? [] {
-            Shape.route.check(route)
-            if case .mapping = route.node.content, let fields = route.anyFields(expected: "a route") {
-                _ = routes.declare(fields.required("name", "a name"))
-            }
-        }
     }
 }

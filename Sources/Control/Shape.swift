@@ -31,49 +31,8 @@ indirect enum Shape: Sendable {
 // MARK: the schema of what later builds read
 
 extension Shape {
-    /// Filters are named by their one key; what is behind it is theirs.
+    /// `filters` of other hosts' pods: named by their one key; what is behind it is theirs.
     static let filters = Shape.list(.names(.anything))
-
-    /// `routes[]`.
-    static let route = Shape.mapping(["name": .scalar, "virtualHosts": .list(virtualHost)])
-
-    private static let virtualHost = Shape.mapping(["domains": .list(.scalar), "rules": .list(rule)])
-
-    private static let rule = Shape.mapping([
-        "match": .mapping([
-            "path": .scalars("prefix", "exact", "regex"),
-            "methods": .list(.scalar),
-            "headers": .list(valueMatch),
-            "query": .list(valueMatch),
-        ]),
-        "route": action,
-        "respond": .scalars("status", "body"),
-        "redirect": .scalars("prefix", "host", "status"),
-        "filters": filters,
-    ])
-
-    private static let valueMatch = Shape.scalars("name", "exact", "prefix", "regex", "present", "absent")
-
-    private static let action = Shape.mapping([
-        "cluster": .scalar,
-        "weightedClusters": .list(.scalars("cluster", "weight")),
-        "labels": .names(.scalar),
-        "timeout": .scalar,
-        "retry": .mapping([
-            "attempts": .scalar, "perTryTimeout": .scalar, "when": .list(.scalar), "grpc": .list(.scalar),
-            "backoff": .scalars("base", "max"), "budget": .scalar,
-        ]),
-        "retryNonIdempotent": .scalar,
-        "hashOn": .scalars("header", "cookie", "sourceAddress", "path"),
-        "requestHeaders": headerChanges,
-        "responseHeaders": headerChanges,
-        "rewrite": .scalars("prefix", "host"),
-        "mirror": .list(.scalars("cluster", "percent")),
-    ])
-
-    private static let headerChanges = Shape.mapping([
-        "set": .names(.scalar), "add": .names(.scalar), "remove": .list(.scalar),
-    ])
 
     /// `failover.*` other than `policy` and `protects`.
     static let failover: [String: Shape] = [
@@ -89,10 +48,4 @@ extension Shape {
     ])
 
     private static let tunnel = Shape.scalars("vni", "port")
-
-    /// `clusters[].outlierDetection`.
-    static let outlierDetection = Shape.scalars("consecutiveFailures", "baseEjection", "maxEjected")
-
-    /// `clusters[].healthCheck.http`.
-    static let httpCheck = Shape.mapping(["path": .scalar, "host": .scalar, "expect": .list(.scalar)])
 }

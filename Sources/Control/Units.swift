@@ -39,6 +39,13 @@ enum Units {
         return UInt32(digits, radix: 16)
     }
 
+    /// `64KiB`: the largest unit that leaves a whole number.
+    static func bytes(_ count: Int) -> String {
+        let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
+        for (unit, name) in units where count != 0 && count % unit == 0 { return "\(count / unit)\(name)" }
+        return "\(count)B"
+    }
+
     /// `0x10`.
     static func hexadecimal(_ value: UInt32) -> String { "0x" + String(value, radix: 16) }
 

@@ -32,7 +32,7 @@ extension Value {
     }
 
     /// What fits a Linux path, which is more than a Kubernetes name needs.
-    private static let textBytesMax = 1024
+    static let textBytesMax = 1024
 
     /// A name that others refer to and that appears in metrics and tables.
     func name() -> String? {
@@ -80,6 +80,13 @@ extension Value {
     func size() -> Int? {
         parsed("a size with a unit from 1KiB to 1024GiB, such as 64KiB or 512MiB") { text in
             Units.size(text).flatMap { (1 << 10...1 << 40).contains($0) ? $0 : nil }
+        }
+    }
+
+    /// Bytes in a narrower range.
+    func size(_ range: ClosedRange<Int>) -> Int? {
+        parsed("a size with a unit from \(Units.bytes(range.lowerBound)) to \(Units.bytes(range.upperBound))") { text in
+            Units.size(text).flatMap { range.contains($0) ? $0 : nil }
         }
     }
 

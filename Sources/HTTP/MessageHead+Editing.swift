@@ -84,6 +84,20 @@ extension MessageHead {
         addField(HeaderField(known: known, flags: known.flags, name: nameRange, value: valueRange))
     }
 
+    /// Makes it a copy of `other`.
+    public mutating func copy(from other: borrowing MessageHead) {
+        removeAll()
+        reserve(other.end)
+        if let bytes = unsafe other.block {
+            // In bounds: room was made above.
+            unsafe base.copyMemory(from: bytes, byteCount: other.end)
+        }
+        end = other.end
+        for index in 0..<other.count { addField(other.field(index)) }
+        (method, methodText, path, authority) = (other.method, other.methodText, other.path, other.authority)
+        (status, reason, minorVersion) = (other.status, other.reason, other.minorVersion)
+    }
+
     private mutating func copy(_ bytes: Span<UInt8>, _ filter: Filter) -> ByteRange {
         reserve(bytes.count)
         let start = end

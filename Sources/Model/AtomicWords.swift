@@ -53,6 +53,26 @@ import Synchronization
         unsafe word.pointee.store(value, ordering: .relaxed)
     }
 
+    /// Replaces the word's value if it is `expected`. Returns whether it was.
+    public func compareExchange(expected: Int, desired: Int, at slot: Int) -> Bool {
+        guard let word = unsafe word(slot) else { return true }
+        return unsafe word.pointee.compareExchange(expected: expected, desired: desired, ordering: .relaxed).exchanged
+    }
+
+    /// Sets bits and returns the word's value before.
+    @discardableResult
+    public func set(_ bits: Int, at slot: Int) -> Int {
+        guard let word = unsafe word(slot) else { return 0 }
+        return unsafe word.pointee.bitwiseOr(bits, ordering: .relaxed).oldValue
+    }
+
+    /// Clears bits and returns the word's value before.
+    @discardableResult
+    public func clear(_ bits: Int, at slot: Int) -> Int {
+        guard let word = unsafe word(slot) else { return 0 }
+        return unsafe word.pointee.bitwiseAnd(~bits, ordering: .relaxed).oldValue
+    }
+
     /// Adds `delta` and returns the new value.
     @discardableResult
     public func add(_ delta: Int, at slot: Int) -> Int {

@@ -7,10 +7,18 @@ extension Configuration {
             case endpoints([Endpoint])
             /// The address the client dialled is the one endpoint.
             case originalDestination
+            /// All addresses of a name, asked for again and again.
+            case dns(DNSName)
         }
         /// How an endpoint is picked.
         public enum LoadBalancer: String, Sendable, CaseIterable, BitwiseCopyable {
-            case roundRobin, leastRequest, random, ringHash, maglev
+            case roundRobin, leastRequest, random, ringHash, maglev, peakEwma
+        }
+        /// What the endpoints speak.
+        public enum UpstreamProtocol: String, Sendable, CaseIterable, BitwiseCopyable {
+            /// What the client's side of the connection speaks.
+            case asDownstream
+            case http1, tcp
         }
         /// Unique name.
         public var name: String
@@ -28,12 +36,28 @@ extension Configuration {
         public var panicThreshold: Double
         /// At most this many connections at once from this process; nil: no limit.
         public var connectionsMax: Int?
+        /// At most this many requests that wait for a connection, that are under way, that are retries; nil: no limit.
+        public var pendingMax: Int?, requestsMax: Int?, retriesMax: Int?
+        /// A pooled connection that is not used for this long is closed.
+        public var idleTimeout: Duration
+        /// See `UpstreamProtocol`.
+        public var upstreamProtocol: UpstreamProtocol
+        /// How long the share of an endpoint that is new, or has just become healthy, takes to grow; nil: it is full at
+        /// once.
+        public var slowStart: Duration?
+        /// Endpoints of the node's own zone are preferred.
+        public var isZoneAware: Bool
+        /// nil: endpoints are not judged by how requests to them fare.
+        public var outlierDetection: OutlierDetection?
 
         /// A cluster with the documented defaults.
         public init(
             name: String, discovery: Discovery, loadBalancer: LoadBalancer = .roundRobin,
             connectTimeout: Duration = .seconds(5), tunnelIdleTimeout: Duration = .seconds(3600),
-            healthCheck: HealthCheck? = nil, panicThreshold: Double = 0.5, connectionsMax: Int? = nil
+            healthCheck: HealthCheck? = nil, panicThreshold: Double = 0.5, connectionsMax: Int? = nil,
+            pendingMax: Int? = nil, requestsMax: Int? = nil, retriesMax: Int? = nil,
+            idleTimeout: Duration = .seconds(60), upstreamProtocol: UpstreamProtocol = .asDownstream,
+            slowStart: Duration? = nil, isZoneAware: Bool = false, outlierDetection: OutlierDetection? = nil
         ) {
             self.name = name
             self.discovery = discovery
@@ -43,6 +67,14 @@ extension Configuration {
             self.healthCheck = healthCheck
             self.panicThreshold = panicThreshold
             self.connectionsMax = connectionsMax
+            self.pendingMax = pendingMax
+            self.requestsMax = requestsMax
+            self.retriesMax = retriesMax
+            self.idleTimeout = idleTimeout
+            self.upstreamProtocol = upstreamProtocol
+            self.slowStart = slowStart
+            self.isZoneAware = isZoneAware
+            self.outlierDetection = outlierDetection
         }
     }
 
@@ -66,26 +98,4 @@ extension Configuration {
         }
     }
 
-    /// Active TCP health checking: a check passes when the connect does.
-    public struct HealthCheck: Sendable, Equatable {
-        /// Time between checks of one endpoint.
-        public var interval: Duration
-        /// How long one check may take.
-        public var timeout: Duration
-        /// Failed checks in a row that make an endpoint unhealthy.
-        public var unhealthyAfter: Int
-        /// Passed checks in a row that make it healthy again.
-        public var healthyAfter: Int
-
-        /// A health check.
-        public init(
-            interval: Duration = .seconds(2), timeout: Duration = .seconds(1), unhealthyAfter: Int = 3,
-            healthyAfter: Int = 2
-        ) {
-            self.interval = interval
-            self.timeout = timeout
-            self.unhealthyAfter = unhealthyAfter
-            self.healthyAfter = healthyAfter
-        }
-    }
 }

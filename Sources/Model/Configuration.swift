@@ -28,6 +28,8 @@ public struct Configuration: Sendable, Equatable {
     public var limits: ProcessLimits
     /// Ordinary listeners.
     public var listeners: [Listener]
+    /// Route tables.
+    public var routes: [RouteTable]
     /// Upstream clusters.
     public var clusters: [Cluster]
 
@@ -37,7 +39,8 @@ public struct Configuration: Sendable, Equatable {
         admin: SocketAddress = SocketAddress(.loopbackV4, 15000), accessLog: AccessLog? = nil,
         statisticsSeriesMax: Int = 50000, interception: Interception? = nil, failover: Failover = Failover(),
         passthrough: Passthrough = Passthrough(), pods: [Pod] = [], podDefaults: PodTables = PodTables(),
-        limits: ProcessLimits = ProcessLimits(), listeners: [Listener] = [], clusters: [Cluster] = []
+        limits: ProcessLimits = ProcessLimits(), listeners: [Listener] = [], routes: [RouteTable] = [],
+        clusters: [Cluster] = []
     ) {
         self.node = node
         self.workers = workers
@@ -52,6 +55,7 @@ public struct Configuration: Sendable, Equatable {
         self.podDefaults = podDefaults
         self.limits = limits
         self.listeners = listeners
+        self.routes = routes
         self.clusters = clusters
     }
 }
@@ -212,20 +216,25 @@ extension Configuration {
         public var connectionsMax: Int?
         /// At most this many bytes in blocked connections, user and socket memory together.
         public var bufferBytesMax: Int?
+        /// At most this many requests that wait for a connection to an endpoint.
+        public var pendingRequestsMax: Int?
 
         /// Tables and limits.
         public init(
             outbound: [TableEntry]? = nil, inbound: [TableEntry]? = nil, connectionsMax: Int? = nil,
-            bufferBytesMax: Int? = nil
+            bufferBytesMax: Int? = nil, pendingRequestsMax: Int? = nil
         ) {
             self.outbound = outbound
             self.inbound = inbound
             self.connectionsMax = connectionsMax
             self.bufferBytesMax = bufferBytesMax
+            self.pendingRequestsMax = pendingRequestsMax
         }
 
         /// 10,000 connections a pod.
         public static let defaultConnectionsMax = 10000
+        /// 1,024 waiting requests a pod.
+        public static let defaultPendingRequestsMax = 1024
     }
 
     /// One entry of a listener table. First match wins.
@@ -243,14 +252,26 @@ extension Configuration {
         public var cidrs: [CIDR]
         /// Outbound: the original destination's port; inbound: the pod's port. Empty: any.
         public var ports: [PortRange]
-        /// See `Action`.
+        /// See `Action`. `passthrough` where there are `routes`.
         public var action: Action
+        /// How the connection is read.
+        public var protocolKind: TrafficProtocol
+        /// The route table's name; nil: the action decides for all requests.
+        public var routes: String?
+        /// In order, for HTTP.
+        public var filters: [Filter]
 
         /// A table entry.
-        public init(cidrs: [CIDR] = [], ports: [PortRange] = [], action: Action = .passthrough) {
+        public init(
+            cidrs: [CIDR] = [], ports: [PortRange] = [], action: Action = .passthrough,
+            protocolKind: TrafficProtocol = .tcp, routes: String? = nil, filters: [Filter] = []
+        ) {
             self.cidrs = cidrs
             self.ports = ports
             self.action = action
+            self.protocolKind = protocolKind
+            self.routes = routes
+            self.filters = filters
         }
     }
 
@@ -261,24 +282,52 @@ extension Configuration {
         /// What a pod may hold of it that has no `limits.bufferBytes`: one pod alone never takes all.
         public var podBytesMax: Int { memoryBytesMax / 2 }
 
+        /// Limits of HTTP connections.
+        public var http: HTTPLimits
+
         /// Process limits.
-        public init(memoryBytesMax: Int = 512 << 20) { self.memoryBytesMax = memoryBytesMax }
+        public init(memoryBytesMax: Int = 512 << 20, http: HTTPLimits = HTTPLimits()) {
+            self.memoryBytesMax = memoryBytesMax
+            self.http = http
+        }
     }
 
-    /// An ordinary listener: `protocol: tcp` to a cluster.
+    /// An ordinary listener: to a cluster, or (HTTP) by a route table.
     public struct Listener: Sendable, Equatable {
         /// Unique name.
         public var name: String
         /// Where it listens. Port 0: the kernel picks one, shown by `GET /listeners`.
         public var address: SocketAddress
-        /// The cluster it forwards to.
-        public var cluster: String
+        /// The cluster it forwards to; nil where there are `routes`.
+        public var cluster: String?
+        /// How connections are read.
+        public var protocolKind: TrafficProtocol
+        /// The route table's name.
+        public var routes: String?
+        /// In order, for HTTP.
+        public var filters: [Filter]
+        /// For HTTP.
+        public var requestId: RequestIdentity
+        /// For HTTP.
+        public var forwardedFor: ForwardedFor
+        /// Proxies in front of this one that write `x-forwarded-for` and are believed.
+        public var trustedHops: Int
 
         /// A listener.
-        public init(name: String, address: SocketAddress, cluster: String) {
+        public init(
+            name: String, address: SocketAddress, cluster: String? = nil, protocolKind: TrafficProtocol = .tcp,
+            routes: String? = nil, filters: [Filter] = [], requestId: RequestIdentity = .keep,
+            forwardedFor: ForwardedFor = .replace, trustedHops: Int = 0
+        ) {
             self.name = name
             self.address = address
             self.cluster = cluster
+            self.protocolKind = protocolKind
+            self.routes = routes
+            self.filters = filters
+            self.requestId = requestId
+            self.forwardedFor = forwardedFor
+            self.trustedHops = trustedHops
         }
     }
 }

@@ -4,7 +4,7 @@ import Synchronization
 ///
 /// Single writer (the worker), any readers (the admin thread sums over workers). An increment is a relaxed load and
 /// store, never a locked instruction. Chunks of blocks are allocated on first use and never freed.
-@safe public struct CounterTable: @unchecked Sendable {
+@safe public struct CounterTable: Counters, @unchecked Sendable {
     // Sound to share: entries are atomic, chunks are never freed, and each number has one writer.
     private let directory: UnsafeMutablePointer<Atomic<UnsafeMutablePointer<Atomic<Int>>?>>
     private let chunkCount: Int
@@ -47,6 +47,13 @@ import Synchronization
         else { return 0 }
         // In bounds: a chunk has `chunkSize` blocks of `width` numbers.
         return unsafe chunk[slot % Self.chunkSize * width + counter].load(ordering: .relaxed)
+    }
+
+    /// Whether anything may have been counted for the slot.
+    public func hasBlock(_ slot: Int) -> Bool {
+        guard slot >= 0, slot < chunkCount * Self.chunkSize else { return false }
+        // In bounds by the line above.
+        return unsafe directory[slot / Self.chunkSize].load(ordering: .acquiring) != nil
     }
 
     /// Sets a block to zero: its slot has been given to another thing. Called while the owning worker knows neither the

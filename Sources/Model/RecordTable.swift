@@ -45,7 +45,7 @@ extension RecordTable: RandomAccessCollection {
     /// How many.
     public let count: Int
 
-    init(_ records: UnsafePointer<Element>, count: Int) {
+    @usableFromInline init(_ records: UnsafePointer<Element>, count: Int) {
         unsafe self.records = records
         self.count = count
     }
@@ -58,7 +58,33 @@ extension RecordTable: RandomAccessCollection {
         return unsafe records[index]
     }
 
+    /// Lends the records as bytes to `body`, which does not keep the pointer.
+    public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        // In bounds; whoever keeps a view keeps its table.
+        unsafe body(UnsafeRawBufferPointer(UnsafeBufferPointer(start: records, count: count)))
+    }
+
     /// All indices.
     @inlinable
     public var indices: Range<Int> { 0..<count }
+}
+
+extension RecordView<UInt8> {
+    /// The bytes at `range`; out of range is a programming error and stops the process. Good for as long as the table.
+    @inlinable @unsafe
+    public func bytes(_ range: IndexRange) -> UnsafeBufferPointer<UInt8> {
+        precondition(range.upper <= count && range.lower <= range.upper, "bytes out of range")
+        // In bounds by the line above.
+        return unsafe UnsafeBufferPointer(start: records + Int(range.lower), count: range.count)
+    }
+}
+
+extension RecordView {
+    /// The records at `range`; out of range is a programming error and stops the process.
+    @inlinable
+    public func slice(_ range: IndexRange) -> RecordView {
+        precondition(range.upper <= count && range.lower <= range.upper, "records out of range")
+        // In bounds by the line above.
+        return unsafe RecordView(records + Int(range.lower), count: range.count)
+    }
 }

@@ -18,10 +18,30 @@ public final class Snapshot: Sendable {
     public let ports: RecordTable<PortRange>
     /// Clusters. Index 0 is `passthrough`: the original destination, with the `passthrough` timings.
     public let clusters: RecordTable<ClusterRecord>
-    /// Endpoints; clusters name ranges of it.
-    public let endpoints: RecordTable<EndpointRecord>
     /// Listeners: the explicit ones in the order of the configuration.
     public let listeners: RecordTable<ListenerRecord>
+    /// Where HTTP is spoken; entries and listeners name one.
+    public let httpListeners: RecordTable<HTTPListenerRecord>
+    /// Filters; HTTP listeners and rules name ranges of it.
+    public let filters: RecordTable<FilterRecord>
+    /// What each of `filters` is for.
+    public let filterMatches: [Configuration.RequestMatch]
+    /// The configuration's route tables in its order, then those of HTTP listeners that have a cluster instead.
+    public let routeTables: [Configuration.RouteTable]
+    /// By number what rules of `routeTables` name: one for each rule, in their order.
+    public let routeLinks: RecordTable<RouteLinks>
+    /// Rules name ranges of these.
+    public let routeTargets: RecordTable<RouteTarget>, routeMirrors: RecordTable<RouteMirror>
+    /// Label sets of clusters that rules name.
+    public let subsets: RecordTable<SubsetRecord>
+    /// By cluster index: the labels of its subsets, by their number.
+    public let subsetLabels: [Int: [[String: String]]]
+    /// Clusters whose endpoints are the addresses of a DNS name: their indices, by name.
+    public let dnsClusters: [Configuration.DNSName: [Int]]
+    /// HTTP health checks by cluster index.
+    public let httpChecks: [Int: Configuration.HealthCheck.HTTP]
+    /// One past the highest endpoint slot that was ever in use.
+    public let endpointSlotCount: Int
     /// Slots that mean something else than in the generation before: their counters start at zero.
     public let freshSlots: FreshSlots
     /// Slots of pods that the generation before had and this one has not: their connections end on adoption.
@@ -29,6 +49,7 @@ public final class Snapshot: Sendable {
     /// Memory of blocked connections at most, bytes: of the process, and by pod slot + 1 (place 0: without a pod).
     public let memoryBytesMax: Int, bufferBytesMax: RecordTable<Int>
 
+    let endpointSets: EndpointSets
     let podsByAddress: AddressIndex
     let podCIDRs: RecordTable<CIDR>
     let clusterBySlot, listenerBySlot: RecordTable<Int32>
@@ -43,8 +64,20 @@ public final class Snapshot: Sendable {
         cidrs = RecordTable(parts.cidrs)
         ports = RecordTable(parts.ports)
         clusters = RecordTable(parts.clusters)
-        endpoints = RecordTable(parts.endpoints)
+        endpointSets = EndpointSets(parts.endpointSets)
+        endpointSlotCount = parts.endpointSlotCount
+        dnsClusters = Self.dnsClusters(parts.configuration)
+        httpChecks = Self.httpChecks(parts.configuration)
+        subsetLabels = parts.routes.subsetLabels
         listeners = RecordTable(parts.listeners)
+        httpListeners = RecordTable(parts.routes.httpListeners)
+        filters = RecordTable(parts.routes.filters)
+        filterMatches = parts.routes.filterMatches
+        routeTables = parts.routes.tables
+        routeLinks = RecordTable(parts.routes.links)
+        routeTargets = RecordTable(parts.routes.targets)
+        routeMirrors = RecordTable(parts.routes.mirrors)
+        subsets = RecordTable(parts.routes.subsets)
         freshSlots = parts.freshSlots
         gonePods = parts.gonePods
         memoryBytesMax = parts.configuration.limits.memoryBytesMax
@@ -56,11 +89,32 @@ public final class Snapshot: Sendable {
         listenerPorts = SlotIndex.ports(parts.listeners)
     }
 
+    /// Index 0 is `passthrough`.
+    private static func dnsClusters(_ configuration: Configuration) -> [Configuration.DNSName: [Int]] {
+        var indices: [Configuration.DNSName: [Int]] = [:]
+        for (index, cluster) in configuration.clusters.enumerated() {
+            if case .dns(let name) = cluster.discovery { indices[name, default: []].append(index + 1) }
+        }
+        return indices
+    }
+
+    private static func httpChecks(_ configuration: Configuration) -> [Int: Configuration.HealthCheck.HTTP] {
+        var checks: [Int: Configuration.HealthCheck.HTTP] = [:]
+        for (index, cluster) in configuration.clusters.enumerated() { checks[index + 1] = cluster.healthCheck?.http }
+        return checks
+    }
+
     /// For workers; good for as long as they hold this snapshot.
     public var view: SnapshotView { SnapshotView(self) }
 }
 
 extension Snapshot {
+    /// What a cluster's endpoints are now. Not for workers, who have their own view of it.
+    public func endpoints(ofCluster index: Int) -> EndpointSet { endpointSets[index] }
+
+    /// All endpoints, cluster by cluster: takes time in their number.
+    public var endpoints: [EndpointRecord] { clusters.indices.flatMap { Array(endpointSets[$0].records) } }
+
     /// The pod `unknown`.
     public static let unknownPod = 0
     /// The cluster `passthrough`.
@@ -89,7 +143,8 @@ public struct IndexRange: Sendable, BitwiseCopyable, Equatable {
     /// One past the last index; not below `lower`.
     public let upper: UInt32
 
-    init(_ range: Range<Int>) {
+    /// Indices below 2^32.
+    public init(_ range: Range<Int>) {
         lower = UInt32(range.lowerBound)
         upper = UInt32(range.upperBound)
     }
@@ -110,6 +165,8 @@ public struct PodRecord: Sendable, BitwiseCopyable {
     public let outbound, inbound: IndexRange
     /// Live connections at most, both legs together.
     public let connectionsMax: Int
+    /// Requests that may wait for a connection.
+    public let pendingRequestsMax: Int
     /// Its first address of each family, to connect from.
     public let v4, v6: IPAddress?
 }
@@ -127,50 +184,10 @@ public struct EntryRecord: Sendable, BitwiseCopyable {
     public let cidrs: IndexRange
     /// In `Snapshot.ports`; empty: any.
     public let ports: IndexRange
-    /// See `Action`.
+    /// See `Action`. Where HTTP is spoken the route decides on the cluster.
     public let action: Action
-}
-
-/// A cluster as workers see it. Times are nanoseconds.
-public struct ClusterRecord: Sendable, BitwiseCopyable {
-    /// For counters and the connection count.
-    public let slot: Int
-    /// In `Snapshot.endpoints`; empty for `originalDestination`.
-    public let endpoints: IndexRange
-    /// The address the client dialled is the one endpoint.
-    public let isOriginalDestination: Bool
-    /// How an endpoint is picked.
-    public let loadBalancer: Configuration.Cluster.LoadBalancer
-    /// How long one connect attempt may take.
-    public let connectTimeout: Int64
-    /// A tunnel without a byte for this long is reset.
-    public let tunnelIdleTimeout: Int64
-    /// Healthy share, 0...1, below which health is ignored.
-    public let panicThreshold: Double
-    /// Live connections at most.
-    public let connectionsMax: Int
-    /// nil: not checked.
-    public let healthCheck: HealthCheckRecord?
-}
-
-/// A health check as workers see it. Times are nanoseconds.
-public struct HealthCheckRecord: Sendable, BitwiseCopyable, Equatable {
-    /// Time between checks of one endpoint, and how long one may take.
-    public let interval, timeout: Int64
-    /// Results in a row that change the verdict.
-    public let unhealthyAfter, healthyAfter: Int
-}
-
-/// An endpoint as workers see it.
-public struct EndpointRecord: Sendable, BitwiseCopyable {
-    /// For the connection count and the health verdict; stable over reloads by (cluster, address).
-    public let slot: Int
-    /// Where it listens.
-    public let address: SocketAddress
-    /// 1...1000.
-    public let weight: Int
-    /// The cluster's index.
-    public let cluster: Int
+    /// In `Snapshot.httpListeners`; -1: bytes.
+    public let http: Int32
 }
 
 /// An explicit listener as workers see it.
@@ -179,12 +196,14 @@ public struct ListenerRecord: Sendable, BitwiseCopyable {
     public let slot: Int
     /// Where it listens.
     public let address: SocketAddress
-    /// The cluster's index.
+    /// The cluster's index. Where HTTP is spoken the route decides on it.
     public let cluster: Int
+    /// In `Snapshot.httpListeners`; -1: bytes.
+    public let http: Int32
 }
 
 /// Slots that were given to new things in this generation. (Those of listeners are never given away.)
 public struct FreshSlots: Sendable {
     /// By kind.
-    public var pods: [Int] = [], clusters: [Int] = []
+    public var pods: [Int] = [], clusters: [Int] = [], routes: [Int] = []
 }

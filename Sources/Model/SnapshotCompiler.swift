@@ -2,14 +2,19 @@
 ///
 /// Owned by the control side; not shared. Refuses only what validation cannot know: more things than there are slots.
 public struct SnapshotCompiler: Sendable {
-    private let shared: SharedState
-    private let names: SlotNames
-    private var generation: UInt64 = 0
+    let shared: SharedState
+    let names: SlotNames
+    var generation: UInt64 = 0
     private var podSlots = SlotTable<PodKey>(capacity: SlotLimits.pods)
-    private var clusterSlots = SlotTable<String>(capacity: SlotLimits.clusters)
-    private var endpointSlots = SlotTable<EndpointKey>(capacity: SlotLimits.endpoints)
+    var clusterSlots = SlotTable<String>(capacity: SlotLimits.clusters)
+    var endpointSlots: EndpointSlots
+    /// What was found last for DNS names.
+    var discovered: [Configuration.DNSName: [Configuration.Endpoint]] = [:]
     private var listenerSlots = SlotTable<String>(capacity: SlotLimits.listeners)
-    private var oldestGenerationInUse: UInt64 = 0
+    var routeSlots = SlotTable<RouteName>(capacity: SlotLimits.routes)
+    var rateSlots = SlotTable<RateLimitKey>(capacity: SlotLimits.rateBuckets)
+    var oldestGenerationInUse: UInt64 = 0
+    private(set) var now: Int64 = 0
 
     /// A thing that has no slot left, e.g. `clusters: more than 65536`.
     public struct TooMany: Error, CustomStringConvertible {
@@ -23,11 +28,6 @@ public struct SnapshotCompiler: Sendable {
         let uid: String?
     }
 
-    private struct EndpointKey: Hashable, Sendable {
-        let cluster: String
-        let address: SocketAddress
-    }
-
     struct Parts {
         var generation: UInt64
         var configuration: Configuration
@@ -36,8 +36,10 @@ public struct SnapshotCompiler: Sendable {
         var cidrs: [CIDR] = []
         var ports: [PortRange] = []
         var clusters: [ClusterRecord] = []
-        var endpoints: [EndpointRecord] = []
+        var endpointSets: [EndpointSet] = []
+        var endpointSlotCount = 0
         var listeners: [ListenerRecord] = []
+        var routes = RouteParts()
         var freshSlots = FreshSlots()
         var gonePods: [Int] = []
         var bufferBytesMax = [Int.max]
@@ -49,103 +51,55 @@ public struct SnapshotCompiler: Sendable {
     public init(shared: SharedState, names: SlotNames) {
         self.shared = shared
         self.names = names
+        endpointSlots = EndpointSlots(shared: shared)
     }
 
-    /// The next generation. `oldestGenerationInUse` is the oldest snapshot that any worker still holds (0: none).
+    /// The next generation. `oldestGenerationInUse` is the oldest snapshot that any worker still holds (0: none), `now`
+    /// the monotonic time in nanoseconds, at which the slow start of new endpoints begins.
     public mutating func compile(
-        _ configuration: Configuration, oldestGenerationInUse: UInt64
+        _ configuration: Configuration, oldestGenerationInUse: UInt64, now: Int64 = 0
     ) throws(TooMany) -> Snapshot {
         generation += 1
         self.oldestGenerationInUse = oldestGenerationInUse
+        self.now = now
         var parts = Parts(generation: generation, configuration: configuration)
         try addClusters(to: &parts)
+        try addRoutes(to: &parts)
         try addPods(to: &parts)
         try addListeners(to: &parts)
         parts.gonePods = podSlots.retireUnseen(in: generation)
-        clusterSlots.retireUnseen(in: generation)
-        endpointSlots.retireUnseen(in: generation)
+        removeUnseenClusters()
+        parts.endpointSlotCount = endpointSlots.count
         listenerSlots.retireUnseen(in: generation)
+        routeSlots.retireUnseen(in: generation)
+        rateSlots.retireUnseen(in: generation)
         return Snapshot(parts)
-    }
-
-    // MARK: clusters
-
-    private mutating func addClusters(to parts: inout Parts) throws(TooMany) {
-        let timings = parts.configuration.passthrough
-        let passthrough = Configuration.Cluster(
-            name: "passthrough", discovery: .originalDestination, connectTimeout: timings.connectTimeout,
-            tunnelIdleTimeout: timings.tunnelIdleTimeout)
-        for cluster in [passthrough] + parts.configuration.clusters {
-            parts.clusterIndexByName[cluster.name] = parts.clusters.count
-            let slot = try clusterSlot(cluster.name, &parts)
-            let endpoints = try addEndpoints(of: cluster, to: &parts)
-            parts.clusters.append(
-                ClusterRecord(
-                    slot: slot, endpoints: endpoints,
-                    isOriginalDestination: cluster.discovery == .originalDestination,
-                    loadBalancer: cluster.loadBalancer, connectTimeout: cluster.connectTimeout.nanoseconds,
-                    tunnelIdleTimeout: cluster.tunnelIdleTimeout.nanoseconds,
-                    panicThreshold: cluster.panicThreshold, connectionsMax: cluster.connectionsMax ?? .max,
-                    healthCheck: cluster.healthCheck.map(HealthCheckRecord.init)))
-        }
-    }
-
-    private mutating func clusterSlot(_ name: String, _ parts: inout Parts) throws(TooMany) -> Int {
-        let words = shared.clusterConnections
-        let given = clusterSlots.slot(
-            for: name, generation: generation, oldestGenerationInUse: oldestGenerationInUse
-        ) { words.loadAcquiring($0) == 0 }
-        guard let given else { throw TooMany(description: "clusters: more than \(SlotLimits.clusters)") }
-        words.reserve(given.slot)
-        shared.clusterHealthEpochs.reserve(given.slot)
-        if given.isFresh {
-            parts.freshSlots.clusters.append(given.slot)
-            names.set(.cluster, given.slot, name)
-        }
-        return given.slot
-    }
-
-    private mutating func addEndpoints(
-        of cluster: Configuration.Cluster, to parts: inout Parts
-    ) throws(TooMany) -> IndexRange {
-        guard case .endpoints(let endpoints) = cluster.discovery else { return IndexRange(0..<0) }
-        let first = parts.endpoints.count
-        let words = shared.endpointConnections
-        for endpoint in endpoints {
-            let given = endpointSlots.slot(
-                for: EndpointKey(cluster: cluster.name, address: endpoint.address), generation: generation,
-                oldestGenerationInUse: oldestGenerationInUse
-            ) { words.load($0) == 0 }
-            guard let given else { throw TooMany(description: "endpoints: more than \(SlotLimits.endpoints)") }
-            words.reserve(given.slot)
-            shared.endpointHealth.reserve(given.slot)
-            // Without a check nobody would ever take back an old verdict.
-            if given.isFresh || cluster.healthCheck == nil { shared.endpointHealth.store(0, at: given.slot) }
-            parts.endpoints.append(
-                EndpointRecord(
-                    slot: given.slot, address: endpoint.address, weight: endpoint.weight,
-                    cluster: parts.clusters.count))
-        }
-        return IndexRange(first..<parts.endpoints.count)
     }
 
     // MARK: pods
 
     private mutating func addPods(to parts: inout Parts) throws(TooMany) {
         let defaults = parts.configuration.podDefaults
-        let defaultOutbound = addEntries(defaults.outbound ?? [], to: &parts)
-        let defaultInbound = addEntries(defaults.inbound ?? [], to: &parts)
+        let defaultOutbound = try addEntries(defaults.outbound ?? [], .outbound, of: "podDefaults", to: &parts)
+        let defaultInbound = try addEntries(defaults.inbound ?? [], .inbound, of: "podDefaults", to: &parts)
         let unknown = Configuration.Pod(name: SlotNames.unknownPod, addresses: [])
         for (index, pod) in ([unknown] + parts.configuration.pods).enumerated() {
             let slot = try podSlot(pod, &parts)
+            var (outbound, inbound) = (defaultOutbound, defaultInbound)
+            if let table = pod.tables.outbound {
+                outbound = try addEntries(table, .outbound, of: "pod \(pod.name)", to: &parts)
+            }
+            if let table = pod.tables.inbound {
+                inbound = try addEntries(table, .inbound, of: "pod \(pod.name)", to: &parts)
+            }
             parts.pods.append(
                 PodRecord(
-                    slot: slot,
-                    outbound: pod.tables.outbound.map { addEntries($0, to: &parts) } ?? defaultOutbound,
-                    inbound: pod.tables.inbound.map { addEntries($0, to: &parts) } ?? defaultInbound,
+                    slot: slot, outbound: outbound, inbound: inbound,
                     // `unknown` is many pods: one pod's default would be too little for all of them together.
                     connectionsMax: pod.tables.connectionsMax ?? defaults.connectionsMax
                         ?? (index == Snapshot.unknownPod ? .max : Configuration.PodTables.defaultConnectionsMax),
+                    pendingRequestsMax: pod.tables.pendingRequestsMax ?? defaults.pendingRequestsMax
+                        ?? (index == Snapshot.unknownPod ? .max : Configuration.PodTables.defaultPendingRequestsMax),
                     v4: pod.addresses.first(where: \.isV4), v6: pod.addresses.first { !$0.isV4 }))
             let bufferBytesMax = pod.tables.bufferBytesMax ?? defaults.bufferBytesMax
             parts.setBufferLimit(
@@ -164,6 +118,7 @@ public struct SnapshotCompiler: Sendable {
         guard let given else { throw TooMany(description: "pods: more than \(SlotLimits.pods)") }
         words.reserve(given.slot)
         shared.podBufferBytes.reserve(given.slot + 1)
+        shared.podPendingRequests.reserve(given.slot)
         if given.isFresh {
             parts.freshSlots.pods.append(given.slot)
             names.set(.pod, given.slot, pod.name)
@@ -171,9 +126,13 @@ public struct SnapshotCompiler: Sendable {
         return given.slot
     }
 
-    private func addEntries(_ table: [Configuration.TableEntry], to parts: inout Parts) -> IndexRange {
+    private mutating func addEntries(
+        _ table: [Configuration.TableEntry], _ direction: ConnectionDirection, of owner: @autoclosure () -> String,
+        to parts: inout Parts
+    ) throws(TooMany) -> IndexRange {
         let first = parts.entries.count
-        for entry in table {
+        for (index, entry) in table.enumerated() {
+            let http = try http(entry, direction, place: "\(owner()) \(direction) \(index)", to: &parts)
             let firstCIDR = parts.cidrs.count
             let firstPort = parts.ports.count
             parts.cidrs += entry.cidrs
@@ -181,7 +140,8 @@ public struct SnapshotCompiler: Sendable {
             parts.entries.append(
                 EntryRecord(
                     cidrs: IndexRange(firstCIDR..<parts.cidrs.count),
-                    ports: IndexRange(firstPort..<parts.ports.count), action: action(entry.action, parts)))
+                    ports: IndexRange(firstPort..<parts.ports.count), action: action(entry.action, parts),
+                    http: http))
         }
         return IndexRange(first..<parts.entries.count)
     }
@@ -201,9 +161,12 @@ public struct SnapshotCompiler: Sendable {
         for name in [SlotNames.outboundListener, SlotNames.inboundListener] { _ = try listenerSlot(name, &parts) }
         for listener in parts.configuration.listeners {
             let slot = try listenerSlot(listener.name, &parts)
-            // An unknown cluster is refused by validation.
-            guard let cluster = parts.clusterIndexByName[listener.cluster] else { continue }
-            parts.listeners.append(ListenerRecord(slot: slot, address: listener.address, cluster: cluster))
+            let http = try http(listener, to: &parts)
+            // An unknown cluster is refused by validation; without one there are routes.
+            let cluster = parts.clusterIndexByName[listener.cluster ?? ""]
+            guard let cluster = cluster ?? (http < 0 ? nil : Snapshot.passthroughCluster) else { continue }
+            parts.listeners.append(
+                ListenerRecord(slot: slot, address: listener.address, cluster: cluster, http: http))
         }
     }
 
@@ -224,15 +187,6 @@ extension SnapshotCompiler.Parts {
         // Slots of pods that are gone have no connections left to limit.
         if missing > 0 { bufferBytesMax += Array(repeating: .max, count: missing) }
         bufferBytesMax[slot + 1] = bytes
-    }
-}
-
-extension HealthCheckRecord {
-    init(_ check: Configuration.HealthCheck) {
-        interval = check.interval.nanoseconds
-        timeout = check.timeout.nanoseconds
-        unhealthyAfter = check.unhealthyAfter
-        healthyAfter = check.healthyAfter
     }
 }
 

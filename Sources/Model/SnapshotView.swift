@@ -10,9 +10,13 @@ public struct SnapshotView: Sendable, BitwiseCopyable {
     /// See `Snapshot`.
     public let clusters: RecordView<ClusterRecord>
     /// See `Snapshot`.
-    public let endpoints: RecordView<EndpointRecord>
-    /// See `Snapshot`.
     public let listeners: RecordView<ListenerRecord>
+    /// See `Snapshot`.
+    public let httpListeners: RecordView<HTTPListenerRecord>
+    /// See `Snapshot`.
+    public let filters: RecordView<FilterRecord>
+    /// See `Snapshot`.
+    public let subsets: RecordView<SubsetRecord>
     /// `interception.preserveSource`; false without interception.
     public let preservesSource: Bool
 
@@ -32,8 +36,10 @@ public struct SnapshotView: Sendable, BitwiseCopyable {
         pods = snapshot.pods.view
         entries = snapshot.entries.view
         clusters = snapshot.clusters.view
-        endpoints = snapshot.endpoints.view
         listeners = snapshot.listeners.view
+        httpListeners = snapshot.httpListeners.view
+        filters = snapshot.filters.view
+        subsets = snapshot.subsets.view
         preservesSource = snapshot.configuration.interception?.preserveSource ?? false
         memoryBytesMax = snapshot.memoryBytesMax
         bufferBytesMax = snapshot.bufferBytesMax.view

@@ -4,6 +4,8 @@ public final class WorkerStatistics: Sendable {
     public let pods = CounterTable(capacity: SlotLimits.pods, width: PodCounter.width)
     /// By cluster slot; columns are `ClusterCounter`.
     public let clusters = CounterTable(capacity: SlotLimits.clusters, width: ClusterCounter.allCases.count)
+    /// By endpoint slot, for clusters with outlier detection; columns are `EndpointCounter`.
+    public let endpoints = CounterTable(capacity: SlotLimits.endpoints, width: EndpointCounter.allCases.count)
     /// By listener slot; columns are `ListenerCounter`, then one for each `EndReason`.
     public let listeners = CounterTable(capacity: SlotLimits.listeners, width: ListenerCounter.width)
     /// One block, slot 0; columns as in `pods`: connections of explicit listeners that no pod of this host takes part in.
@@ -16,6 +18,16 @@ public final class WorkerStatistics: Sendable {
     public let worker = CounterTable(capacity: 1, width: WorkerCounter.allCases.count)
     /// One block, slot 0; columns are `TurnHistogram`'s.
     public let turns = CounterTable(capacity: 1, width: TurnHistogram.width)
+    /// Requests by cluster, by route, by pod (slots as `PodRequests` has them) and by listener; columns are
+    /// `RequestCounter`'s, without a histogram for listeners.
+    public let requestsByCluster = SparseCounterTable(capacity: SlotLimits.clusters, width: RequestCounter.width)
+    /// See `requestsByCluster`.
+    public let requestsByRoute = SparseCounterTable(capacity: SlotLimits.routes, width: RequestCounter.width)
+    /// See `requestsByCluster`.
+    public let requestsByPod = SparseCounterTable(capacity: PodRequests.capacity, width: RequestCounter.width)
+    /// See `requestsByCluster`.
+    public let requestsByListener = SparseCounterTable(
+        capacity: SlotLimits.listeners, width: RequestCounter.widthWithoutHistogram)
 
     /// All zero.
     public init() {}
@@ -54,6 +66,19 @@ public enum ClusterCounter: Int, CaseIterable, Sendable {
     case bytesSent, bytesReceived
     /// Active health checks.
     case healthChecksPassed, healthChecksFailed
+    /// Requests refused by the circuit breaker for requests, for waiting requests; retries it refused, and retries
+    /// that the budget refused.
+    case requestBreakerOpen, pendingBreakerOpen, retryBreakerOpen, retryBudgetEmpty
+    /// Endpoints ejected: for failures in a row, for a success rate below the others'.
+    case ejectionsConsecutive, ejectionsSuccessRate
+    /// Requests that were not mirrored because their body was too long to keep.
+    case mirrorsSkipped
+}
+
+/// Columns of an endpoint's counters.
+public enum EndpointCounter: Int, CaseIterable, Sendable {
+    /// Attempts that went well, and that did not, as outlier detection sees it.
+    case successes, failures
 }
 
 /// Columns of a listener's counters.
@@ -73,8 +98,12 @@ extension WorkerCounter {
     /// Whether it only grows: what goes up and down is true of one process.
     public var isTotal: Bool {
         switch self {
-        case .connectionsActive, .bufferedBytes, .halfOpen, .heartbeatMilliseconds: false
-        case .turns, .acceptErrors, .acceptPauses, .accessLogDropped, .bugs, .connectionsPassedOn, .rebalances: true
+        case .connectionsActive, .requestsActive, .upstreamsActive, .upstreamsIdle, .bufferedBytes, .halfOpen,
+            .heartbeatMilliseconds:
+            false
+        case .turns, .acceptErrors, .acceptPauses, .accessLogDropped, .bugs, .connectionsPassedOn, .rebalances,
+            .patternsOverLimit:
+            true
         }
     }
 }
@@ -93,6 +122,12 @@ public enum WorkerCounter: Int, CaseIterable, Sendable {
     case connectionsPassedOn, rebalances
     /// Live connections (goes up and down).
     case connectionsActive
+    /// Requests under way (goes up and down).
+    case requestsActive
+    /// Upstream connections of HTTP, and those of them that wait to be used again (both go up and down).
+    case upstreamsActive, upstreamsIdle
+    /// Regular expressions that took more steps than they may and so did not match.
+    case patternsOverLimit
     /// Bytes held in buffers for slow readers (goes up and down).
     case bufferedBytes
     /// Connections of which one direction has ended and the other has not (goes up and down).
@@ -112,6 +147,10 @@ public enum SlotLimits {
     public static let endpoints = 1 << 20
     /// Listeners, the interception ones included.
     public static let listeners = 4096
+    /// Rules of all route tables.
+    public static let routes = 65536
+    /// Rate limits of all route tables, listeners and table entries.
+    public static let rateBuckets = 65536
     /// Pod x cluster series.
     public static let pairs = 65536
 }
@@ -122,13 +161,35 @@ public final class SharedState: Sendable {
     public let podConnections = AtomicWords(capacity: SlotLimits.pods)
     /// Live connections by cluster slot.
     public let clusterConnections = AtomicWords(capacity: SlotLimits.clusters)
+    /// Requests under way by cluster slot.
+    public let clusterRequests = AtomicWords(capacity: SlotLimits.clusters)
+    /// Requests that wait for a connection, by cluster slot.
+    public let clusterPending = AtomicWords(capacity: SlotLimits.clusters)
+    /// Retries under way by cluster slot.
+    public let clusterRetries = AtomicWords(capacity: SlotLimits.clusters)
     /// Live connections by endpoint slot.
     public let endpointConnections = AtomicWords(capacity: SlotLimits.endpoints)
-    /// Health verdict by endpoint slot: 0 healthy (or not checked), 1 unhealthy.
+    /// Verdicts by endpoint slot: 0 may be picked, else bits of `failedCheck` and `ejected`.
     public let endpointHealth = AtomicWords(capacity: SlotLimits.endpoints)
+    /// Failures in a row by endpoint slot, for clusters with outlier detection.
+    public let endpointFailures = AtomicWords(capacity: SlotLimits.endpoints)
+    /// When an ejected endpoint comes back, and how often it has been ejected, by endpoint slot; see `Ejection`.
+    public let endpointEjections = AtomicWords(capacity: SlotLimits.endpoints)
+    /// When an endpoint's slow start began, monotonic nanoseconds, by endpoint slot; 0: never.
+    public let endpointRamps = AtomicWords(capacity: SlotLimits.endpoints)
+    /// When the last slow start of a cluster ends, monotonic nanoseconds, by cluster slot; 0: there was none.
+    public let clusterRampEnds = AtomicWords(capacity: SlotLimits.clusters)
+    /// How many of a cluster's endpoints are ejected, by cluster slot.
+    public let clusterEjected = AtomicWords(capacity: SlotLimits.clusters)
     /// By cluster slot: goes up whenever the verdict of one of the cluster's endpoints changes, so that balancers need
     /// not look at every endpoint to know whether what they remember still holds.
     public let clusterHealthEpochs = AtomicWords(capacity: SlotLimits.clusters)
+    /// Live exchanges by route slot: a slot is not given away under one.
+    public let routeRequests = AtomicWords(capacity: SlotLimits.routes)
+    /// Requests that wait for a connection, by pod slot: see `PodRecord.pendingRequestsMax`.
+    public let podPendingRequests = AtomicWords(capacity: SlotLimits.pods)
+    /// See `RateLimitRecord`.
+    public let rateBuckets = AtomicWords(capacity: SlotLimits.rateBuckets)
     /// Slot 0: live connections of the process.
     public let connections = AtomicWords(capacity: 1)
     /// Bytes that blocked connections hold, in user memory and in their sockets, by pod slot + 1; place 0 is for
@@ -142,11 +203,5 @@ public final class SharedState: Sendable {
         connections.reserve(0)
         podBufferBytes.reserve(0)
         bufferBytes.reserve(0)
-    }
-
-    /// Publishes a health verdict. Called by the one worker that checks the endpoint.
-    public func setHealth(isHealthy: Bool, endpointSlot: Int, clusterSlot: Int) {
-        endpointHealth.store(isHealthy ? 0 : 1, at: endpointSlot)
-        clusterHealthEpochs.addReleasing(1, at: clusterSlot)
     }
 }

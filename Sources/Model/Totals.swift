@@ -5,6 +5,7 @@ public struct Totals: Codable, Sendable, Equatable {
     /// What is counted.
     public enum Kind: String, CaseIterable, Sendable, Codable {
         case pod, podless, cluster, listener, worker, pair, halfOpenAge, turn
+        case clusterRequests, routeRequests, listenerRequests, podRequestsSent, podRequestsReceived, podlessRequests
     }
 
     /// By kind, thing and column.
@@ -50,13 +51,28 @@ public struct Totals: Codable, Sendable, Equatable {
         case .pair: ["connections"]
         case .turn: (0..<TurnHistogram.width).map(TurnHistogram.name)
         case .halfOpenAge: (0..<HalfOpenAge.width).map { $0 == HalfOpenAge.sumColumn ? "sum" : HalfOpenAge.name($0) }
+        case .clusterRequests, .routeRequests, .podRequestsSent, .podRequestsReceived, .podlessRequests:
+            RequestCounter.names
+        case .listenerRequests: Array(RequestCounter.names.prefix(RequestCounter.widthWithoutHistogram))
+        }
+    }
+}
+
+extension Totals.Kind {
+    /// Where the counters of a thing with this slot lie in `table`.
+    public func place(_ slot: Int) -> Int {
+        switch self {
+        case .podRequestsSent: PodRequests.sent(slot)
+        case .podRequestsReceived: PodRequests.received(slot)
+        case .podlessRequests: PodRequests.podless
+        default: slot
         }
     }
 }
 
 extension WorkerStatistics {
     /// The table of a kind.
-    public func table(_ kind: Totals.Kind) -> CounterTable {
+    public func table(_ kind: Totals.Kind) -> any Counters {
         switch kind {
         case .pod: pods
         case .podless: podless
@@ -66,6 +82,10 @@ extension WorkerStatistics {
         case .pair: pairs
         case .halfOpenAge: halfOpenAges
         case .turn: turns
+        case .clusterRequests: requestsByCluster
+        case .routeRequests: requestsByRoute
+        case .listenerRequests: requestsByListener
+        case .podRequestsSent, .podRequestsReceived, .podlessRequests: requestsByPod
         }
     }
 }

@@ -1,12 +1,36 @@
-import EventLoop
+/// What has work: a connection of one of the kinds that a worker keeps in slabs.
+struct WorkItem: BitwiseCopyable, Hashable {
+    enum Kind: UInt8, BitwiseCopyable {
+        case tunnel, client, server
+    }
+
+    fileprivate static let kinds = 3
+
+    let kind: Kind
+    /// Its place in its slab.
+    let index: UInt32
+
+    /// As 32 bits: slabs have fewer than 2^30 places.
+    fileprivate var bits: UInt32 { UInt32(kind.rawValue) << 30 | index }
+
+    init(_ kind: Kind, _ index: UInt32) {
+        self.kind = kind
+        self.index = index
+    }
+
+    fileprivate init(bits: UInt32) {
+        kind = Kind(rawValue: UInt8(bits >> 30)) ?? .tunnel
+        index = bits & 0x3fff_ffff
+    }
+}
 
 /// Which connections have work, by pod: deficit round robin over pods, first come first served within one.
 ///
 /// A pod is served until it has used its quantum of time in this round; then the next pod has its turn. So a pod with
 /// ten thousand busy connections gets the same share of the worker as a pod with one, and one that opens and closes
-/// thousands a second pays for that too: time is what all kinds of work cost. The links within a pod lie in the
-/// connections (`Tunnel.nextQueued`): the queue allocates only when a pod with a new highest slot turns up. A connection
-/// is therefore removed from the slab only while it is not queued.
+/// thousands a second pays for that too: time is what all kinds of work cost. The queue allocates only when a pod with a
+/// new highest slot or a connection at a new highest place turns up. A connection that ends while it is queued is
+/// removed here first: its place may be taken again at once.
 struct FairQueue {
     /// Nanoseconds of work a pod may cause before the next pod has its turn: one visit that relays 256 KiB, or one new
     /// connection, or some thirty small messages.
@@ -20,9 +44,19 @@ struct FairQueue {
         var deficit = 0
         /// The next pod in the round.
         var nextPod: Int32 = -1
+        /// It stays in the round until its turn comes, even if its last connection was removed meanwhile.
+        var isInRound = false
+    }
+
+    /// Neighbours in the pod's queue.
+    private struct Links: BitwiseCopyable {
+        var next: UInt32 = FairQueue.none
+        var previous: UInt32 = FairQueue.none
     }
 
     private static let none = UInt32.max
+    /// By place and kind: see `place`.
+    private var links: [Links] = []
     /// By pod slot + 1; place 0 is for connections without a pod.
     private var pods: [PodQueue] = []
     private var firstPod: Int32 = -1
@@ -31,35 +65,56 @@ struct FairQueue {
     /// Whether nothing waits.
     var isEmpty: Bool { firstPod < 0 }
 
-    /// Adds the connection at `index` of the slab to its pod's queue. `link` sets that connection's `nextQueued`.
-    mutating func add(_ index: UInt32, pod slot: Int, tunnels: borrowing Slab<Tunnel>) {
+    /// Adds a connection, which is not queued, to its pod's queue.
+    mutating func add(_ item: WorkItem, pod slot: Int) {
         let pod = max(0, slot + 1)
         if pod >= pods.count { pods += Array(repeating: PodQueue(), count: pod + 1 - pods.count) }
-        setNext(of: index, to: Self.none, tunnels)
-        if pods[pod].first == Self.none {
-            pods[pod].first = index
-            appendPod(Int32(pod))
-        } else {
-            setNext(of: pods[pod].last, to: index, tunnels)
+        makeRoom(for: item)
+        let last = pods[pod].last
+        self[item.bits] = Links(next: Self.none, previous: last)
+        pods[pod].last = item.bits
+        guard last == Self.none else {
+            self[last].next = item.bits
+            return
         }
-        pods[pod].last = index
+        pods[pod].first = item.bits
+        if !pods[pod].isInRound { appendPod(Int32(pod)) }
+    }
+
+    /// Takes a queued connection out of its pod's queue.
+    mutating func remove(_ item: WorkItem, pod slot: Int) {
+        let pod = max(0, slot + 1)
+        let (next, previous) = (self[item.bits].next, self[item.bits].previous)
+        if previous == Self.none { pods[pod].first = next } else { self[previous].next = next }
+        if next == Self.none { pods[pod].last = previous } else { self[next].previous = previous }
+        // An empty queue leaves the round when its turn comes.
     }
 
     /// Takes the next connection whose turn it is. Report what it cost with `charge`.
-    mutating func next(tunnels: borrowing Slab<Tunnel>) -> (index: UInt32, pod: Int)? {
-        guard firstPod >= 0 else { return nil }
-        while pods[Int(firstPod)].deficit <= 0 {
-            earn(Int(firstPod))
-            rotate()
+    mutating func next() -> (item: WorkItem, pod: Int)? {
+        while firstPod >= 0 {
+            let pod = Int(firstPod)
+            let bits = pods[pod].first
+            if bits == Self.none {
+                removeFirstPod()
+                continue
+            }
+            if pods[pod].deficit <= 0 {
+                earn(pod)
+                rotate()
+                continue
+            }
+            let next = self[bits].next
+            pods[pod].first = next
+            if next == Self.none {
+                pods[pod].last = Self.none
+                removeFirstPod()
+            } else {
+                self[next].previous = Self.none
+            }
+            return (WorkItem(bits: bits), pod)
         }
-        let pod = Int(firstPod)
-        let index = pods[pod].first
-        pods[pod].first = nextIndex(of: index, tunnels)
-        if pods[pod].first == Self.none {
-            pods[pod].last = Self.none
-            removeFirstPod()
-        }
-        return (index, pod)
+        return nil
     }
 
     /// What work for `pod` (as `next` returned it) cost, nanoseconds.
@@ -78,12 +133,14 @@ struct FairQueue {
 
     private mutating func appendPod(_ pod: Int32) {
         pods[Int(pod)].nextPod = -1
+        pods[Int(pod)].isInRound = true
         earn(Int(pod))
         if lastPod >= 0 { pods[Int(lastPod)].nextPod = pod } else { firstPod = pod }
         lastPod = pod
     }
 
     private mutating func removeFirstPod() {
+        pods[Int(firstPod)].isInRound = false
         firstPod = pods[Int(firstPod)].nextPod
         if firstPod < 0 { lastPod = -1 }
     }
@@ -91,19 +148,23 @@ struct FairQueue {
     private mutating func rotate() {
         guard firstPod != lastPod else { return }
         let pod = firstPod
-        removeFirstPod()
+        firstPod = pods[Int(pod)].nextPod
         pods[Int(pod)].nextPod = -1
         pods[Int(lastPod)].nextPod = pod
         lastPod = pod
     }
 
-    private func setNext(of index: UInt32, to next: UInt32, _ tunnels: borrowing Slab<Tunnel>) {
-        guard let handle = tunnels.handle(at: Int(index)) else { return }
-        tunnels.find(handle)?.value.nextQueued = next
+    private mutating func makeRoom(for item: WorkItem) {
+        let missing = Self.place(item.bits) + 1 - links.count
+        if missing > 0 { links += repeatElement(Links(), count: missing) }
     }
 
-    private func nextIndex(of index: UInt32, _ tunnels: borrowing Slab<Tunnel>) -> UInt32 {
-        guard let handle = tunnels.handle(at: Int(index)) else { return Self.none }
-        return tunnels.find(handle)?.value.nextQueued ?? Self.none
+    private static func place(_ bits: UInt32) -> Int {
+        Int(bits & 0x3fff_ffff) * WorkItem.kinds + Int(bits >> 30)
+    }
+
+    private subscript(bits: UInt32) -> Links {
+        get { links[Self.place(bits)] }
+        set { links[Self.place(bits)] = newValue }
     }
 }

@@ -18,11 +18,15 @@ extension ProxyServer {
         var totals = Totals()
         for kind in Totals.Kind.allCases {
             let columns = Totals.columns(kind)
+            let tables = workerStatistics.map { $0.table(kind) }
             for (slot, name) in things(kind, names) {
+                let place = kind.place(slot)
+                // Most things have never been used; request counters have hundreds of columns.
+                let used = tables.filter { $0.hasBlock(place) }
+                guard !used.isEmpty else { continue }
                 for (column, title) in columns.enumerated() {
                     guard let title else { continue }
-                    let count = workerStatistics.reduce(0) { $0 + $1.table(kind).value(slot: slot, counter: column) }
-                    totals.add(count, kind, name, title)
+                    totals.add(used.reduce(0) { $0 + $1.value(slot: place, counter: column) }, kind, name, title)
                 }
             }
         }
@@ -32,27 +36,34 @@ extension ProxyServer {
     /// Counts on from where another generation of the process stood. Things and columns not known here are left out.
     public func inherit(_ totals: Totals, _ names: TunnelNames) {
         var inheritance = Inheritance()
-        let columns = Dictionary(uniqueKeysWithValues: Totals.Kind.allCases.map { ($0, Totals.columns($0)) })
+        let columns = Dictionary(uniqueKeysWithValues: Totals.Kind.allCases.map { ($0, Self.columnsByTitle($0)) })
         var slots = Dictionary(
             uniqueKeysWithValues: Totals.Kind.allCases.map { kind in
                 (kind, Dictionary(things(kind, names).map { ($1, $0) }) { first, _ in first })
             })
         totals.forEach { kind, name, column, count in
             if kind == .pair, slots[.pair]?[name] == nil { slots[.pair]?[name] = pairSlot(name, names) }
-            guard let slot = slots[kind]?[name], let column = columns[kind]?.firstIndex(of: column) else { return }
-            inheritance.entries.append(Inheritance.Entry(kind: kind, slot: slot, column: column, count: count))
+            guard let slot = slots[kind]?[name], let column = columns[kind]?[column] else { return }
+            inheritance.entries.append(
+                Inheritance.Entry(kind: kind, slot: kind.place(slot), column: column, count: count))
         }
         contexts[0].mailbox.send(.inherit(inheritance))
+    }
+
+    private static func columnsByTitle(_ kind: Totals.Kind) -> [String: Int] {
+        let titles = Totals.columns(kind).enumerated().compactMap { index, title in title.map { ($0, index) } }
+        return Dictionary(titles) { first, _ in first }
     }
 
     /// Things of a kind by slot, with their names.
     private func things(_ kind: Totals.Kind, _ names: TunnelNames) -> [Int: String] {
         switch kind {
-        case .pod: names.all(.pod)
-        case .cluster: names.all(.cluster)
-        case .listener: names.all(.listener)
+        case .pod, .podRequestsSent, .podRequestsReceived: names.all(.pod)
+        case .cluster, .clusterRequests: names.all(.cluster)
+        case .listener, .listenerRequests: names.all(.listener)
+        case .routeRequests: names.all(.route)
         // One sum: the next generation may have another number of workers.
-        case .worker, .podless, .halfOpenAge, .turn: [0: "all"]
+        case .worker, .podless, .podlessRequests, .halfOpenAge, .turn: [0: "all"]
         case .pair: pairNames(names)
         }
     }

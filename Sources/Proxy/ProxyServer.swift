@@ -59,7 +59,7 @@ public final class ProxyServer: Sendable {
         contexts = (0..<workers).map { index in
             WorkerContext(index: index, group: group, settings: settings, shared: shared, pairs: pairs)
         }
-        let generation = Generation(snapshot, after: nil, workers: workers, shared: shared)
+        let generation = Generation(snapshot, after: nil, workers: workers)
         state = Mutex(State(generation: generation))
         threads = Mutex([])
         for context in contexts {
@@ -93,25 +93,39 @@ public final class ProxyServer: Sendable {
     private func publish(_ snapshot: Snapshot) async {
         pairs.setLimit(snapshot.configuration.statisticsSeriesMax)
         let previous = state.withLock { $0.generation }
-        let next = Generation(snapshot, after: previous, workers: contexts.count, shared: shared)
+        let next = Generation(snapshot, after: previous, workers: contexts.count)
         clearCounters(of: snapshot.freshSlots)
         state.withLock { $0.generation = next }
         for context in contexts { context.mailbox.send(.adopt(next)) }
-        for _ in 0..<500 where oldestGenerationInUse < snapshot.generation {
-            try? await Task.sleep(for: .milliseconds(2))
-        }
+        await untilInUse(snapshot.generation)
+    }
+
+    /// Goes over to other endpoints of one cluster of the newest snapshot, in time that depends on their number only.
+    /// Returns when all workers have them (or after a second).
+    public func replaceEndpoints(_ update: EndpointUpdate) async {
+        let generation = state.withLock { $0.generation }
+        let replacement = Replacement(update, of: generation, workers: contexts.count)
+        generation.snapshot.apply(update)
+        for context in contexts { context.mailbox.send(.replaceEndpoints(replacement)) }
+        await untilInUse(update.generation)
+    }
+
+    private func untilInUse(_ number: UInt64) async {
+        for _ in 0..<500 where oldestGenerationInUse < number { try? await Task.sleep(for: .milliseconds(2)) }
         releaseReturned()
     }
 
     /// Frees what workers have let go of, after the lock that they take too.
     private func releaseReturned() {
         for context in contexts {
-            let returned = context.returned.withLock { returned in
-                defer { returned = [] }
-                return returned
-            }
-            withExtendedLifetime(returned) {}
+            withExtendedLifetime(context.returned.withLock { Self.takeAll(&$0) }) {}
+            withExtendedLifetime(context.replaced.withLock { Self.takeAll(&$0) }) {}
         }
+    }
+
+    private static func takeAll<Thing>(_ things: inout [Thing]) -> [Thing] {
+        defer { things = [] }
+        return things
     }
 
     /// Slots that mean something else now start at zero. No worker writes to their counters meanwhile: no snapshot that
@@ -119,8 +133,9 @@ public final class ProxyServer: Sendable {
     private func clearCounters(of fresh: FreshSlots) {
         let stalePairs = pairs.slots(pods: fresh.pods, clusters: fresh.clusters)
         for statistics in workerStatistics {
-            for slot in fresh.pods { statistics.pods.clear(slot: slot) }
-            for slot in fresh.clusters { statistics.clusters.clear(slot: slot) }
+            for slot in fresh.pods { statistics.clear(pod: slot) }
+            for slot in fresh.clusters { statistics.clear(cluster: slot) }
+            for slot in fresh.routes { statistics.clear(route: slot) }
             for slot in stalePairs { statistics.pairs.clear(slot: slot) }
         }
     }
@@ -132,6 +147,9 @@ public final class ProxyServer: Sendable {
 
     /// The workers' access log records, in worker order. One consumer.
     public var recordRings: [RecordRing] { contexts.map(\.records) }
+
+    /// The workers' access log records of requests, in worker order. One consumer.
+    public var requestRings: [RequestRing] { contexts.map(\.requests) }
 
     /// Live connections of the process.
     public var connectionCount: Int { shared.connections.load(0) }

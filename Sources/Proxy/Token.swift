@@ -8,11 +8,16 @@ struct Token: BitwiseCopyable {
         case downstream
         case upstream
         case probe
+        case client
+        case server
         // Timers only.
         case tunnelTimer
         case acceptResume
         case checkDue
         case drainDue
+        case clientTimer
+        case serverTimer
+        case exchangeTimer
     }
 
     let kind: Kind

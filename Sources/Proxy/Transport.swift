@@ -58,6 +58,19 @@ struct Transport: ~Copyable, Sendable {
         }
     }
 
+    /// Writes two pieces, one behind the other, as far as they are taken at once.
+    @inline(__always)
+    func write(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> WriteResult {
+        if second.isEmpty { return unsafe write(first) }
+        if first.isEmpty { return unsafe write(second) }
+        let total = first.count + second.count
+        // The caller owns the memory.
+        switch unsafe socket.write(first, second) {
+        case .bytes(let count): return count == total ? .complete : .blocked(taken: count, .writable)
+        case .failed(let errno): return .broken(errno)
+        }
+    }
+
     /// Passes the end of the stream on.
     func finishWriting() { socket.shutdownWrite() }
 
@@ -87,6 +100,11 @@ struct Transport: ~Copyable, Sendable {
     /// Registers with the worker's poller, for good.
     func register(with poller: borrowing Poller, token: UInt64) throws(Errno) {
         try poller.add(socket.descriptor, token: token)
+    }
+
+    /// Registers under another token: what is ready now is told once more.
+    func reregister(with poller: borrowing Poller, token: UInt64) throws(Errno) {
+        try poller.change(socket.descriptor, token: token)
     }
 
     /// Takes the registration back: a copy of the descriptor in another process would keep it alive.

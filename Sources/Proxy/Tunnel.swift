@@ -46,7 +46,6 @@ struct Tunnel: ~Copyable, Sendable {
     var halfOpenSince: Int64 = 0
     /// Its place in the ready queue.
     var queued = false
-    var nextQueued: UInt32 = 0
     /// A transport reported an error: the tunnel ends as soon as what can be read has been passed on.
     var downstreamBroken = false
     var upstreamBroken = false
@@ -58,6 +57,9 @@ struct Tunnel: ~Copyable, Sendable {
     var isStaying = false
     /// Who sent FIN first.
     var firstToEnd: ConnectionRecord.Side?
+
+    /// Takes the client's side out, the rest goes.
+    consuming func takeDownstream() -> Transport { downstream }
 
     /// Bytes held for slow readers, both ways.
     var bufferedBytes: Int { up.bufferedBytes + down.bufferedBytes }

@@ -19,6 +19,7 @@ public struct TunnelNames: Sendable {
         nameBySlot[.pod] = Self.pods(snapshot)
         nameBySlot[.cluster] = Self.clusters(snapshot)
         nameBySlot[.listener] = Self.listeners(snapshot)
+        nameBySlot[.route] = Self.routes(snapshot)
         self.nameBySlot = nameBySlot
         slotByName = nameBySlot.mapValues { names in
             Dictionary(names.map { ($1, $0) }) { first, _ in first }
@@ -31,8 +32,7 @@ public struct TunnelNames: Sendable {
     /// The slot of a cluster's endpoint; -1: an original destination, or an endpoint that is gone.
     func endpointSlot(cluster slot: Int32, _ address: SocketAddress) -> Int {
         guard let cluster = clusterIndexBySlot[Int(slot)] else { return -1 }
-        let index = snapshot.clusters[cluster].endpoints.indices.first { snapshot.endpoints[$0].address == address }
-        return index.map { snapshot.endpoints[$0].slot } ?? -1
+        return snapshot.endpoints(ofCluster: cluster).records.first { $0.address == address }?.slot ?? -1
     }
 
     func name(_ kind: SlotNames.Kind, _ slot: Int32) -> String? { nameBySlot[kind]?[Int(slot)] }
@@ -53,6 +53,12 @@ public struct TunnelNames: Sendable {
         dictionary(
             [Snapshot.outboundListenerSlot, Snapshot.inboundListenerSlot] + snapshot.listeners.map(\.slot),
             [SlotNames.outboundListener, SlotNames.inboundListener] + snapshot.configuration.listeners.map(\.name))
+    }
+
+    private static func routes(_ snapshot: Snapshot) -> [Int: String] {
+        var names: [Int: String] = [:]
+        snapshot.forEachRule { names[Int(snapshot.routeLinks[$0.index].slot)] = snapshot.routeName($0, $1) }
+        return names
     }
 
     private static func dictionary(_ slots: [Int], _ names: [String]) -> [Int: String] {

@@ -7,6 +7,8 @@ import Upstream
 enum Verdict {
     /// To this cluster's endpoint (index in the snapshot).
     case forward(cluster: Int)
+    /// Its requests are read and routed (index into `SnapshotView.httpListeners`).
+    case http(Int)
     case refuse(EndReason)
 }
 
@@ -55,6 +57,7 @@ extension Worker {
         switch verdict {
         case .refuse(let reason): refuse(Transport(socket), record, admission, reason)
         case .forward(let cluster): connect(Transport(socket), record, admission, cluster: cluster)
+        case .http(let settings): welcomeClient(Transport(socket), record, admission, settings: settings)
         }
         return Int(record.pod >= 0 ? record.pod : record.destinationPod)
     }
@@ -67,8 +70,9 @@ extension Worker {
         case .outbound: return judgeOutbound(&record, &admission)
         case .inbound: return judgeInbound(&record, &admission)
         case .listener:
-            guard let listener = snapshot.listener(slot: spec.slot) else { return .refuse(.internalError) }
-            return .forward(cluster: snapshot.listeners[listener].cluster)
+            guard let index = snapshot.listener(slot: spec.slot) else { return .refuse(.internalError) }
+            let listener = snapshot.listeners[index]
+            return listener.http >= 0 ? .http(Int(listener.http)) : .forward(cluster: listener.cluster)
         }
     }
 
@@ -89,10 +93,7 @@ extension Worker {
         guard let entry = snapshot.outboundEntry(pod: pod, destination: destination) else {
             return .forward(cluster: Snapshot.passthroughCluster)
         }
-        switch snapshot.entries[entry].action {
-        case .deny: return .refuse(.deniedOutbound)
-        case .cluster(let cluster): return .forward(cluster: cluster)
-        }
+        return verdict(snapshot.entries[entry], denied: .deniedOutbound)
     }
 
     private func judgeInbound(_ record: inout ConnectionRecord, _ admission: inout Admission) -> Verdict {
@@ -117,10 +118,14 @@ extension Worker {
         }
         if !isCounted { admission.destinationPod = podRecord.slot }
         let entry = snapshot.inboundEntry(pod: pod, client: record.client.address, port: destination.port)
-        switch entry.map({ snapshot.entries[$0].action }) {
-        case nil: return .forward(cluster: Snapshot.passthroughCluster)
-        case .deny: return .refuse(.deniedInbound)
-        case .cluster(let cluster): return .forward(cluster: cluster)
+        guard let entry else { return .forward(cluster: Snapshot.passthroughCluster) }
+        return verdict(snapshot.entries[entry], denied: .deniedInbound)
+    }
+
+    private func verdict(_ entry: EntryRecord, denied: EndReason) -> Verdict {
+        switch entry.action {
+        case .deny: .refuse(denied)
+        case .cluster(let cluster): entry.http >= 0 ? .http(Int(entry.http)) : .forward(cluster: cluster)
         }
     }
 

@@ -4,10 +4,13 @@ import Upstream
 
 /// Going over to a generation, as far as it takes time: done a bounded piece a turn, so that a reload holds nobody up.
 struct Adoption {
-    /// The generation before, to be handed back; nil at start.
+    /// The generation before, to be handed back; nil at start, and when only endpoints are replaced.
     let old: Generation?
+    /// Other endpoints of one cluster, to be handed back; nil: a whole generation.
+    var replacement: Replacement?
     /// Connections up to this place of the slab have been asked whether their pod is gone.
     var tunnelsSeen = 0
+    var clientsSeen = 0
     /// So many of the check plan's changes have been made.
     var checksDone = 0
 }
@@ -25,14 +28,23 @@ extension Worker {
         for slot in next.snapshot.gonePods {
             if slot >= podsGone.count { podsGone += repeatElement(0, count: slot + 1 - podsGone.count) }
             podsGone[slot] = snapshot.generation
+            // Nobody uses them: they go at once.
+            while let index = idle.removeAny(pod: Int32(slot)) { closeIdle(index) }
         }
         adoption = Adoption(old: old)
+    }
+
+    /// Begins to use other endpoints of one cluster: picks from now on meet them.
+    mutating func adopt(_ replacement: Replacement) {
+        picker.adopt(replacement.change)
+        adoption = Adoption(old: nil, replacement: replacement)
     }
 
     /// Makes `next` the generation in force. Takes the same time however large it is.
     mutating func takeUp(_ next: Generation) {
         generation = next
         snapshot = next.snapshot.view
+        routes = next.routes.view
         picker.adopt(next.tables)
     }
 
@@ -43,17 +55,18 @@ extension Worker {
             adoption = step
             return
         }
-        giveBack(step.old)
+        let number = step.replacement?.number ?? snapshot.generation
+        giveBack(step)
         step = Adoption(old: nil)
         // Last: from here on the control side may give away what only the generation before had, and free it.
-        context.adopted.store(snapshot.generation, ordering: .releasing)
+        context.adopted.store(number, ordering: .releasing)
         obeyInbox()
     }
 
     /// The control side drops the last reference: freeing a large snapshot takes time.
-    private func giveBack(_ generation: Generation?) {
-        guard let generation else { return }
-        context.returned.withLock { $0.append(generation) }
+    private func giveBack(_ step: Adoption) {
+        if let old = step.old { context.returned.withLock { $0.append(old) } }
+        if let replacement = step.replacement { context.replaced.withLock { $0.append(replacement) } }
     }
 
     /// An address is not an identity: whoever has it next must not go on with what its former pod was allowed. Returns
@@ -69,7 +82,21 @@ extension Worker {
             enqueue(tunnel, handle)
         }
         step.tunnelsSeen = end
-        return end == tunnels.indexEnd
+        guard end == tunnels.indexEnd else { return false }
+        return endClientsOfGonePods(&step)
+    }
+
+    private mutating func endClientsOfGonePods(_ step: inout Adoption) -> Bool {
+        let end = min(step.clientsSeen + Self.adoptionTunnelsPerTurn, clients.indexEnd)
+        for index in step.clientsSeen..<end {
+            guard let handle = clients.handle(at: index), let client = clients.find(handle),
+                isGone(client.value.record.pod) || isGone(client.value.record.destinationPod)
+            else { continue }
+            client.value.abortReason = .podGone
+            enqueue(client, handle)
+        }
+        step.clientsSeen = end
+        return end == clients.indexEnd
     }
 
     /// Whether the pod with this slot left with the generation in force. An earlier leave does not count: it is back.
@@ -79,15 +106,14 @@ extension Worker {
 
     /// Returns whether all changes have been made.
     private mutating func changeChecks(_ step: inout Adoption) -> Bool {
-        let generation = generation
-        let plan = generation.checks[context.index]
+        let plan = step.replacement?.checks[context.index] ?? generation.checks[context.index]
         let end = min(step.checksDone + Self.adoptionChecksPerTurn, plan.count)
         for position in step.checksDone..<end {
             if position < plan.gone.count {
                 removeCheck(endpointSlot: Int(plan.gone[position]))
             } else {
-                let endpoint = snapshot.endpoints[Int(plan.changed[position - plan.gone.count])]
-                changeCheck(of: endpoint, snapshot.clusters[endpoint.cluster])
+                let change = plan.changed[position - plan.gone.count]
+                changeCheck(of: change.endpoint, snapshot.clusters[Int(change.cluster)])
             }
         }
         step.checksDone = end

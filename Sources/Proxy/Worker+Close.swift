@@ -55,7 +55,8 @@ extension Worker {
 
     /// Gives back what the connection was admitted under, counts its end and leaves its log line.
     func finish(
-        _ record: ConnectionRecord, _ admission: Admission, _ reason: EndReason, by side: ConnectionRecord.Side
+        _ record: ConnectionRecord, _ admission: Admission, _ reason: EndReason, by side: ConnectionRecord.Side,
+        isLogged: Bool = true
     ) {
         let statistics = context.statistics
         // A connection counts once: for its client's pod, else for the receiver's.
@@ -65,7 +66,7 @@ extension Worker {
         var record = record
         record.reason = reason
         record.closedBy = side
-        if !context.records.push(record) { count(.accessLogDropped) }
+        if isLogged, !context.records.push(record) { count(.accessLogDropped) }
 
         // Last: a slot that nothing is connected through may be given to another pod or cluster, its counters with it.
         let shared = context.shared

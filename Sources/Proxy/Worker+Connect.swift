@@ -9,6 +9,8 @@ enum ConnectOutcome: ~Copyable {
     case started(Transport)
     /// There is nobody (more) to connect to.
     case failed(EndReason)
+    /// The receiving pod's table wants the requests of this connection read: so says the record with this index.
+    case decoded(settings: Int)
 }
 
 extension Worker {
@@ -29,6 +31,9 @@ extension Worker {
         case .failed(let reason):
             release(&plan, record.direction)
             refuse(downstream, record, admission, reason)
+        case .decoded(let settings):
+            let pinned = unpick(&plan, record, &admission)
+            welcomeClient(downstream, record, admission, settings: settings, pinned: pinned)
         case .started(let upstream):
             let handle = tunnels.insert(
                 Tunnel(
@@ -67,15 +72,21 @@ extension Worker {
                 return .failed(isFirst ? .noEndpoint : plan.failure)
             }
             record.endpoint = endpoint
-            if let refusal = checkReceiver(endpoint, &record, &admission) { return .failed(refusal) }
+            switch checkReceiver(endpoint, &record, &admission) {
+            case .refuse(let reason): return .failed(reason)
+            case .http(let settings): return .decoded(settings: settings)
+            case .forward: break
+            }
             if record.attempts > 0 { countCluster(cluster.slot, .connectRetries) }
             record.attempts += 1
             do throws(ConnectFailure) {
                 let socket = try openUpstream(to: endpoint, &plan, &record)
                 return .started(Transport(socket))
             } catch {
+                let endpointSlot = plan.endpointSlot
                 release(&plan, record.direction)
                 guard case .refused = error else { return .failed(error.reason) }
+                report(endpointSlot: endpointSlot, clusterSlot: cluster.slot, .failure(.connect))
                 countCluster(cluster.slot, .connectFailures)
                 plan.failure = .connectFailed
             }
@@ -98,10 +109,9 @@ extension Worker {
         if cluster.isOriginalDestination { return record.attempts == 0 ? record.originalDestination : nil }
         guard plan.tried.count < TriedEndpoints.capacity else { return nil }
         let pick = picker.pick(
-            cluster: plan.clusterIndex, clientHash: clientHash(of: record.client.address), tried: plan.tried,
+            cluster: plan.clusterIndex, hash: clientHash(of: record.client.address), tried: plan.tried, now: now,
             random: &random)
-        guard case .endpoint(let index, let panic) = pick else { return nil }
-        let endpoint = snapshot.endpoints[index]
+        guard case .endpoint(let endpoint, let panic) = pick else { return nil }
         if panic { countCluster(cluster.slot, .panicPicks) }
         _ = plan.tried.insert(endpointSlot: endpoint.slot)
         plan.endpointSlot = endpoint.slot
@@ -113,16 +123,29 @@ extension Worker {
     /// A local receiver's table holds however the pod is reached. On the inbound leg it has been asked already.
     private func checkReceiver(
         _ endpoint: SocketAddress, _ record: inout ConnectionRecord, _ admission: inout Admission
-    ) -> EndReason? {
-        if isOwnListener(endpoint) { return .loop }
-        guard record.direction != .inbound else { return nil }
+    ) -> Verdict {
+        if isOwnListener(endpoint) { return .refuse(.loop) }
+        let passed = Verdict.forward(cluster: Snapshot.passthroughCluster)
+        guard record.direction != .inbound else { return passed }
         if admission.destinationPod >= 0 {
             context.shared.podConnections.add(-1, at: admission.destinationPod)
             admission.destinationPod = -1
         }
         record.destinationPod = -1
-        guard case .refuse(let reason) = judgeReceiver(of: endpoint, &record, &admission) else { return nil }
-        return reason
+        return judgeReceiver(of: endpoint, &record, &admission) ?? passed
+    }
+
+    /// The connection will be made for a request: what it has taken for itself goes back, but for the choice.
+    private mutating func unpick(
+        _ plan: inout ConnectPlan, _ record: ConnectionRecord, _ admission: inout Admission
+    ) -> PinnedUpstream {
+        let pinned = PinnedUpstream(
+            clusterSlot: plan.clusterSlot, endpointSlot: plan.endpointSlot, address: record.endpoint)
+        release(&plan, record.direction)
+        releaseAdmission(Admission(destinationPod: admission.destinationPod, cluster: admission.cluster))
+        admission.destinationPod = -1
+        admission.cluster = -1
+        return pinned
     }
 
     func countCluster(_ slot: Int, _ counter: ClusterCounter) {
@@ -150,6 +173,8 @@ extension Worker {
     ) {
         let timedOut = failure == .connectTimeout
         countCluster(tunnel.value.plan.clusterSlot, timedOut ? .connectTimeouts : .connectFailures)
+        report(
+            endpointSlot: tunnel.value.plan.endpointSlot, clusterSlot: tunnel.value.plan.clusterSlot, .failure(.connect))
         timers.cancel(tunnel.value.timer)
         tunnel.value.timer = .none
         release(&tunnel.value.plan, tunnel.value.record.direction)
@@ -161,6 +186,7 @@ extension Worker {
         tunnel.value.down = Flow()
         switch connectNext(&tunnel.value.plan, &tunnel.value.record, &tunnel.value.admission) {
         case .failed(let reason): close(handle, reason, by: .upstream)
+        case .decoded(let settings): decode(handle, settings: settings)
         case .started(let upstream):
             // The old socket closes here, and with it its registration.
             tunnel.value.upstream = upstream
@@ -172,6 +198,16 @@ extension Worker {
                 close(handle, .nodeLimit, by: .proxy)
             }
         }
+    }
+
+    /// A tunnel in the making becomes a connection whose requests are read.
+    private mutating func decode(_ handle: SlabHandle, settings: Int) {
+        guard var tunnel = tunnels.remove(handle) else { return bug() }
+        var admission = tunnel.admission
+        let pinned = unpick(&tunnel.plan, tunnel.record, &admission)
+        let record = tunnel.record
+        welcomeClient(
+            tunnel.takeDownstream(), record, admission, settings: settings, pinned: pinned, isRegistered: true)
     }
 
     private mutating func connected(_ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle) {
@@ -189,6 +225,7 @@ extension Worker {
             now + tunnel.value.idleTimeout, payload: Token(.tunnelTimer, handle).bits)
         let record = tunnel.value.record
         countCluster(Int(record.cluster), .connections)
+        report(endpointSlot: tunnel.value.plan.endpointSlot, clusterSlot: tunnel.value.plan.clusterSlot, .success)
         countPair(record)
     }
 

@@ -8,7 +8,7 @@ extension Worker {
         var obeyed = 0
         while obeyed < inbox.count {
             let message = inbox[obeyed]
-            if case .adopt = message, adoption != nil { break }
+            if message.isAdoption, adoption != nil { break }
             obey(message)
             obeyed += 1
         }
@@ -18,6 +18,7 @@ extension Worker {
     private mutating func obey(_ message: WorkerMessage) {
         switch message {
         case .adopt(let generation): adopt(generation)
+        case .replaceEndpoints(let replacement): adopt(replacement)
         case .listen(let parcel):
             guard !isDraining, let listening = parcel.take() else { return }
             listen(listening)
@@ -56,6 +57,13 @@ extension Worker {
             tunnel.value.abortReason = reason
             enqueue(tunnel, handle)
         }
+        for index in 0..<clients.indexEnd {
+            guard let handle = clients.handle(at: index), let client = clients.find(handle),
+                isMeant(client.value.record)
+            else { continue }
+            client.value.abortReason = reason
+            enqueue(client, handle)
+        }
     }
 
     private func list(_ limit: Int, _ reply: ([ConnectionView], Bool) -> Void) {
@@ -66,7 +74,25 @@ extension Worker {
             guard let handle = tunnels.handle(at: index), let tunnel = tunnels.find(handle) else { continue }
             views.append(view(tunnel))
         }
-        reply(views, tunnels.count > views.count)
+        for index in 0..<clients.indexEnd {
+            guard views.count < limit else { break }
+            guard let handle = clients.handle(at: index), let client = clients.find(handle) else { continue }
+            views.append(view(client))
+        }
+        reply(views, tunnels.count + clients.count > views.count)
+    }
+
+    private func view(_ client: SlabReference<ClientSession>) -> ConnectionView {
+        var record = client.value.record
+        record.durationNanoseconds = now - client.value.startedAt
+        if let exchange = exchanges.find(client.value.exchange) {
+            record.endpoint = exchange.value.record.endpoint
+            record.source = exchange.value.record.source
+            record.cluster = exchange.value.record.cluster
+        }
+        return ConnectionView(
+            record: record, state: .open, idleNanoseconds: now - client.value.lastActivity,
+            bufferedBytes: client.value.io.heldBytes)
     }
 
     private func view(_ tunnel: SlabReference<Tunnel>) -> ConnectionView {

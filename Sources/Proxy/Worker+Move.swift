@@ -145,7 +145,7 @@ extension Worker {
         hasLeft(record.pod, since: generation) || hasLeft(record.destinationPod, since: generation)
     }
 
-    private func hasLeft(_ pod: Int32, since generation: UInt64) -> Bool {
+    func hasLeft(_ pod: Int32, since generation: UInt64) -> Bool {
         pod >= 0 && Int(pod) < podsGone.count && podsGone[Int(pod)] > generation
     }
 }

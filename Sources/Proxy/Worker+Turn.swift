@@ -27,22 +27,45 @@ extension Worker {
         guard !ready.isEmpty else { return }
         let start = Clock.monotonic()
         var stretch = Stretch(at: start)
-        while stretch.at - start < Self.serveNanoseconds, let entry = ready.next(tunnels: tunnels) {
+        while stretch.at - start < Self.serveNanoseconds, let entry = ready.next() {
             if entry.pod != stretch.pod {
                 end(&stretch)
                 stretch.pod = entry.pod
             }
-            guard let handle = tunnels.handle(at: Int(entry.index)), let tunnel = tunnels.find(handle) else {
-                bug()
-                continue
-            }
-            tunnel.value.queued = false
-            stretch.weight += Stretch.visitWeight + serve(tunnel, handle)
+            stretch.weight += Stretch.visitWeight + serve(entry.item)
             if stretch.weight >= Stretch.weightMax { end(&stretch) }
-            // It may have ended: look it up anew.
-            if let tunnel = tunnels.find(handle) { enqueue(tunnel, handle) }
         }
         end(&stretch)
+    }
+
+    /// A turn of one connection; queued again if it has more to do. Returns the bytes moved.
+    private mutating func serve(_ item: WorkItem) -> Int {
+        let index = Int(item.index)
+        // Whatever is served may end: it is looked up anew.
+        switch item.kind {
+        case .tunnel:
+            guard let handle = tunnels.handle(at: index), let tunnel = tunnels.find(handle) else { break }
+            tunnel.value.queued = false
+            let moved = serve(tunnel, handle)
+            if let tunnel = tunnels.find(handle) { enqueue(tunnel, handle) }
+            return moved
+        case .client:
+            guard let handle = clients.handle(at: index), let client = clients.find(handle) else { break }
+            client.value.queued = false
+            let moved = serveClient(client, handle)
+            flushAll()
+            if let client = clients.find(handle), hasWork(client) { enqueue(client, handle) }
+            return moved
+        case .server:
+            guard let handle = servers.handle(at: index), let server = servers.find(handle) else { break }
+            server.value.queued = false
+            let moved = serveServer(server, handle)
+            flushAll()
+            if let server = servers.find(handle), hasWork(server) { enqueueServer(handle) }
+            return moved
+        }
+        bug()
+        return 0
     }
 
     private mutating func end(_ stretch: inout Stretch) {

@@ -43,7 +43,7 @@ extension Worker {
         }
     }
 
-    private func source(for endpoint: SocketAddress, _ record: ConnectionRecord) -> UpstreamSource {
+    func source(for endpoint: SocketAddress, _ record: ConnectionRecord) -> UpstreamSource {
         let preserve = snapshot.preservesSource
         let client = record.client.address
         let pod = record.direction == .outbound ? snapshot.pod(at: client) : nil

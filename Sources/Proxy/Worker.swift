@@ -1,6 +1,9 @@
 import Buffers
 import EventLoop
+import HTTP
 import Model
+import Patterns
+import Routing
 import Syscalls
 import Upstream
 
@@ -16,6 +19,7 @@ struct Worker: ~Copyable {
     /// The snapshot in force, without a reference: `generation` has it.
     var snapshot: SnapshotView
     var picker: EndpointPicker
+    var outliers: OutlierDetector
     var random: SmallRandom
 
     var poller: Poller
@@ -24,6 +28,31 @@ struct Worker: ~Copyable {
     var listeners = Slab<Listener>()
     var probes = Slab<HealthProbe>()
     var ready = FairQueue()
+
+    /// HTTP: connections, requests, idle upstream connections.
+    var clients = Slab<ClientSession>()
+    var servers = Slab<ServerSession>()
+    var exchanges = Slab<Exchange>()
+    var idle: ConnectionPool
+    /// Heads without an exchange, for their memory.
+    var spareHeads = Stash<MessageHeads>()
+    /// What is to be sent to one client, one server; see `Worker+Output`.
+    var toClient = OutputBuffer()
+    var toClientHandle = SlabHandle.none
+    var toServer = OutputBuffer()
+    var toServerHandle = SlabHandle.none
+    /// The route tables in force, and memory for their patterns.
+    var routes: RouteView
+    var patterns = PatternScratch()
+    /// A text in the making.
+    var text = OutputBuffer(capacity: 1 << 10)
+    var retryBudgets = RetryBudgets()
+    /// Exchanges that wait until their cluster may have another connection.
+    var waiting: [SlabHandle] = []
+    /// The wall clock minus the monotonic one, nanoseconds.
+    var wallOffset: Int64 = 0
+    var nextWaiting: Int64 = 0
+
     var pool = ChunkPool()
     let scratch = Scratch()
     var outboundPorts: SourcePortLedger
@@ -60,6 +89,8 @@ struct Worker: ~Copyable {
 
     /// When `everySecond` is due again.
     private var nextSecond: Int64 = 0
+    /// When outliers are looked for again.
+    private var nextOutliers: Int64 = 0
 
     /// Monotonic nanoseconds, read once per turn.
     var now: Int64
@@ -74,12 +105,16 @@ struct Worker: ~Copyable {
         self.context = context
         self.generation = generation
         snapshot = generation.snapshot.view
+        routes = generation.routes.view
         now = Clock.monotonic()
         self.poller = poller
         cpu = CPUScale(now: now, cpu: Clock.threadCPU())
         timers = TimerWheel(now: now)
         random = SmallRandom(seed: UInt64(truncatingIfNeeded: now) &+ UInt64(context.index) &* 0x9e37_79b9_7f4a_7c15)
-        picker = EndpointPicker(shared: context.shared)
+        picker = EndpointPicker(shared: context.shared, outcomes: context.statistics.endpoints)
+        outliers = OutlierDetector(
+            shared: context.shared, worker: context.index, outcomes: context.group.statistics.map(\.endpoints))
+        idle = ConnectionPool(idleMax: max(16, context.settings.connectionsMax / 2 / context.workerCount))
         let halves = context.settings.sourcePorts.halves
         let (outbound, inbound) = halves ?? (context.settings.sourcePorts, context.settings.sourcePorts)
         outboundPorts = SourcePortLedger(
@@ -101,6 +136,7 @@ struct Worker: ~Copyable {
             serveReady()
             tendMemory()
             acceptPending()
+            serveWaiting()
             continueAdoption()
             if cpu.isDue(now) { cpu.measure(now: now, cpu: Clock.threadCPU()) }
             let end = Clock.monotonic()
@@ -114,6 +150,7 @@ struct Worker: ~Copyable {
         var delay = Self.heartbeatMilliseconds * 1_000_000
         if let due = timers.delay(from: now) { delay = min(delay, due) }
         if let due = tendDelay { delay = min(delay, due) }
+        if !waiting.isEmpty { delay = min(delay, Self.waitingNanoseconds) }
         return Int32((delay + 999_999) / 1_000_000)
     }
 
@@ -122,6 +159,11 @@ struct Worker: ~Copyable {
         if now >= nextSecond {
             nextSecond = now + 1_000_000_000
             rebalance()
+            tendSessions()
+        }
+        if now >= nextOutliers {
+            nextOutliers = now + Self.outlierNanoseconds
+            tendOutliers()
         }
         context.statistics.worker.set(
             Int(now / 1_000_000), slot: 0, counter: WorkerCounter.heartbeatMilliseconds.rawValue)
@@ -136,7 +178,9 @@ struct Worker: ~Copyable {
             inbox += context.mailbox.takeAll()
             obeyInbox()
         case .probe: probeAnswered(token.handle)
-        case .tunnelTimer, .acceptResume, .checkDue, .drainDue: bug()
+        case .client: takeInClient(event.readiness, token.handle)
+        case .server: takeInServer(event.readiness, token.handle)
+        case .tunnelTimer, .acceptResume, .checkDue, .drainDue, .clientTimer, .serverTimer, .exchangeTimer: bug()
         }
     }
 
@@ -159,7 +203,7 @@ struct Worker: ~Copyable {
     mutating func enqueue(_ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle) {
         guard !tunnel.value.queued, tunnel.value.hasWork else { return }
         tunnel.value.queued = true
-        ready.add(handle.index, pod: tunnel.value.fairnessSlot, tunnels: tunnels)
+        ready.add(WorkItem(.tunnel, handle.index), pod: tunnel.value.fairnessSlot)
     }
 
     /// What is left is due at once: the wheel says so when it is asked for the next wait.
@@ -177,7 +221,10 @@ struct Worker: ~Copyable {
         case .acceptResume: acceptResumes(token.handle)
         case .checkDue: checkTimerFired(token.handle)
         case .drainDue: leaveListeners()
-        case .downstream, .upstream, .listener, .mailbox, .probe: bug()
+        case .clientTimer: clientTimerFired(token.handle)
+        case .serverTimer: serverTimerFired(token.handle)
+        case .exchangeTimer: exchangeTimerFired(token.handle)
+        case .downstream, .upstream, .listener, .mailbox, .probe, .client, .server: bug()
         }
     }
 
@@ -186,6 +233,7 @@ struct Worker: ~Copyable {
             guard let handle = tunnels.handle(at: index) else { continue }
             close(handle, .drainTimeout, by: .proxy)
         }
+        closeSessions()
     }
 }
 

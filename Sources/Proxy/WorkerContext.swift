@@ -13,13 +13,15 @@ final class WorkerContext: Sendable {
     let mailbox: Mailbox<WorkerMessage>
     let statistics: WorkerStatistics
     let records = RecordRing()
+    let requests = RequestRing()
     let shared: SharedState
     let pairs: PairRegistry
     /// Generations the worker has let go of: released on the control side, where freeing them stops nobody.
     let returned = Mutex<[Generation]>([])
+    let replaced = Mutex<[Replacement]>([])
     /// All its listeners are empty and closed.
     let drained = Atomic<Bool>(false)
-    /// The generation it works with.
+    /// The generation it works with, or the replacement of endpoints that came last.
     let adopted = Atomic<UInt64>(0)
 
     init(

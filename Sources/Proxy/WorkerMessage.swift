@@ -1,4 +1,5 @@
 import Model
+import Routing
 import Upstream
 
 /// One generation as workers get it: the snapshot, and what was made from it, and from what it changes, on the control
@@ -6,14 +7,30 @@ import Upstream
 final class Generation: Sendable {
     let snapshot: Snapshot
     let tables: ClusterTables
+    let routes: RouteTables
     /// By worker.
     let checks: [CheckPlan]
 
     /// The generation after `previous` (nil: the first one).
-    init(_ snapshot: Snapshot, after previous: Generation?, workers: Int, shared: SharedState) {
+    init(_ snapshot: Snapshot, after previous: Generation?, workers: Int) {
         self.snapshot = snapshot
-        tables = ClusterTables(snapshot, shared: shared, reusing: previous?.tables)
+        tables = ClusterTables(snapshot, reusing: previous?.tables)
+        routes = RouteTables(snapshot)
         checks = CheckPlan.plans(from: previous?.snapshot, to: snapshot, workers: workers)
+    }
+}
+
+/// Other endpoints of one cluster, as workers get them: between two generations, and counted as one (`number`).
+final class Replacement: Sendable {
+    let number: UInt64
+    let change: EndpointChange
+    /// By worker.
+    let checks: [CheckPlan]
+
+    init(_ update: EndpointUpdate, of generation: Generation, workers: Int) {
+        number = update.generation
+        change = generation.tables.change(update, in: generation.snapshot)
+        checks = CheckPlan.plans(for: update, in: generation.snapshot, workers: workers)
     }
 }
 
@@ -21,6 +38,8 @@ final class Generation: Sendable {
 enum WorkerMessage: Sendable {
     /// Go over to this generation and hand the old one back.
     case adopt(Generation)
+    /// Use these endpoints of a cluster from now on and hand this back.
+    case replaceEndpoints(Replacement)
     /// Accept from this socket.
     case listen(ListenerParcel)
     /// Empty this listener's queue and close it.
@@ -46,4 +65,12 @@ enum WorkerMessage: Sendable {
     case abortAll(EndReason)
     /// Leave the loop.
     case exit
+
+    /// Whether it changes what the worker works with, which takes more than a turn.
+    var isAdoption: Bool {
+        switch self {
+        case .adopt, .replaceEndpoints: true
+        default: false
+        }
+    }
 }

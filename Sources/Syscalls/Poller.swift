@@ -1,6 +1,7 @@
 import CLinux
 
-/// An epoll instance and the events of its last wait. Registrations are edge-triggered and never changed.
+/// An epoll instance and the events of its last wait. Registrations are edge-triggered; what they wait for is never
+/// changed.
 @safe public struct Poller: ~Copyable {
     private let descriptor: Descriptor
     private let events: UnsafeMutablePointer<apus_event>
@@ -54,6 +55,12 @@ import CLinux
             APUS_READABLE | APUS_PEER_CLOSED | APUS_EDGE
             | (writing ? APUS_WRITABLE | APUS_URGENT : 0)
         try Errno.check(apus_epoll_add(self.descriptor.number, descriptor.number, flags, token))
+    }
+
+    /// Gives a connection's registration another token. What is ready now makes a new event.
+    public func change(_ descriptor: borrowing Descriptor, token: UInt64) throws(Errno) {
+        let flags = APUS_READABLE | APUS_PEER_CLOSED | APUS_EDGE | APUS_WRITABLE | APUS_URGENT
+        try Errno.check(apus_epoll_change(self.descriptor.number, descriptor.number, flags, token))
     }
 
     /// Takes a registration back. (Closing the descriptor does so too, while it has no duplicate.)

@@ -64,11 +64,12 @@ public struct Socket: ~Copyable, Sendable {
         }
     }
 
-    /// Writes what the kernel takes of several pieces, in one call.
-    public func write(pieces: UnsafeBufferPointer<apus_piece>) -> WriteResult {
+    /// Writes what the kernel takes of two pieces, one behind the other, in one call.
+    public func write(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> WriteResult {
         while true {
-            // The pieces are memory the caller owns for the length of the call.
-            let count = unsafe apus_send_vector(descriptor.number, pieces.baseAddress, Int32(pieces.count))
+            // The kernel reads at most the two counts from memory the caller owns.
+            let count = unsafe apus_send_two(
+                descriptor.number, first.baseAddress, first.count, second.baseAddress, second.count)
             if count >= 0 { return .bytes(count) }
             if count == -Int(EAGAIN) { return .bytes(0) }
             if count != -Int(EINTR) { return .failed(Self.classify(count)) }

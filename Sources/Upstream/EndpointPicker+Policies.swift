@@ -3,140 +3,134 @@ import Model
 extension EndpointPicker {
     /// Members of a group that may be drawn.
     @inline(__always)
-    private func drawable(_ group: Int, _ panic: Bool) -> Int {
-        panic ? groups[group].places.count : groupStates[Int(groups[group].state)].healthy
+    private func drawable(_ group: Int, _ draw: Draw) -> Int {
+        draw.isPanic ? draw.cluster.groups[group].count : groups.values[draw.groupsAt + group].healthy
     }
 
-    /// Endpoints of a cluster that may be drawn.
-    func drawableCount(_ cluster: ClusterTables.Cluster, _ panic: Bool) -> Int {
-        var count = 0
-        for group in cluster.groups { count += drawable(group, panic) }
-        return count
+    /// The endpoint at a place of the draw's order.
+    @inline(__always)
+    private func member(_ place: Int, _ draw: Draw) -> Int {
+        Int(draw.membersAt < 0 ? draw.cluster.order[place] : members.values[draw.membersAt + place])
     }
+
+    /// All groups of the draw's part.
+    private func allGroups(_ draw: Draw) -> Range<Int> {
+        let zones = draw.cluster.parts[draw.part].zones
+        guard let first = zones.first, let last = zones.last else { return 0..<0 }
+        return draw.cluster.zones[first].groups.lowerBound..<draw.cluster.zones[last].groups.upperBound
+    }
+
+    /// Endpoints that may be drawn, of all zones.
+    func drawableCount(_ draw: Draw) -> Int { allGroups(draw).reduce(0) { $0 + drawable($1, draw) } }
 
     /// One of them, by its number.
-    func drawable(at number: Int, _ cluster: ClusterTables.Cluster, _ panic: Bool) -> Int? {
+    func drawable(at number: Int, _ draw: Draw) -> Int? {
         var left = number
-        for group in cluster.groups {
-            let count = drawable(group, panic)
-            if left < count { return Int(members[Int(groups[group].lower) + left]) }
+        for group in allGroups(draw) {
+            let count = drawable(group, draw)
+            if left < count { return member(Int(draw.cluster.groups[group].lower) + left, draw) }
             left -= count
         }
         return nil
     }
 
     /// Sets a cluster's cursors to a random start, so that workers do not walk in step.
-    mutating func start(_ cluster: ClusterTables.Cluster, _ panic: Bool, _ random: inout SmallRandom) {
+    mutating func start(_ cluster: ClusterTable.View, _ random: inout SmallRandom) {
         clusterStates[cluster.slot].isStarted = true
-        for group in cluster.groups {
-            groupStates[Int(groups[group].state)].cursor = random.below(groups[group].places.count)
+        let state = clusterStates[cluster.slot]
+        let at = Int(state.groupsAt)
+        for group in cluster.groups.indices {
+            groups.values[at + group].cursor = random.below(cluster.groups[group].count)
         }
-        guard cluster.policy == .roundRobin, cluster.groups.count > 1 else { return }
+        guard cluster.policy == .roundRobin else { return }
         // Credits have a meaning only as a state of the schedule, so they are reached by running it.
-        for _ in 0..<random.below(64) { _ = roundRobin(cluster, panic) }
+        for part in cluster.parts.indices {
+            let isPanic = parts.values[Int(state.partsAt) + part].isPanic
+            for zone in cluster.parts[part].zones where cluster.zones[zone].groups.count > 1 {
+                for _ in 0..<random.below(64) { _ = nextGroup(cluster.zones[zone].groups, at, cluster, isPanic: isPanic) }
+            }
+        }
     }
 
-    mutating func roundRobin(_ cluster: ClusterTables.Cluster, _ panic: Bool) -> Int? {
-        guard let group = nextGroup(cluster, panic) else { return nil }
-        let count = drawable(group, panic)
-        let state = Int(groups[group].state)
-        let cursor = groupStates[state].cursor < count ? groupStates[state].cursor : 0
-        groupStates[state].cursor = cursor + 1
-        return Int(members[Int(groups[group].lower) + cursor])
+    mutating func roundRobin(_ draw: Draw, _ zone: Int) -> Int? {
+        let range = draw.cluster.zones[zone].groups
+        guard let group = nextGroup(range, draw.groupsAt, draw.cluster, isPanic: draw.isPanic) else { return nil }
+        let count = drawable(group, draw)
+        let state = draw.groupsAt + group
+        let cursor = groups.values[state].cursor < count ? groups.values[state].cursor : 0
+        groups.values[state].cursor = cursor + 1
+        return member(Int(draw.cluster.groups[group].lower) + cursor, draw)
     }
 
     /// Smooth weighted round robin: each group earns its weight per pick; the richest is picked and pays the total.
-    private mutating func nextGroup(_ cluster: ClusterTables.Cluster, _ panic: Bool) -> Int? {
-        if cluster.groups.count == 1 {
-            return drawable(cluster.groups.lowerBound, panic) > 0 ? cluster.groups.lowerBound : nil
-        }
+    private mutating func nextGroup(
+        _ range: Range<Int>, _ at: Int, _ cluster: ClusterTable.View, isPanic: Bool
+    ) -> Int? {
         var total = 0
-        var richest: (group: Int, state: Int)?
-        for group in cluster.groups {
-            let share = groups[group].weight * drawable(group, panic)
-            guard share > 0 else { continue }
-            let state = Int(groups[group].state)
+        var richest: Int?
+        for group in range {
+            let drawable = isPanic ? cluster.groups[group].count : groups.values[at + group].healthy
+            guard drawable > 0 else { continue }
+            if range.count == 1 { return group }
+            let share = cluster.groups[group].weight * drawable
             total += share
-            groupStates[state].credit += share
-            if let richest, groupStates[richest.state].credit >= groupStates[state].credit { continue }
-            richest = (group, state)
+            groups.values[at + group].credit += share
+            if let richest, groups.values[at + richest].credit >= groups.values[at + group].credit { continue }
+            richest = group
         }
-        if let richest { groupStates[richest.state].credit -= total }
-        return richest?.group
+        if let richest { groups.values[at + richest].credit -= total }
+        return richest
     }
 
-    func weightedRandom(_ cluster: ClusterTables.Cluster, _ panic: Bool, _ random: inout SmallRandom) -> Int? {
-        if cluster.groups.count == 1 { return member(of: cluster.groups.lowerBound, panic, &random) }
+    func weightedRandom(_ draw: Draw, _ zone: Int, _ random: inout SmallRandom) -> Int? {
+        let range = draw.cluster.zones[zone].groups
+        if range.count == 1 { return anyMember(of: range.lowerBound, draw, &random) }
         var total = 0
-        for group in cluster.groups { total += groups[group].weight * drawable(group, panic) }
+        for group in range { total += draw.cluster.groups[group].weight * drawable(group, draw) }
         guard total > 0 else { return nil }
         var point = random.below(total)
-        for group in cluster.groups {
-            point -= groups[group].weight * drawable(group, panic)
-            if point < 0 { return member(of: group, panic, &random) }
+        for group in range {
+            point -= draw.cluster.groups[group].weight * drawable(group, draw)
+            if point < 0 { return anyMember(of: group, draw, &random) }
         }
         return nil
     }
 
-    private func member(of group: Int, _ panic: Bool, _ random: inout SmallRandom) -> Int? {
-        let count = drawable(group, panic)
+    private func anyMember(of group: Int, _ draw: Draw, _ random: inout SmallRandom) -> Int? {
+        let count = drawable(group, draw)
         guard count > 0 else { return nil }
-        return Int(members[Int(groups[group].lower) + random.below(count)])
+        return member(Int(draw.cluster.groups[group].lower) + random.below(count), draw)
     }
 
-    func leastRequest(_ cluster: ClusterTables.Cluster, _ panic: Bool, _ random: inout SmallRandom) -> Int? {
-        guard let first = weightedRandom(cluster, panic, &random) else { return nil }
+    /// Two draws, and the better one of them.
+    mutating func betterOfTwo(_ draw: Draw, _ zone: Int, _ random: inout SmallRandom) -> Int? {
+        guard let first = weightedRandom(draw, zone, &random) else { return nil }
         // Two different ones if a few draws find them; one endpoint may hold nearly all the weight.
         for _ in 0..<4 {
-            guard let second = weightedRandom(cluster, panic, &random) else { break }
+            guard let second = weightedRandom(draw, zone, &random) else { break }
             guard second != first else { continue }
-            return load(second, isBelow: first) ? second : first
+            let (one, other) = (draw.cluster.endpoints[first], draw.cluster.endpoints[second])
+            let isBetter =
+                draw.cluster.policy == .peakEwma
+                ? cost(other, draw) < cost(one, draw) : isLessLoaded(other, than: one)
+            return isBetter ? second : first
         }
         return first
     }
 
-    private func load(_ one: Int, isBelow other: Int) -> Bool {
-        let (a, b) = (endpoints[one], endpoints[other])
-        return UInt64(active[Int(a.slot)]) * UInt64(b.weight) < UInt64(active[Int(b.slot)]) * UInt64(a.weight)
-    }
-}
-
-// MARK: - health
-
-extension EndpointPicker {
-    /// Picks a cluster serves between two counts of its healthy endpoints, for each this many endpoints one: the cost
-    /// of counting stays below 64 words per pick even when verdicts change all the time.
-    private static let endpointsPerPick = 64
-
-    /// Brings up to date what is remembered of a cluster's health if a verdict has changed. Returns whether it panics.
-    ///
-    /// A large cluster may be some picks late: until then an endpoint that has recovered gets nothing, while one that
-    /// has failed is skipped at once, because its own word is looked at. `atOnce` waits for nothing.
-    mutating func refreshHealth(_ cluster: ClusterTables.Cluster, atOnce: Bool = false) -> Bool {
-        guard cluster.isChecked else { return false }
-        let slot = cluster.slot
-        let epoch = epochs.loadAcquiring(slot)
-        if clusterStates[slot].epoch != epoch {
-            if atOnce || clusterStates[slot].picksBeforeRefresh == 0 {
-                countHealthy(cluster)
-                clusterStates[slot].epoch = epoch
-                clusterStates[slot].picksBeforeRefresh = cluster.count / Self.endpointsPerPick
-            } else {
-                clusterStates[slot].picksBeforeRefresh -= 1
-            }
-        }
-        return clusterStates[slot].healthy < Int(cluster.healthyMin)
+    private func isLessLoaded(_ one: EndpointRecord, than other: EndpointRecord) -> Bool {
+        UInt64(active[one.slot]) * UInt64(other.weight) < UInt64(active[other.slot]) * UInt64(one.weight)
     }
 
-    private mutating func countHealthy(_ cluster: ClusterTables.Cluster) {
-        var total = 0
-        for group in cluster.groups {
-            let healthy = HealthOrder.apply(to: &members, groups[group].places, order: order) {
-                [health, endpoints] member in health.load(Int(endpoints[Int(member)].slot)) == 0
-            }
-            groupStates[Int(groups[group].state)].healthy = healthy
-            total += healthy
+    /// When an answer is to be expected.
+    private mutating func cost(_ endpoint: EndpointRecord, _ draw: Draw) -> Float {
+        let latency = latencies[endpoint.slot]
+        let mean = clusterStates[draw.cluster.slot].latencyMean
+        let estimate = latency.estimate(now: draw.now, mean: mean)
+        // Draws are the sample: each endpoint counts by its weight, however seldom it is picked.
+        if latency.isKnown {
+            clusterStates[draw.cluster.slot].latencyMean = mean > 0 ? mean + (estimate - mean) / 32 : estimate
         }
-        clusterStates[cluster.slot].healthy = total
+        return estimate * (1 + Float(active[endpoint.slot]) / Float(endpoint.weight))
     }
 }

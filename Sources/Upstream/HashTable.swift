@@ -23,7 +23,7 @@ import Model
     }
 
     /// A table's content without ownership: bare bits, so that looking something up costs no reference counting.
-    /// Whoever keeps one keeps its `ClusterTables` too.
+    /// Whoever keeps one keeps its table.
     @safe struct View: @unchecked Sendable, BitwiseCopyable {
         // Sound to share: what it points to is never written after `HashTable.init`.
         private let words: UnsafeMutablePointer<UInt32>?
@@ -97,4 +97,17 @@ import Model
     }
 
     var view: View { View(self) }
+
+    /// The table of a cluster whose policy has one; `previous` when it would be the same.
+    static func table(_ source: ClusterTable.Source, reusing previous: HashTable?) -> HashTable? {
+        let policy = source.record.loadBalancer
+        guard policy == .ringHash || policy == .maglev, !source.set.records.isEmpty else { return nil }
+        let members = source.set.records.map { Member(hash: StableHash.of($0.address), weight: $0.weight) }
+        let fingerprint = members.reduce(policy == .ringHash ? 1 : 2) {
+            StableHash.combine(StableHash.combine($0, $1.hash), UInt64($1.weight))
+        }
+        if let previous, previous.fingerprint == fingerprint, previous.memberCount == members.count { return previous }
+        return policy == .ringHash
+            ? HashTable(ring: members, fingerprint: fingerprint) : HashTable(maglev: members, fingerprint: fingerprint)
+    }
 }

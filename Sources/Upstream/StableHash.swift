@@ -21,6 +21,11 @@ enum StableHash {
 
     static func of(_ address: IPAddress) -> UInt64 { combine(address.high, address.low) }
 
+    /// FNV-1a, then mixed.
+    static func of(_ text: String) -> UInt64 {
+        mix(text.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 })
+    }
+
     static func of(_ address: SocketAddress) -> UInt64 { combine(of(address.address), UInt64(address.port)) }
 }
 

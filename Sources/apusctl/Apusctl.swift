@@ -6,7 +6,7 @@ struct Apusctl: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apusctl", abstract: "Operate Apus, the node-level service-mesh proxy.",
         subcommands: [
-            Redirect.self, Status.self, Pods.self, Clusters.self, Listeners.self, Connections.self, Explain.self,
-            Config.self,
+            Redirect.self, Status.self, Pods.self, Clusters.self, Routes.self, Listeners.self, Connections.self,
+            Explain.self, Config.self,
         ])
 }

@@ -9,12 +9,17 @@ struct Pods: AsyncParsableCommand {
 
     func run() async throws {
         try await options.show("/pods", as: [PodView].self) { pods in
-            var table = Table("POD", "ADDRESSES", ">ACTIVE", ">MAX", ">OUT", ">IN", ">SENT", ">RECEIVED", "RESETS")
+            var table = Table(
+                "POD", "ADDRESSES", ">ACTIVE", ">MAX", ">OUT", ">IN", ">SENT", ">RECEIVED", ">REQUESTS OUT", ">5XX",
+                ">P50/P99/P999", ">REQUESTS IN", ">5XX", ">P50/P99/P999", "RESETS")
             for pod in pods {
                 table.add(
                     pod.name, pod.addresses.joined(separator: ","), "\(pod.connectionsActive)",
                     "\(pod.connectionsMax)", "\(pod.outboundConnections)", "\(pod.inboundConnections)",
-                    bytesText(pod.bytesSent), bytesText(pod.bytesReceived), resetsText(pod.resets))
+                    bytesText(pod.bytesSent), bytesText(pod.bytesReceived), requestsText(pod.requestsSent),
+                    classText(pod.requestsSent, "5xx"), latencyText(pod.requestsSent),
+                    requestsText(pod.requestsReceived), classText(pod.requestsReceived, "5xx"),
+                    latencyText(pod.requestsReceived), countsText(pod.resets))
             }
             return table.text
         }
@@ -22,6 +27,6 @@ struct Pods: AsyncParsableCommand {
 }
 
 /// `denied_outbound 3, pod_limit 1`: most frequent first.
-func resetsText(_ resets: [String: Int]) -> String {
-    resets.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+func countsText(_ counts: [String: Int]) -> String {
+    counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
 }

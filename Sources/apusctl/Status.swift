@@ -22,6 +22,7 @@ struct Status: AsyncParsableCommand {
             ("configuration", "generation \(status.generation), since \(status.configured ?? "-")"),
             ("workers", "\(status.workers)"), ("pods", "\(status.pods)"), ("clusters", "\(status.clusters)"),
             ("listeners", "\(status.listeners)"), ("connections", "\(status.connectionsActive)"),
+            ("requests", "\(status.requestsActive) under way, \(status.requests) since the start"),
             ("memory", status.residentBytes.map(bytesText) ?? "-"),
         ]
         let width = lines.map(\.0.count).max() ?? 0

@@ -74,7 +74,8 @@ struct Node {
             try compiler.compile(source.initial, oldestGenerationInUse: 0),
             workers: source.initial.workers ?? ProcessLimits.usableCores,
             descriptorLimit: try ProcessLimits.raiseDescriptorLimit(), shared: shared, names: names)
-        let accessLog = AccessLogWriter(rings: server.recordRings, names: names, logger: logger)
+        let accessLog = AccessLogWriter(
+            rings: server.recordRings, requestRings: server.requestRings, names: names, logger: logger)
         accessLog.apply(source.initial.accessLog)
         let reloader = Reloader(
             server: server, compiler: compiler, readiness: readiness, accessLog: accessLog, logger: logger)

@@ -24,8 +24,10 @@ import Testing
     @Test func everyGetAnswersJSONToAnotherClientToo() async throws {
         let proxy = try FakeProxy(.sample())
         try await withServer(proxy) { address in
-            for path in ["/live", "/config", "/status", "/pods", "/listeners", "/clusters", "/connections", "/version"]
-            {
+            for path in [
+                "/live", "/config", "/status", "/pods", "/listeners", "/clusters", "/routes", "/connections",
+                "/version",
+            ] {
                 let url = try #require(URL(string: "http://\(address)\(path)"))
                 let (data, response) = try await URLSession.shared.data(from: url)
                 #expect((response as? HTTPURLResponse)?.statusCode == 200, "\(path)")

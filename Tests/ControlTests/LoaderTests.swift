@@ -43,25 +43,7 @@ struct LoaderTests {
               hostMark: {mask: 0xffff0000}
               protects: []
             limits: {memory: 1GiB, headerBytes: 64KiB, headerCount: 128, headerTimeout: 10s}
-            routes:
-              - name: shop
-                virtualHosts:
-                  - domains: ["cart.shop", "*"]
-                    rules:
-                      - match: {path: {prefix: /v2}, methods: [GET], headers: [{name: x-user, exact: "7"}]}
-                        route:
-                          weightedClusters: [{cluster: elsewhere, weight: 90}]
-                          labels: {version: v2}
-                          timeout: 2s
-                          retry: {attempts: 2, when: [5xx], grpc: [unavailable], backoff: {base: 25ms}, budget: 20%}
-                          retryNonIdempotent: false
-                          hashOn: {header: x-user}
-                          requestHeaders: {set: {x-mesh: apus}, add: {}, remove: [x-secret]}
-                          rewrite: {prefix: /, host: cart.internal}
-                          mirror: [{cluster: shadow, percent: 10}]
-                        filters: [{fault: {delay: {percent: 1, duration: 100ms}}}]
-                      - {match: {path: {exact: /healthz}}, respond: {status: 200, body: "ok"}}
-                      - {match: {query: [{name: debug, present: true}]}, redirect: {prefix: /new, status: 308}}
+            routes: [{name: unused}]
             listeners:
               - name: l
                 address: 127.0.0.1:0

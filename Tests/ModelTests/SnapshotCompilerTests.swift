@@ -69,7 +69,7 @@ import Testing
         }
         let web = snapshot.clusters[1]
         #expect(snapshot.clusters[Snapshot.passthroughCluster].isOriginalDestination)
-        #expect(web.connectionsMax == 9 && web.endpoints.indices.map { snapshot.endpoints[$0].weight } == [1, 3])
+        #expect(web.connectionsMax == 9 && snapshot.endpoints(ofCluster: 1).records.map(\.weight) == [1, 3])
         #expect(snapshot.listeners.map(\.cluster) == [1] && snapshot.listeners[0].slot == 2)
     }
 

@@ -52,7 +52,7 @@ extension DataPlane {
                     configuration.clusters.append(checked(number * 100..<(number * 100 + 3000)))
                     // The same slots as the proxy's own compiler would give.
                     let snapshot = try compiler.compile(configuration, oldestGenerationInUse: 1)
-                    let next = Generation(snapshot, after: previous, workers: 2, shared: proxy.server.shared)
+                    let next = Generation(snapshot, after: previous, workers: 2)
                     for context in proxy.server.contexts { context.mailbox.send(.adopt(next)) }
                     previous = next
                 }

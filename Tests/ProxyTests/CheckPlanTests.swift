@@ -26,10 +26,10 @@ import Upstream
         let plans = CheckPlan.plans(from: old, to: new, workers: Self.workers)
         #expect(plans.count == Self.workers)
         for (worker, plan) in plans.enumerated() {
-            let slots = plan.changed.map { new.endpoints[Int($0)].slot } + plan.gone.map(Int.init)
+            let slots = plan.changed.map(\.endpoint.slot) + plan.gone.map(Int.init)
             #expect(slots.allSatisfy { HealthOwner.worker(endpointSlot: $0, workers: Self.workers) == worker })
         }
-        let changed = plans.flatMap { $0.changed.map { new.endpoints[Int($0)].address } }
+        let changed = plans.flatMap { $0.changed.map(\.endpoint.address) }
         #expect(Set(changed).count == changed.count, "nothing is planned twice")
         return (Set(changed), plans.map(\.gone.count).reduce(0, +))
     }

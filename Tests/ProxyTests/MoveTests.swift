@@ -159,7 +159,7 @@ extension DataPlane {
                 }
                 let pod = try #require(snapshots[leaves ? 1 : 2].pods.map(\.slot).max())
                 #expect(snapshots[2].gonePods == (leaves ? [pod] : []))
-                let next = Generation(snapshots[2], after: nil, workers: 2, shared: shared)
+                let next = Generation(snapshots[2], after: nil, workers: 2)
                 for from in 0..<2 {
                     await withCheckedContinuation { moved in
                         contexts[from].mailbox.send(

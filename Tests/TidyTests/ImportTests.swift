@@ -7,7 +7,7 @@ struct ImportTests {
         "Foundation", "FoundationEssentials", "Dispatch", "Glibc", "Musl", "Synchronization",
     ]
     private static let dataPath: Set<String> = [
-        "Buffers", "EventLoop", "HTTP", "Model", "Proxy", "Syscalls", "Upstream",
+        "Buffers", "EventLoop", "HTTP", "Model", "Patterns", "Proxy", "Routing", "Syscalls", "Upstream",
     ]
 
     private static let allowed: [String: Set<String>] = [
@@ -17,11 +17,16 @@ struct ImportTests {
         "Sources/Syscalls": ["CLinux", "Model", "Glibc"],
         "Sources/EventLoop": ["Syscalls", "Buffers"],
         "Sources/Upstream": ["Model"],
-        "Sources/Proxy": ["Model", "Syscalls", "Buffers", "EventLoop", "Upstream"],
+        "Sources/Proxy": ["Buffers", "EventLoop", "HTTP", "Model", "Patterns", "Routing", "Syscalls", "Upstream"],
         "Sources/HandOver": ["Model", "Proxy", "Syscalls"],
-        "Sources/Control": ["Model", "Yams"],
+        "Sources/Patterns": ["CPCRE2"],
+        "Sources/Routing": ["Buffers", "HTTP", "Model", "Patterns"],
+        "Sources/Control": ["Model", "Patterns", "Yams"],
         "Sources/Interception": ["Model", "Syscalls", "Subprocess"],
-        "Sources/Admin": ["Model", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix", "SystemPackage"],
+        "Sources/Admin": [
+            "Buffers", "HTTP", "Model", "Patterns", "Routing", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix",
+            "SystemPackage",
+        ],
         "Sources/apusd": [
             "Admin", "Control", "HandOver", "Model", "Proxy", "Syscalls", "ArgumentParser", "Logging", "UnixSignals",
         ],
@@ -32,6 +37,7 @@ struct ImportTests {
         "tools/lab/apus-lab": ["Lab", "Model", "ArgumentParser"],
         "tools/bench/churn": ["Model", "Proxy"],
         "tools/bench/codec": ["Buffers", "HTTP"],
+        "tools/bench/routes": ["HTTP", "Model", "Patterns", "Routing"],
         "tools/bench/relay": ["Model", "Proxy"],
         "tools/fuzz/config": ["Control", "Model"],
         "tools/fuzz/http1": ["HTTPChecks"],

@@ -61,9 +61,9 @@ import Upstream
         var fixture = try Fixture([cluster(.leastRequest, weights: weights)])
         var open = [0, 0, 0, 0]
         for _ in 0..<1000 {
-            guard case .endpoint(let index, _) = fixture.pick() else { continue }
-            fixture.picker.connectionOpened(endpointSlot: fixture.snapshot.endpoints[index].slot)
-            open[index] += 1
+            guard case .endpoint(let endpoint, _) = fixture.pick() else { continue }
+            fixture.picker.connectionOpened(endpointSlot: endpoint.slot)
+            open[fixture.number(endpoint)] += 1
         }
         for (count, weight) in zip(open, weights) { #expect(abs(count - 100 * weight) <= 15, "\(open)") }
     }
@@ -77,12 +77,12 @@ import Upstream
             var seen: Set<Int> = []
             for attempt in 0..<4 {
                 let outcome = fixture.pick(clientHash: fixture.hash(Int(seed)), tried: tried)
-                guard case .endpoint(let index, _) = outcome else {
+                guard case .endpoint(let endpoint, _) = outcome else {
                     Issue.record("\(policy), seed \(seed): nothing at attempt \(attempt)")
                     break
                 }
-                seen.insert(index)
-                let hasRoom = tried.insert(endpointSlot: fixture.snapshot.endpoints[index].slot)
+                seen.insert(fixture.number(endpoint))
+                let hasRoom = tried.insert(endpointSlot: endpoint.slot)
                 #expect(hasRoom)
             }
             #expect(seen.count == 4, "\(policy), seed \(seed)")
@@ -110,8 +110,8 @@ import Upstream
             // Another cluster comes in front, so that indices move.
             let other = cluster(.random, weights: [1, 2], name: "other\(round)", numbers: [1000 + round, 2000])
             try fixture.reload([other, cluster(.roundRobin, weights: weights)])
-            guard case .endpoint(let index, _) = fixture.pick(2) else { continue }
-            seen.insert("\(fixture.snapshot.endpoints[index].address)")
+            guard case .endpoint(let endpoint, _) = fixture.pick(2) else { continue }
+            seen.insert("\(endpoint.address)")
             try fixture.reload([cluster(.roundRobin, weights: weights)])
         }
         #expect(seen.count == 10, "20 picks over 20 reloads have met all ten: \(seen)")

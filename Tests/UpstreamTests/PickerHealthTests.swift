@@ -96,8 +96,8 @@ import Upstream
                     "\(policy), seed \(seed), round \(round), \(count) of \(weights.count), \(threshold)"
                 switch outcome {
                 case .none: #expect(count == 0 && !panic, note)
-                case .endpoint(let index, let isPanic):
-                    #expect(isPanic == panic && (panic || healthy[index]), note)
+                case .endpoint(let endpoint, let isPanic):
+                    #expect(isPanic == panic && (panic || healthy[fixture.number(endpoint)]), note)
                 }
             }
         }

@@ -41,12 +41,6 @@ struct apus_socket_memory {
     uint32_t send;
 };
 
-// struct iovec.
-struct apus_piece {
-    const void *base;
-    size_t count;
-};
-
 int apus_tcp_socket(int v4);
 int apus_udp_socket(int v4);
 int apus_accept(int fd, struct apus_address *peer);
@@ -62,7 +56,7 @@ int apus_shutdown_write(int fd);
 int apus_close(int fd);
 ssize_t apus_receive(int fd, void *bytes, size_t count);
 ssize_t apus_send(int fd, const void *bytes, size_t count);
-ssize_t apus_send_vector(int fd, const struct apus_piece *pieces, int count);
+ssize_t apus_send_two(int fd, const void *first, size_t first_count, const void *second, size_t second_count);
 int apus_claim_name(const char *name);
 int apus_unshare_network(void);
 int apus_open_network(void);
@@ -79,6 +73,7 @@ int apus_undirect_group(int fd);
 int apus_drop_handshakes(int fd);
 int apus_epoll_create(void);
 int apus_epoll_add(int epoll, int fd, uint32_t events, uint64_t token);
+int apus_epoll_change(int epoll, int fd, uint32_t events, uint64_t token);
 int apus_epoll_remove(int epoll, int fd);
 int apus_epoll_wait(int epoll, struct apus_event *events, int count, int milliseconds);
 int apus_eventfd(void);

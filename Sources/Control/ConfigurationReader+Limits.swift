@@ -1,0 +1,27 @@
+import Model
+
+/// `limits`.
+extension ConfigurationReader {
+    mutating func readLimits(_ value: Value) {
+        let known = [
+            "memory", "headerBytes", "headerCount", "requestTargetBytes", "headerTimeout", "keepAliveTimeout",
+            "streamIdleTimeout", "retryBodyBytes",
+        ]
+        guard let fields = value.fields(known) else { return }
+        if let bytes = fields["memory"]?.size() { configuration.limits.memoryBytesMax = bytes }
+        var http = configuration.limits.http
+        if let bytes = fields["headerBytes"]?.size(1 << 10...1 << 20) { http.headerBytes = bytes }
+        if let count = fields["headerCount"]?.integer(1...10_000) { http.headerCount = count }
+        // A target is a part of its head.
+        http.requestTargetBytes = min(http.requestTargetBytes, http.headerBytes)
+        if let value = fields["requestTargetBytes"], let bytes = value.size(256...1 << 20) {
+            if bytes > http.headerBytes { value.fail("is more than headerBytes, of which it is a part, expected less") }
+            http.requestTargetBytes = bytes
+        }
+        if let timeout = fields["headerTimeout"]?.duration() { http.headerTimeout = timeout }
+        if let timeout = fields["keepAliveTimeout"]?.duration() { http.keepAliveTimeout = timeout }
+        if let timeout = fields["streamIdleTimeout"]?.duration(Value.idleTimeouts) { http.streamIdleTimeout = timeout }
+        if let bytes = fields["retryBodyBytes"]?.size(0...16 << 20) { http.retryBodyBytes = bytes }
+        configuration.limits.http = http
+    }
+}

@@ -1,0 +1,159 @@
+import Buffers
+import EventLoop
+import HTTP
+import Model
+import Routing
+import Upstream
+
+/// One request and its response, whatever the framing on either side.
+///
+/// Plain state, no closures. Lives in its worker's slab from the first byte of the request's head to the last of the
+/// response. Knows its sessions by handle, and nothing of their codecs.
+struct Exchange: ~Copyable, Sendable {
+    /// Where it is in its life.
+    enum Phase: BitwiseCopyable {
+        /// The request's head is being received.
+        case receiving
+        /// A filter lets it wait, or a retry's back-off does: until `timer`.
+        case paused
+        /// It waits for an upstream connection.
+        case acquiring
+        /// The request goes out, the response comes in.
+        case open
+        /// Its response has been produced; what is left of the request is read and dropped.
+        case answered
+    }
+
+    /// Whose filters are asked.
+    enum Stage: BitwiseCopyable {
+        case listener, route
+        /// The receiving pod's, where both pods are on this host.
+        case receiver, receiverRoute
+    }
+
+    /// What goes on when a pause is over.
+    enum Pause: BitwiseCopyable {
+        /// The filters after the one that asked for it.
+        case filters
+        /// The next attempt.
+        case retry
+    }
+
+    /// Which counts it takes part in.
+    struct Counted: BitwiseCopyable {
+        /// `SharedState.clusterRequests`, `clusterPending`, `clusterRetries` at its cluster's slot.
+        var request = false
+        var pending = false
+        var retry = false
+        /// `EndpointPicker`'s requests of the endpoint.
+        var endpoint = false
+    }
+
+    /// Its own handle.
+    var id = SlabHandle.none
+    var phase = Phase.receiving
+    var stage = Stage.listener
+    /// Who asked; `none`: nobody, a mirrored request.
+    let client: SlabHandle
+    var server = SlabHandle.none
+    var heads: MessageHeads
+
+    // MARK: request
+    var requestFraming = BodyFraming.none
+    var wantsUpgrade = false
+    var expectsContinue = false
+    /// All of it has been received; has been handed to the upstream session.
+    var requestEnded = false
+    var requestSent = false
+    /// Body bytes for another attempt, and how many of them there may be.
+    var replay: Chunk?
+    var keepsReplay = false
+    var replayMax = 0
+    /// Bytes of a body that nobody wanted.
+    var dropped = 0
+
+    // MARK: response
+    /// Its head has been handed to the client's session; all of it has been received.
+    var responseStarted = false
+    var responseEnded = false
+    var responseFraming = BodyFraming.none
+    var clientFraming = BodyFraming.none
+
+    // MARK: routing
+    /// How the connection's requests are treated.
+    var settings: HTTPListenerRecord
+    /// Indices in the snapshot of `generation`; -1: none. The rule that matched, the receiving pod's settings and rule.
+    var rule = -1
+    var receiver = -1
+    var receiverRule = -1
+    var generation: UInt64 = 0
+    /// The next filter of the stage.
+    var nextFilter = 0
+    var target = ClusterTarget(cluster: 0, subset: -1)
+    var clusterSlot = -1
+    var hash: UInt64 = 0
+
+    // MARK: attempts
+    var endpoint = SocketAddress(.anyV4, 0)
+    /// -1: an original destination, or none.
+    var endpointSlot = -1
+    var tried = TriedEndpoints()
+    var retry = RetryState(nil)
+    /// Its method says that twice is as good as once, or its route does.
+    var isRepeatable = false
+    var lastFailure: UpstreamFailure?
+    var backoff: Int64 = 0
+    var pause = Pause.filters
+    /// What a fault says it will be answered after its delay; 0: nothing.
+    var faultStatus = 0
+    /// Its copies have begun, if it has any.
+    var isMirrored = false
+
+    // MARK: accounts
+    var counted = Counted()
+    var record: RequestRecord
+    var violation: Violation.Kind?
+    /// Monotonic nanoseconds.
+    let startedAt: Int64
+    var tryStartedAt: Int64 = 0
+    var lastActivity: Int64
+    /// When the exchange, the attempt, the pause is over; 0: no such time.
+    var deadline: Int64 = 0
+    var tryDeadline: Int64 = 0
+    var pauseEnd: Int64 = 0
+    /// Until when it waits for a connection that the cluster's limit allows; 0: it has not had to.
+    var waitEnd: Int64 = 0
+    var timer = TimerWheel.Timer.none
+
+    /// A body that nobody wants is dropped up to here; then a new connection is cheaper.
+    static let droppedBytesMax = 256 << 10
+
+    init(
+        client: SlabHandle, heads: consuming MessageHeads, settings: HTTPListenerRecord, generation: UInt64,
+        record: RequestRecord, now: Int64
+    ) {
+        self.settings = settings
+        self.generation = generation
+        replayMax = settings.retryBodyBytes
+        self.client = client
+        self.heads = heads
+        self.record = record
+        startedAt = now
+        lastActivity = now
+    }
+}
+
+/// The heads of one exchange. Their memory is used again by the next one.
+struct MessageHeads: ~Copyable, Sendable {
+    var request = MessageHead()
+    var requestTrailers = MessageHead()
+    var response = MessageHead()
+    var responseTrailers = MessageHead()
+
+    mutating func removeAll() {
+        request.removeAll()
+        requestTrailers.removeAll()
+        response.removeAll()
+        responseTrailers.removeAll()
+    }
+}

@@ -1,0 +1,216 @@
+import EventLoop
+import HTTP
+import Model
+import Routing
+import Syscalls
+import Upstream
+
+/// From a target to an upstream connection: an endpoint, the receiving pod's say, a pooled connection or a new one.
+extension Worker {
+    /// Looks for an endpoint and a connection to it. Its place among those that wait is taken here.
+    mutating func acquire(_ exchange: SlabReference<Exchange>) {
+        exchange.value.phase = .acquiring
+        guard let cluster = currentCluster(exchange) else {
+            return reply(exchange, status: 503, .noEndpoint, "its cluster is gone\n")
+        }
+        guard takePending(exchange, cluster) else { return }
+        guard let endpoint = pickEndpoint(exchange, cluster) else {
+            if exchange.value.record.attempts == 0 { countCluster(cluster.slot, .noEndpoint) }
+            // What failed before says more than that nobody is left.
+            guard exchange.value.lastFailure == nil else { return giveUp(exchange) }
+            return reply(exchange, status: 503, .noEndpoint, "no healthy endpoint\n")
+        }
+        exchange.value.endpoint = endpoint
+        exchange.value.record.endpoint = endpoint
+        exchange.value.record.attempts &+= 1
+        askReceiver(exchange)
+    }
+
+    /// The plan's cluster in the snapshot in force; nil when a reload has taken it away.
+    func currentCluster(_ exchange: SlabReference<Exchange>) -> ClusterRecord? {
+        if exchange.value.generation != snapshot.generation {
+            guard let index = snapshot.cluster(slot: exchange.value.clusterSlot) else { return nil }
+            // Subsets are numbered anew with each generation: a retry right after a reload may leave its subset.
+            exchange.value.target = ClusterTarget(cluster: index, subset: -1)
+            exchange.value.generation = snapshot.generation
+        }
+        return snapshot.clusters[exchange.value.target.cluster]
+    }
+
+    private mutating func takePending(_ exchange: SlabReference<Exchange>, _ cluster: ClusterRecord) -> Bool {
+        guard !exchange.value.counted.pending else { return true }
+        guard context.shared.takePending(cluster) else {
+            countCluster(cluster.slot, .pendingBreakerOpen)
+            reply(exchange, status: 503, .pendingOverflow, "too many requests wait for the cluster\n")
+            return false
+        }
+        exchange.value.counted.pending = true
+        return true
+    }
+
+    func releasePending(_ exchange: SlabReference<Exchange>) {
+        guard exchange.value.counted.pending else { return }
+        exchange.value.counted.pending = false
+        context.shared.finishPending(clusterSlot: exchange.value.clusterSlot)
+    }
+
+    private mutating func pickEndpoint(
+        _ exchange: SlabReference<Exchange>, _ cluster: ClusterRecord
+    ) -> SocketAddress? {
+        exchange.value.endpointSlot = -1
+        if let pinned = clients.find(exchange.value.client)?.value.pinned {
+            exchange.value.endpointSlot = pinned.endpointSlot
+            return pinned.address
+        }
+        if cluster.isOriginalDestination { return exchange.value.record.originalDestination }
+        let target = exchange.value.target
+        let pick = picker.pick(
+            cluster: target.cluster, hash: exchange.value.hash, tried: exchange.value.tried, subset: target.subset,
+            now: now, random: &random)
+        guard case .endpoint(let endpoint, let panic) = pick else { return nil }
+        if panic { countCluster(cluster.slot, .panicPicks) }
+        exchange.value.endpointSlot = endpoint.slot
+        _ = exchange.value.tried.insert(endpointSlot: endpoint.slot)
+        return endpoint.address
+    }
+}
+
+// MARK: - connections
+
+extension Worker {
+    /// The receiving pod, if there is one here, lets the request pass: a pooled connection to it, or a new one.
+    mutating func connect(_ exchange: SlabReference<Exchange>) {
+        guard let cluster = currentCluster(exchange) else {
+            return reply(exchange, status: 503, .noEndpoint, "its cluster is gone\n")
+        }
+        var record = connectionRecord(of: exchange)
+        let key = poolKey(exchange, record)
+        if let index = idle.take(key), let handle = servers.handle(at: Int(index)), let server = servers.find(handle) {
+            count(.upstreamsIdle, -1)
+            return attach(exchange, server, handle)
+        }
+        var plan = ConnectPlan(
+            clusterIndex: exchange.value.target.cluster, clusterSlot: cluster.slot, generation: snapshot.generation)
+        var admission = Admission()
+        guard admitUpstream(exchange, cluster, &admission) else { return }
+        do throws(ConnectFailure) {
+            let socket = try openUpstream(to: exchange.value.endpoint, &plan, &record)
+            startSession(exchange, socket, key, plan, admission, record, cluster)
+        } catch {
+            release(&plan, record.direction)
+            releaseAdmission(admission)
+            countCluster(cluster.slot, .connectFailures)
+            upstreamFailed(exchange, error.failure)
+        }
+    }
+
+    /// A new connection counts for the cluster and for the pod that receives it. False: it may not, and the exchange has
+    /// been dealt with.
+    private mutating func admitUpstream(
+        _ exchange: SlabReference<Exchange>, _ cluster: ClusterRecord, _ admission: inout Admission
+    ) -> Bool {
+        if !context.shared.clusterConnections.take(at: cluster.slot, limit: cluster.connectionsMax) {
+            guard evictIdle(of: exchange.value.target.cluster),
+                context.shared.clusterConnections.take(at: cluster.slot, limit: cluster.connectionsMax)
+            else {
+                countCluster(cluster.slot, .circuitBreakerOpen)
+                wait(exchange, cluster)
+                return false
+            }
+        }
+        admission.cluster = cluster.slot
+        guard exchange.value.record.direction != .inbound, let pod = snapshot.pod(at: exchange.value.endpoint.address)
+        else { return true }
+        let record = snapshot.pods[pod]
+        if record.slot == Int(exchange.value.record.pod) { return true }
+        guard context.shared.podConnections.take(at: record.slot, limit: record.connectionsMax) else {
+            releaseAdmission(admission)
+            reply(exchange, status: 503, .podLimit, "the receiving pod has too many connections\n")
+            return false
+        }
+        admission.destinationPod = record.slot
+        countPod(record.slot, .inboundConnections)
+        return true
+    }
+
+    /// Gives back what a connection was counted under.
+    func releaseAdmission(_ admission: Admission) {
+        let shared = context.shared
+        if admission.destinationPod >= 0 { shared.podConnections.addReleasing(-1, at: admission.destinationPod) }
+        if admission.cluster >= 0 { shared.clusterConnections.addReleasing(-1, at: admission.cluster) }
+    }
+
+    private mutating func startSession(
+        _ exchange: SlabReference<Exchange>, _ socket: consuming Socket, _ key: PoolKey, _ plan: ConnectPlan,
+        _ admission: Admission, _ record: ConnectionRecord, _ cluster: ClusterRecord
+    ) {
+        var plan = plan
+        if exchange.value.endpointSlot >= 0 {
+            plan.endpointSlot = exchange.value.endpointSlot
+            context.shared.endpointConnections.add(1, at: plan.endpointSlot)
+        }
+        let handle = servers.insert(
+            ServerSession(
+                SessionIO(Transport(socket)), key: key, plan: plan, admission: admission, record,
+                idleTimeout: cluster.idleTimeout, limits: HTTP1Limits(exchange.value.settings), now: now))
+        count(.upstreamsActive)
+        guard let server = servers.find(handle) else { return bug() }
+        server.value.exchange = exchange.value.id
+        exchange.value.server = handle
+        exchange.value.record.source = record.source
+        server.value.timer = timers.set(now + cluster.connectTimeout, payload: Token(.serverTimer, handle).bits)
+        do throws(Errno) {
+            try server.value.io.transport.register(with: poller, token: Token(.server, handle).bits)
+        } catch {
+            upstreamFailed(exchange, .nodeLimit)
+        }
+    }
+
+    /// A connection begins to carry the exchange's request.
+    mutating func attach(
+        _ exchange: SlabReference<Exchange>, _ server: SlabReference<ServerSession>, _ handle: SlabHandle
+    ) {
+        server.value.state = .busy
+        server.value.exchange = exchange.value.id
+        server.value.lastActivity = now
+        exchange.value.server = handle
+        exchange.value.record.source = server.value.source
+        startAttempt(exchange)
+        releasePending(exchange)
+        if exchange.value.endpointSlot >= 0 {
+            picker.requestStarted(endpointSlot: exchange.value.endpointSlot)
+            exchange.value.counted.endpoint = true
+        }
+        sendRequest(exchange)
+    }
+
+    /// Where a connection for this exchange may be used again. Of a client that is not a listed pod of this host (on the
+    /// inbound leg: all of them) nobody can tell when its address becomes another pod's: its connections serve that
+    /// client connection only.
+    private func poolKey(_ exchange: SlabReference<Exchange>, _ record: ConnectionRecord) -> PoolKey {
+        var key = PoolKey(endpointSlot: Int32(exchange.value.endpointSlot), address: exchange.value.endpoint)
+        key.protocolNumber = 1
+        if case .spoofed(let source) = source(for: exchange.value.endpoint, record) { key.source = source }
+        key.pod = record.pod
+        if record.direction != .listener, record.pod < 0 || isUnlisted(record.pod) {
+            key.client = UInt64(exchange.value.client.generation) << 32 | UInt64(exchange.value.client.index)
+        }
+        return key
+    }
+
+    /// Unlisted addresses are all the pod `unknown`, so its slot tells nobody apart.
+    private func isUnlisted(_ pod: Int32) -> Bool { Int(pod) == snapshot.pods[Snapshot.unknownPod].slot }
+
+    private func connectionRecord(of exchange: SlabReference<Exchange>) -> ConnectionRecord {
+        var record = ConnectionRecord()
+        record.client = exchange.value.record.client
+        record.originalDestination = exchange.value.record.originalDestination
+        record.direction = exchange.value.record.direction
+        record.pod = exchange.value.record.pod
+        record.destinationPod = exchange.value.record.destinationPod
+        record.cluster = exchange.value.record.cluster
+        record.endpoint = exchange.value.endpoint
+        record.listener = exchange.value.record.listener
+        return record
+    }
+}

@@ -1,0 +1,115 @@
+import EventLoop
+import HTTP
+import Model
+import Upstream
+
+extension Worker {
+    /// Heads that are kept for the next exchanges.
+    private static let headsMax = 256
+
+    /// Heads with the memory of earlier exchanges, if there are any.
+    mutating func takeHeads() -> MessageHeads { spareHeads.pop() ?? MessageHeads() }
+
+    /// The exchange is over: gives back what it took, counts it, leaves its log line. Its client goes on.
+    mutating func finishExchange(_ exchange: SlabReference<Exchange>) {
+        let (id, client) = (exchange.value.id, exchange.value.client)
+        leaveUpstream(exchange)
+        timers.cancel(exchange.value.timer)
+        log(exchange)
+        // Last: a slot that nothing is under way for may be given to another cluster or route, its counters with it.
+        releaseCounts(exchange)
+        if let chunk = exchange.value.replay.take() { pool.give(chunk) }
+        count(.requestsActive, -1)
+        guard let ended = exchanges.remove(id) else { return bug() }
+        var heads = ended.takeHeads()
+        heads.removeAll()
+        if spareHeads.count < Self.headsMax { spareHeads.push(heads) }
+        guard let session = clients.find(client) else { return }
+        session.value.exchange = .none
+        session.value.lastActivity = now
+        // The next request may be there already; or this was the last one.
+        if session.value.isClosing || session.value.io.hasInput { enqueue(session, client) }
+    }
+
+    /// The client is gone: nobody waits for the response.
+    mutating func abandon(_ id: SlabHandle, _ reason: EndReason) {
+        guard let exchange = exchanges.find(id) else { return bug() }
+        if !exchange.value.responseEnded || !exchange.value.requestEnded {
+            exchange.value.record.flags.add(reason.requestFlag)
+        }
+        finishExchange(exchange)
+    }
+
+    private func releaseCounts(_ exchange: SlabReference<Exchange>) {
+        let shared = context.shared
+        releasePending(exchange)
+        if exchange.value.counted.request { shared.finishRequest(clusterSlot: exchange.value.clusterSlot) }
+        if exchange.value.counted.retry { shared.finishRetry(clusterSlot: exchange.value.clusterSlot) }
+        releaseRoutes(exchange)
+    }
+
+    private mutating func log(_ exchange: SlabReference<Exchange>) {
+        var record = exchange.value.record
+        record.durationNanoseconds = now - exchange.value.startedAt
+        record.generation = snapshot.generation
+        context.statistics.countRequest(record)
+        guard context.requests.isWanted, !exchange.value.client.isNone else { return }
+        text.removeAll()
+        if let violation = exchange.value.violation { text.append(violation.label) }
+        let requestID = exchange.value.heads.request.value(.xRequestId) ?? .none
+        let isPushed = context.requests.push(
+            record, method: exchange.value.heads.request.bytes(exchange.value.heads.request.methodText),
+            authority: exchange.value.heads.request.bytes(exchange.value.heads.request.authority),
+            path: exchange.value.heads.request.bytes(exchange.value.heads.request.path),
+            requestId: exchange.value.heads.request.bytes(requestID), detail: text.bytes)
+        if !isPushed { count(.accessLogDropped) }
+    }
+
+    /// Body bytes kept for another attempt are needed no longer.
+    mutating func dropReplay(_ exchange: SlabReference<Exchange>) {
+        exchange.value.keepsReplay = false
+        if let chunk = exchange.value.replay.take() { pool.give(chunk) }
+    }
+
+    /// What is known of a request when it begins.
+    func requestRecord(of client: SlabReference<ClientSession>) -> RequestRecord {
+        var record = RequestRecord()
+        // The wall clock is read once a second; in between, monotonic time is added.
+        record.startedWallNanoseconds = wallClock(now)
+        record.client = client.value.record.client
+        record.originalDestination = client.value.record.originalDestination
+        record.pod = client.value.record.pod
+        record.destinationPod = client.value.record.destinationPod
+        record.listener = client.value.record.listener
+        record.direction = client.value.record.direction
+        record.worker = UInt16(context.index)
+        return record
+    }
+}
+
+extension Exchange {
+    /// Takes its heads out, the rest goes.
+    consuming func takeHeads() -> MessageHeads { heads }
+}
+
+extension EndReason {
+    /// The same for a request that was under way.
+    var requestFlag: RequestFlag {
+        switch self {
+        case .clientVanished: .clientVanished
+        case .idleTimeout: .idleTimeout
+        case .podGone: .podGone
+        case .drainTimeout: .drainTimeout
+        case .bufferLimit: .bufferLimit
+        case .memoryLimit: .memoryLimit
+        case .nodeLimit: .nodeLimit
+        case .podLimit: .podLimit
+        case .upstreamReset: .upstreamReset
+        case .upstreamVanished: .upstreamVanished
+        case .internalError: .internalError
+        case .completed, .clientReset, .deniedOutbound, .deniedInbound, .circuitBreaker, .noEndpoint, .connectFailed,
+            .connectTimeout, .sourcePortsExhausted, .loop:
+            .clientReset
+        }
+    }
+}

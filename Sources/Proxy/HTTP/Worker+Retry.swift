@@ -1,0 +1,148 @@
+import EventLoop
+import HTTP
+import Model
+import Routing
+import Upstream
+
+/// What happens when an attempt fails: another one, or the bad news.
+extension Worker {
+    /// What a rule allows for this request.
+    mutating func prepareRetries(_ exchange: SlabReference<Exchange>, _ rule: RuleRecord) {
+        let method = exchange.value.heads.request.method
+        exchange.value.isRepeatable = method.isIdempotent || rule.retryNonIdempotent
+        exchange.value.retry = RetryState(rule.retry)
+        // A body is kept where it may be needed again; none at all is always there.
+        exchange.value.keepsReplay =
+            exchange.value.requestFraming != .none && !exchange.value.wantsUpgrade && exchange.value.replayMax > 0
+            && (exchange.value.isRepeatable || rule.hasMirrors)
+    }
+
+    /// The attempt under way has failed. Its connection closes.
+    mutating func upstreamFailed(_ exchange: SlabReference<Exchange>, _ failure: UpstreamFailure) {
+        exchange.value.lastFailure = failure
+        if failure.isTimeout { exchange.value.record.timeouts &+= 1 }
+        report(exchange, failure)
+        let outcome = outcome(exchange, failure)
+        leaveUpstream(exchange)
+        guard !exchange.value.responseStarted else { return cutOff(exchange, failure) }
+        if failure != .timeout, mayRetry(exchange, outcome) { return retry(exchange) }
+        giveUp(exchange)
+    }
+
+    /// Whether the connection had died while it was idle, or may have: no byte of a response came by it, and it had served
+    /// before. If the kernel took bytes of the request, only what may be repeated counts as such.
+    private func isStale(_ exchange: SlabReference<Exchange>, _ failure: UpstreamFailure) -> Bool {
+        guard failure == .reset || failure == .vanished, let server = servers.find(exchange.value.server),
+            server.value.requests > 1, server.value.decoder.isBetweenMessages
+        else { return false }
+        return server.value.bytesSent == 0 || exchange.value.isRepeatable
+    }
+
+    /// Whether all that was sent of the request could be sent again.
+    private func isReplayable(_ exchange: SlabReference<Exchange>) -> Bool {
+        if exchange.value.requestFraming == .none || exchange.value.keepsReplay { return true }
+        // Nothing of the body was passed on yet: it is still with the client, or in its session.
+        return exchange.value.record.bytesSent == 0
+    }
+
+    private func outcome(_ exchange: SlabReference<Exchange>, _ failure: UpstreamFailure) -> RetryState.Outcome {
+        if isStale(exchange, failure) { return .staleConnection }
+        return switch failure {
+        case .connectFailed, .connectTimeout, .portsExhausted, .nodeLimit, .forbidden: .connectFailure
+        case .denied, .reset, .vanished, .protocolError: .reset
+        case .perTryTimeout, .timeout: .perTryTimeout
+        }
+    }
+
+    /// Whether there is to be another attempt; then its place among the cluster's retries is taken, and its pause known.
+    mutating func mayRetry(_ exchange: SlabReference<Exchange>, _ outcome: RetryState.Outcome) -> Bool {
+        let decision = exchange.value.retry.decide(
+            outcome: outcome, isReplayable: isReplayable(exchange), isIdempotent: exchange.value.isRepeatable,
+            random: &random)
+        guard case .retry(let delay) = decision else { return false }
+        exchange.value.backoff = delay
+        // What went wrong with an idle connection says nothing about the cluster.
+        guard outcome != .staleConnection else { return true }
+        guard takeRetry(exchange) else {
+            exchange.value.record.flags.add(.retryOverflow)
+            return false
+        }
+        return true
+    }
+
+    private mutating func takeRetry(_ exchange: SlabReference<Exchange>) -> Bool {
+        guard let cluster = currentCluster(exchange) else { return false }
+        let percent = exchange.value.retry.budgetPercent
+        guard retryBudgets.take(cluster.slot, percent: percent, now: now) else {
+            countCluster(cluster.slot, .retryBudgetEmpty)
+            return false
+        }
+        guard !exchange.value.counted.retry else { return true }
+        guard context.shared.takeRetry(cluster) else {
+            countCluster(cluster.slot, .retryBreakerOpen)
+            return false
+        }
+        exchange.value.counted.retry = true
+        return true
+    }
+
+    /// The next attempt, after its pause.
+    mutating func retry(_ exchange: SlabReference<Exchange>) {
+        leaveUpstream(exchange)
+        exchange.value.heads.response.removeAll()
+        exchange.value.heads.responseTrailers.removeAll()
+        exchange.value.requestSent = false
+        exchange.value.responseFraming = .none
+        exchange.value.tryDeadline = 0
+        guard exchange.value.backoff > 0 else { return acquire(exchange) }
+        pause(exchange, for: exchange.value.backoff, .retry)
+    }
+
+    /// Nothing more to try: the client is told what went wrong last.
+    mutating func giveUp(_ exchange: SlabReference<Exchange>) {
+        let failure = exchange.value.lastFailure ?? .connectFailed
+        reply(exchange, status: failure.status, failure.flag, failure.text)
+    }
+
+    /// The response was under way: the client must not take what it has for all of it.
+    private mutating func cutOff(_ exchange: SlabReference<Exchange>, _ failure: UpstreamFailure) {
+        exchange.value.record.flags.add(failure.flag)
+        let id = exchange.value.client
+        guard let client = clients.find(id) else { return finishExchange(exchange) }
+        flushClient()
+        client.value.abortReason = .upstreamReset
+        enqueue(client, id)
+        finishExchange(exchange)
+    }
+
+    /// The exchange's upstream connection, if it has one, closes.
+    mutating func leaveUpstream(_ exchange: SlabReference<Exchange>) {
+        endAttempt(exchange)
+        let handle = exchange.value.server
+        guard let server = servers.find(handle) else { return }
+        detach(exchange, server)
+        closeServer(handle)
+    }
+
+    /// The attempt no longer counts for its endpoint.
+    mutating func endAttempt(_ exchange: SlabReference<Exchange>) {
+        guard exchange.value.counted.endpoint else { return }
+        exchange.value.counted.endpoint = false
+        picker.requestFinished(
+            endpointSlot: exchange.value.endpointSlot, latencyNanoseconds: now - exchange.value.tryStartedAt, now: now)
+    }
+
+    /// Tells the outlier detection what the endpoint answered.
+    mutating func report(_ exchange: SlabReference<Exchange>, status: Int) {
+        report(
+            endpointSlot: exchange.value.endpointSlot, clusterSlot: exchange.value.clusterSlot,
+            status >= 500 ? .failure(.status5xx) : .success)
+    }
+
+    /// The same of an attempt without an answer; nothing of what is this process's own trouble.
+    private mutating func report(_ exchange: SlabReference<Exchange>, _ failure: UpstreamFailure) {
+        guard let kind = failure.endpointFailure else { return }
+        report(
+            endpointSlot: exchange.value.endpointSlot, clusterSlot: exchange.value.clusterSlot, .failure(kind))
+    }
+}

@@ -1,0 +1,124 @@
+import EventLoop
+import HTTP
+import Model
+import Routing
+import Upstream
+
+/// From a request's head to where it goes: filters of the listener, route, filters of the route, target.
+extension Worker {
+    /// Runs the filters that have not run yet; at their end the request goes on.
+    mutating func runFilters(_ exchange: SlabReference<Exchange>) {
+        while true {
+            let range = filters(exchange)
+            guard exchange.value.nextFilter < range.count else {
+                guard nextStage(exchange) else { return }
+                continue
+            }
+            let index = Int(range.lower) + exchange.value.nextFilter
+            exchange.value.nextFilter += 1
+            guard apply(index, exchange) else { return }
+        }
+    }
+
+    private func filters(_ exchange: SlabReference<Exchange>) -> IndexRange {
+        switch exchange.value.stage {
+        case .listener: exchange.value.settings.filters
+        case .route: routes.rule(exchange.value.rule).filters
+        case .receiver: snapshot.httpListeners[exchange.value.receiver].filters
+        case .receiverRoute: routes.rule(exchange.value.receiverRule).filters
+        }
+    }
+
+    /// All filters of a stage have let the request pass. Returns whether there are more to ask.
+    private mutating func nextStage(_ exchange: SlabReference<Exchange>) -> Bool {
+        exchange.value.nextFilter = 0
+        switch exchange.value.stage {
+        case .listener:
+            guard findRoute(exchange) else { return false }
+            exchange.value.stage = .route
+            return true
+        case .route:
+            obeyRoute(exchange)
+            return false
+        case .receiver:
+            guard findReceiverRoute(exchange) else { return false }
+            exchange.value.stage = .receiverRoute
+            return true
+        case .receiverRoute:
+            obeyReceiverRoute(exchange)
+            return false
+        }
+    }
+
+    /// Finds the rule for the request. False: none, and the client has been told.
+    mutating func findRoute(_ exchange: SlabReference<Exchange>) -> Bool {
+        let table = Int(exchange.value.settings.routeTable)
+        guard let index = routes.find(table: table, exchange.value.heads.request, scratch: &patterns) else {
+            reply(exchange, status: 404, .noRoute, "no route matches\n")
+            return false
+        }
+        let rule = routes.rule(index)
+        exchange.value.rule = index
+        exchange.value.record.route = Int32(rule.slot)
+        context.shared.routeRequests.add(1, at: rule.slot)
+        return true
+    }
+
+    /// Does what the rule says.
+    mutating func obeyRoute(_ exchange: SlabReference<Exchange>) {
+        let rule = routes.rule(exchange.value.rule)
+        if rule.hasRequestEdits {
+            let variables = variables(exchange)
+            routes.rewriteRequest(rule, &exchange.value.heads.request, variables)
+        }
+        switch rule.action {
+        case .forward: forward(exchange, rule)
+        case .respond(let status): respond(exchange, rule, status: Int(status))
+        case .redirect(let status): redirect(exchange, rule, status: Int(status))
+        }
+    }
+
+    /// Chooses the cluster, and takes the request's places in its limits.
+    private mutating func forward(_ exchange: SlabReference<Exchange>, _ rule: RuleRecord) {
+        if let pinned = clients.find(exchange.value.client)?.value.pinned {
+            guard let cluster = snapshot.cluster(slot: pinned.clusterSlot) else {
+                return reply(exchange, status: 503, .noEndpoint, "its cluster is gone\n")
+            }
+            exchange.value.target = ClusterTarget(cluster: cluster, subset: -1)
+        } else {
+            exchange.value.target = routes.target(rule, random: random.next())
+        }
+        exchange.value.generation = snapshot.generation
+        let cluster = snapshot.clusters[exchange.value.target.cluster]
+        exchange.value.clusterSlot = cluster.slot
+        exchange.value.record.cluster = Int32(cluster.slot)
+        guard context.shared.takeRequest(cluster) else {
+            countCluster(cluster.slot, .requestBreakerOpen)
+            return reply(exchange, status: 503, .circuitBreaker, "too many requests to the cluster\n")
+        }
+        exchange.value.counted.request = true
+        retryBudgets.started(cluster.slot, now: now)
+        if !cluster.isOriginalDestination {
+            let source = exchange.value.record.client.address
+            exchange.value.hash =
+                routes.hash(rule, exchange.value.heads.request, source: source) ?? clientHash(of: source)
+        }
+        prepareRetries(exchange, rule)
+        if rule.timeout > 0 { exchange.value.deadline = exchange.value.startedAt + rule.timeout }
+        acquire(exchange)
+    }
+
+    /// What header edits may speak of.
+    func variables(_ exchange: SlabReference<Exchange>) -> RequestVariables {
+        let record = exchange.value.record
+        var variables = RequestVariables()
+        variables.pod = record.pod
+        variables.destinationPod = record.destinationPod
+        variables.client = record.client
+        variables.originalDestination = record.originalDestination
+        variables.listener = record.listener
+        variables.route = record.route
+        variables.cluster = record.cluster
+        return variables
+    }
+}

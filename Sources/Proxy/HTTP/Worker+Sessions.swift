@@ -1,0 +1,134 @@
+import EventLoop
+import Model
+import Syscalls
+import Upstream
+
+/// What happens to sessions from outside: events, new generations, drains, ends.
+extension Worker {
+    mutating func takeInClient(_ readiness: Poller.Readiness, _ handle: SlabHandle) {
+        // A stale handle: the connection was closed earlier in this batch of events.
+        guard let client = clients.find(handle) else { return }
+        client.value.io.event(readiness)
+        if hasWork(client) { enqueue(client, handle) }
+    }
+
+    mutating func takeInServer(_ readiness: Poller.Readiness, _ handle: SlabHandle) {
+        guard let server = servers.find(handle) else { return }
+        server.value.io.event(readiness)
+        if server.value.state == .connecting, !readiness.isDisjoint(with: [.writable, .hangup, .error]) {
+            server.value.answered = true
+        }
+        guard hasWork(server) else { return }
+        // Before anybody takes it for a request: an end that is known must not meet one.
+        if server.value.state == .idle { return closeServer(handle) }
+        enqueueServer(handle)
+    }
+
+    /// Whether a turn could do something for it.
+    func hasWork(_ client: SlabReference<ClientSession>) -> Bool {
+        if client.value.abortReason != nil || client.value.io.isBroken { return true }
+        if client.value.io.hasOutput { return client.value.io.isWritable }
+        if client.value.state == .lingering { return client.value.io.isReadable }
+        if client.value.isClosing, client.value.exchange.isNone { return true }
+        guard mayReceive(client) else { return false }
+        // Bytes that are known to be too few are no work.
+        return client.value.io.isReadable && !client.value.io.inputEnded || !client.value.needsMoreInput
+    }
+
+    /// Whether a turn could do something for it.
+    func hasWork(_ server: SlabReference<ServerSession>) -> Bool {
+        switch server.value.state {
+        case .connecting: return server.value.answered || server.value.timedOut
+        case .idle: return server.value.io.isReadable || server.value.io.isBroken
+        case .busy:
+            if server.value.io.hasOutput, server.value.io.isWritable { return true }
+            if server.value.io.isBroken, !server.value.io.isReadable { return true }
+            guard mayReceive(server) else { return false }
+            return server.value.io.isReadable || !server.value.needsMoreInput
+        }
+    }
+
+    /// Once a second: idle connections whose time is over, and what goes by seconds.
+    mutating func tendSessions() {
+        wallOffset = Clock.wall() - now
+        while let index = idle.expired(now) { closeIdle(index) }
+    }
+
+    /// The wall clock at a monotonic time of this second.
+    func wallClock(_ time: Int64) -> Int64 { time + wallOffset }
+
+    /// Its exchanges wait for a connection that is allowed: so long between two looks.
+    static var waitingNanoseconds: Int64 { 2_000_000 }
+
+    /// Resets all sessions.
+    mutating func closeSessions() {
+        for index in 0..<clients.indexEnd {
+            guard let handle = clients.handle(at: index), let client = clients.find(handle) else { continue }
+            closeClient(client, handle, .drainTimeout, by: .proxy)
+        }
+        for index in 0..<servers.indexEnd {
+            if let handle = servers.handle(at: index) { closeServer(handle) }
+        }
+        for index in 0..<exchanges.indexEnd {
+            guard let handle = exchanges.handle(at: index), let exchange = exchanges.find(handle) else { continue }
+            finishExchange(exchange)
+        }
+    }
+
+    /// From now on every response is its connection's last; connections without a request end soon.
+    mutating func drainClients() {
+        for index in 0..<clients.indexEnd {
+            guard let handle = clients.handle(at: index), let client = clients.find(handle) else { continue }
+            lowerTimer(client, handle, to: now + Self.drainIdleNanoseconds)
+        }
+        while let index = idle.removeAny() { closeIdle(index) }
+    }
+}
+
+// MARK: - waiting for a connection that is allowed
+
+extension Worker {
+    /// Its cluster has as many connections as it may have: it waits until one is free.
+    mutating func wait(_ exchange: SlabReference<Exchange>, _ cluster: ClusterRecord) {
+        if exchange.value.waitEnd == 0 { exchange.value.waitEnd = now + cluster.connectTimeout }
+        waiting.append(exchange.value.id)
+    }
+
+    /// Tries again for those that wait, in the order in which they came.
+    mutating func serveWaiting() {
+        guard !waiting.isEmpty, now >= nextWaiting else { return }
+        nextWaiting = now + Self.waitingNanoseconds
+        var tried: [SlabHandle] = []
+        swap(&tried, &waiting)
+        for handle in tried {
+            guard let exchange = exchanges.find(handle), exchange.value.phase == .acquiring,
+                exchange.value.server.isNone
+            else { continue }
+            if exchange.value.waitEnd <= now {
+                reply(exchange, status: 503, .circuitBreaker, "the cluster has as many connections as it may have\n")
+            } else {
+                connect(exchange)
+            }
+        }
+        flushAll()
+    }
+
+    /// Closes an idle connection of the cluster, so that another may be made. False: there is none.
+    mutating func evictIdle(of cluster: Int) -> Bool {
+        let record = snapshot.clusters[cluster]
+        if record.isOriginalDestination {
+            guard let index = idle.removeAny(endpointSlot: -1) else { return false }
+            closeIdle(index)
+            return true
+        }
+        guard let endpoints = picker.endpoints(cluster: cluster) else { return false }
+        for endpoint in endpoints.indices.prefix(Self.evictionsMax) {
+            guard let index = idle.removeAny(endpointSlot: Int32(endpoints[endpoint].slot)) else { continue }
+            closeIdle(index)
+            return true
+        }
+        return false
+    }
+
+    private static var evictionsMax: Int { 1024 }
+}

@@ -1,0 +1,43 @@
+import Model
+
+/// What two requests must have in common to use one upstream connection, one after the other.
+public struct PoolKey: Hashable, BitwiseCopyable, Sendable {
+    /// The endpoint's slot; -1 when the connection goes to an original destination.
+    public var endpointSlot: Int32
+    /// Where the connection goes.
+    public var address: SocketAddress
+    /// The address it was bound to; nil: the host's own.
+    public var source: IPAddress?
+    /// The slot of the client's pod, if it is ours; -1 otherwise. An address that moves to another pod is another pod.
+    public var pod: Int32
+    /// Which protocol is spoken on it.
+    public var protocolNumber: UInt8
+    /// The host that this process stands in for; 0: its own.
+    public var protectedHost: UInt16
+    /// The client connection that alone may use it; 0: any with the same key.
+    public var client: UInt64
+
+    /// A key.
+    public init(
+        endpointSlot: Int32, address: SocketAddress, source: IPAddress? = nil, pod: Int32 = -1,
+        protocolNumber: UInt8 = 0, protectedHost: UInt16 = 0,
+        client: UInt64 = 0
+    ) {
+        self.client = client
+        self.endpointSlot = endpointSlot
+        self.address = address
+        self.source = source
+        self.pod = pod
+        self.protocolNumber = protocolNumber
+        self.protectedHost = protectedHost
+    }
+
+    /// A hash under a key of the process: clients choose addresses, and must not be able to choose collisions.
+    func hash(under key: UInt64) -> UInt32 {
+        var hash = StableHash.combine(key ^ address.address.low, address.address.high &+ key)
+        hash = StableHash.combine(hash, source.map { $0.low ^ $0.high &* 3 } ?? 1)
+        let numbers = UInt64(UInt32(bitPattern: endpointSlot)) << 32 | UInt64(UInt32(bitPattern: pod))
+        let rest = UInt64(address.port) << 32 | UInt64(protectedHost) << 8 | UInt64(protocolNumber)
+        return UInt32(truncatingIfNeeded: StableHash.combine(hash ^ numbers ^ client, rest))
+    }
+}
