@@ -105,7 +105,7 @@ let package = Package(
         .target(
             name: "Admin",
             dependencies: [
-                "Model",
+                "Buffers", "HTTP", "Model", "Patterns", "Routing",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -162,6 +162,10 @@ let package = Package(
         .executableTarget(
             name: "apus-codec", dependencies: ["Buffers", "HTTP"], path: "tools/bench/codec", swiftSettings: settings),
 
+        .executableTarget(
+            name: "apus-routes", dependencies: ["HTTP", "Model", "Patterns", "Routing"], path: "tools/bench/routes",
+            swiftSettings: settings),
+
         // MARK: tidy
         .testTarget(name: "TidyTests", dependencies: ["Control"], swiftSettings: settings),
     ]
@@ -178,5 +182,9 @@ if Context.environment["APUS_FUZZ"] == "1" {
         .target(
             name: "FuzzHandover", dependencies: ["HandOver", "Model", "Proxy", "Syscalls"], path: "tools/fuzz/handover",
             exclude: ["dictionary"], swiftSettings: settings))
-    package.products += ["FuzzConfig", "FuzzHandover"].map { .library(name: $0, type: .static, targets: [$0]) }
+    package.targets.append(
+        .target(
+            name: "FuzzHttp1", dependencies: ["HTTPChecks"], path: "tools/fuzz/http1", exclude: ["dictionary"],
+            swiftSettings: settings))
+    package.products += ["FuzzConfig", "FuzzHandover", "FuzzHttp1"].map { .library(name: $0, type: .static, targets: [$0]) }
 }

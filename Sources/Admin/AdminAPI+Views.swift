@@ -49,6 +49,13 @@ extension AdminAPI {
                 circuitBreakerOpen: sum(.circuitBreakerOpen), noEndpoint: sum(.noEndpoint),
                 panicPicks: sum(.panicPicks), bytesSent: workers.bytes(.sent, clusters: [cluster.slot]),
                 bytesReceived: workers.bytes(.received, clusters: [cluster.slot]),
+                requestsActive: proxy.shared.clusterRequests.load(cluster.slot),
+                requestsMax: cluster.requestsMax == .max ? nil : cluster.requestsMax,
+                requestsPending: proxy.shared.clusterPending.load(cluster.slot),
+                pendingMax: cluster.pendingMax == .max ? nil : cluster.pendingMax,
+                requestOverflows: sum(.requestBreakerOpen), pendingOverflows: sum(.pendingBreakerOpen),
+                retryOverflows: sum(.retryBreakerOpen), retryBudgetEmpty: sum(.retryBudgetEmpty),
+                ejectionsConsecutive: sum(.ejectionsConsecutive), ejectionsSuccessRate: sum(.ejectionsSuccessRate),
                 requests: RequestsView(workers, \.requestsByCluster, slot: cluster.slot),
                 healthChecksPassed: sum(.healthChecksPassed), healthChecksFailed: sum(.healthChecksFailed),
                 endpoints: snapshot.endpoints(ofCluster: index).records.map { view($0, of: cluster) })

@@ -108,11 +108,22 @@ struct AdminAPI: Sendable {
         guard let from = target.query["from"], let to = target.query["to"] else {
             return .error(400, "explain: expected ?from=POD-OR-IP&to=IP:PORT")
         }
-        do {
-            return .json(200, try Explanation(from: from, to: to, snapshot: snapshot, shared: proxy.shared))
+        do throws(Explanation.BadQuestion) {
+            let request = try Self.request(target)
+            return .json(
+                200,
+                try Explanation(from: from, to: to, request: request, snapshot: snapshot, shared: proxy.shared))
         } catch {
             return .error(400, error.description)
         }
+    }
+
+    /// What the question says of a request; nil: nothing.
+    private static func request(_ target: RequestTarget) throws(Explanation.BadQuestion) -> RequestQuestion? {
+        let (method, host, path) = (target.query["method"], target.query["host"], target.query["path"])
+        let headers = target.all("header")
+        guard method != nil || host != nil || path != nil || !headers.isEmpty else { return nil }
+        return try RequestQuestion(method: method, host: host, path: path, headers: headers)
     }
 
     private func setLogLevel(_ target: RequestTarget) -> AdminResponse {

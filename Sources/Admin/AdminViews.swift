@@ -28,7 +28,7 @@ public struct PodView: Codable, Sendable, Equatable {
 public struct TableEntryView: Codable, Sendable, Equatable {
     /// `any`, or e.g. `cidrs 10.96.0.0/12 ports 80, 443`.
     public var match: String
-    /// `passthrough`, `deny` or `cluster NAME`.
+    /// `passthrough`, `deny`, `cluster NAME` or `http routes TABLE`.
     public var action: String
 }
 
@@ -50,6 +50,12 @@ public struct ClusterView: Codable, Sendable, Equatable {
     public var circuitBreakerOpen: Int, noEndpoint: Int, panicPicks: Int
     /// Payload to and from endpoints, bodies of requests included.
     public var bytesSent: Int, bytesReceived: Int
+    /// Requests under way, and those of them that wait for a connection; the limits, absent when there is none.
+    public var requestsActive: Int, requestsMax: Int?, requestsPending: Int, pendingMax: Int?
+    /// Requests and retries that these limits, that of retries and the retry budget refused.
+    public var requestOverflows: Int, pendingOverflows: Int, retryOverflows: Int, retryBudgetEmpty: Int
+    /// Endpoints ejected: for failures in a row, for their success rate.
+    public var ejectionsConsecutive: Int, ejectionsSuccessRate: Int
     /// Absent before the first request.
     public var requests: RequestsView?
     /// Active health checks.
@@ -64,7 +70,7 @@ public struct EndpointView: Codable, Sendable, Equatable {
     public var address: String
     /// Relative share of traffic.
     public var weight: Int
-    /// `healthy`, `unhealthy`, or `unchecked` when the cluster has no health check.
+    /// `healthy`, `unhealthy`, `ejected`, or `unchecked` when the cluster has neither health check nor outlier detection.
     public var health: String
     /// Live connections.
     public var connectionsActive: Int

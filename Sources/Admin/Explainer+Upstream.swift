@@ -3,8 +3,19 @@ import Model
 extension Explainer {
     /// The part after the tables: cluster, endpoints, the receiving pod, and the verdict.
     func route(to index: Int, clientPod: Int?, leg: ConnectionDirection, _ draft: inout Explanation) {
-        let cluster = snapshot.clusters[index]
         draft.cluster = snapshot.clusterName(index)
+        let cluster = snapshot.clusters[index]
+        addEndpoints(of: index, clientPod: clientPod, leg: leg, &draft)
+        addReceivingPodLimits(leg, &draft)
+        decide(cluster, &draft)
+    }
+
+    /// The endpoints of a cluster, and its limits. `subset`: only those with some labels; -1: all.
+    func addEndpoints(
+        of index: Int, subset: Int32 = -1, clientPod: Int?, leg: ConnectionDirection, after rule: Int? = nil,
+        _ draft: inout Explanation
+    ) {
+        let cluster = snapshot.clusters[index]
         if cluster.connectionsMax != .max {
             draft.limits.append(
                 Explanation.Limit(
@@ -12,23 +23,33 @@ extension Explainer {
                     used: shared?.clusterConnections.load(cluster.slot), max: cluster.connectionsMax))
         }
         if cluster.isOriginalDestination {
-            draft.endpoints = [endpoint(destination, weight: 1, health: "unchecked", clientPod: clientPod, leg: leg)]
+            draft.endpoints.append(
+                endpoint(
+                    destination, weight: 1, health: "unchecked", clientPod: clientPod, leg: leg, after: rule))
         } else {
             draft.loadBalancer = cluster.loadBalancer.rawValue
-            draft.endpoints = endpoints(index, clientPod: clientPod, leg: leg)
+            draft.endpoints += endpoints(index, subset, clientPod: clientPod, leg: leg, after: rule)
         }
-        addReceivingPodLimits(leg, &draft)
-        decide(cluster, &draft)
+    }
+
+    /// The endpoints of a cluster; of those only the ones with a subset's labels.
+    private func members(of index: Int, _ subset: Int32) -> [EndpointRecord] {
+        let set = snapshot.endpoints(ofCluster: index)
+        guard subset >= 0 else { return Array(set.records) }
+        let labels = snapshot.subsetLabels[index]?[snapshot.subsets[Int(subset)].number] ?? [:]
+        return zip(set.endpoints, set.records).filter { endpoint, _ in
+            labels.allSatisfy { endpoint.labels[$0.key] == $0.value }
+        }.map(\.1)
     }
 
     private func endpoints(
-        _ index: Int, clientPod: Int?, leg: ConnectionDirection
+        _ index: Int, _ subset: Int32, clientPod: Int?, leg: ConnectionDirection, after rule: Int?
     ) -> [Explanation.Endpoint] {
         let cluster = snapshot.clusters[index]
-        var endpoints = snapshot.endpoints(ofCluster: index).records.map { record in
+        var endpoints = members(of: index, subset).map { record in
             endpoint(
                 record.address, weight: record.weight, health: health(record, of: cluster), clientPod: clientPod,
-                leg: leg)
+                leg: leg, after: rule)
         }
         let healthy = endpoints.count { !Self.isOut($0) }
         let isPanic = Double(healthy) < cluster.panicThreshold * Double(endpoints.count)
@@ -43,12 +64,13 @@ extension Explainer {
         return shared?.healthWord(endpoint, of: cluster) ?? "unknown"
     }
 
-    private static func isOut(_ endpoint: Explanation.Endpoint) -> Bool {
+    static func isOut(_ endpoint: Explanation.Endpoint) -> Bool {
         endpoint.health == "unhealthy" || endpoint.health == "ejected"
     }
 
     private func endpoint(
-        _ address: SocketAddress, weight: Int, health: String, clientPod: Int?, leg: ConnectionDirection
+        _ address: SocketAddress, weight: Int, health: String, clientPod: Int?, leg: ConnectionDirection,
+        after rule: Int?
     ) -> Explanation.Endpoint {
         var endpoint = Explanation.Endpoint(
             address: address.description, weight: weight, health: health, eligible: true,
@@ -58,7 +80,14 @@ extension Explainer {
         // On the inbound leg the pod's table is the leg's own and has been asked already.
         if leg != .inbound {
             let entry = snapshot.inboundEntry(pod: pod, client: source, port: address.port)
-            endpoint.inbound = inboundTable(pod, entry)
+            let table = inboundTable(pod, entry)
+            endpoint.inbound = table
+            // One exchange through both pods' routes, where both have some.
+            if let entry, snapshot.entries[entry].http >= 0 {
+                endpoint.request =
+                    walk?.walk(Int(snapshot.entries[entry].http), listener: table.table, after: rule)
+                    .request
+            }
         }
         return endpoint
     }
@@ -83,7 +112,7 @@ extension Explainer {
         return "the host's address: the client has none of the endpoint's family"
     }
 
-    private func addReceivingPodLimits(_ leg: ConnectionDirection, _ draft: inout Explanation) {
+    func addReceivingPodLimits(_ leg: ConnectionDirection, _ draft: inout Explanation) {
         guard leg != .inbound else { return }
         let pods = Set(
             draft.endpoints.compactMap { SocketAddress($0.address).flatMap { snapshot.pod(at: $0.address) } })
@@ -119,6 +148,7 @@ extension Explainer {
         if eligible.contains(where: Self.isOut) {
             draft.notes.append("too few endpoints are healthy (panicThreshold): health is ignored")
         }
+        noteAnswers(eligible, &draft)
         if cluster.isOriginalDestination { return "forwarded to the original destination \(destination)" }
         let count = eligible.count == 1 ? eligible[0].address : "one of \(eligible.count) endpoints"
         return "forwarded to \(count) of cluster \(draft.cluster ?? "")"

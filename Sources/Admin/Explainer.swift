@@ -6,6 +6,10 @@ struct Explainer {
     let shared: SharedState?
     let source: IPAddress
     let destination: SocketAddress
+    /// Whether the question says what is sent.
+    let isAboutARequest: Bool
+    /// nil: no HTTP is spoken anywhere.
+    let walk: RequestWalk?
 
     private var interception: Configuration.Interception? { snapshot.configuration.interception }
 
@@ -89,7 +93,12 @@ struct Explainer {
         let record = snapshot.listeners[listener]
         let name = snapshot.configuration.listeners.first { $0.address == record.address }?.name ?? ""
         draft.leg = "listener \(name)"
-        route(to: record.cluster, clientPod: nil, leg: .listener, &draft)
+        if record.http >= 0 {
+            explainRequest(Int(record.http), draft.leg, clientPod: nil, leg: .listener, &draft)
+        } else {
+            noteBytes(&draft)
+            route(to: record.cluster, clientPod: nil, leg: .listener, &draft)
+        }
     }
 
     private func explicitListener() -> Int? {
@@ -136,6 +145,11 @@ struct Explainer {
         _ entry: Int?, _ table: Explanation.Table, clientPod: Int?, leg: ConnectionDirection,
         _ draft: inout Explanation
     ) {
+        if let entry, snapshot.entries[entry].http >= 0 {
+            return explainRequest(
+                Int(snapshot.entries[entry].http), table.table, clientPod: clientPod, leg: leg, &draft)
+        }
+        noteBytes(&draft)
         switch entry.map({ snapshot.entries[$0].action }) ?? .cluster(Snapshot.passthroughCluster) {
         case .deny:
             draft.outcome = .reset

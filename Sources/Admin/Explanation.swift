@@ -25,7 +25,7 @@ public struct Explanation: Codable, Sendable, Equatable {
         public var entry: Int?
         /// The entry's match in words.
         public var match: String?
-        /// `passthrough`, `deny` or `cluster NAME`.
+        /// `passthrough`, `deny`, `cluster NAME` or `http routes TABLE`.
         public var action: String
     }
 
@@ -43,6 +43,10 @@ public struct Explanation: Codable, Sendable, Equatable {
         public var pod: String?
         /// The receiving pod's inbound table, if it is a local pod.
         public var inbound: Table?
+        /// Of which cluster, where there are several.
+        public var cluster: String?
+        /// The way through the receiving pod's routes, where its entry is HTTP.
+        public var request: Request?
         /// The address the upstream connection comes from, and why.
         public var source: String
     }
@@ -56,7 +60,16 @@ public struct Explanation: Codable, Sendable, Equatable {
     }
 
     /// What comes of it.
-    public enum Outcome: String, Codable, Sendable { case forwarded, reset, notIntercepted }
+    public enum Outcome: String, Codable, Sendable {
+        /// To an endpoint.
+        case forwarded
+        /// The connection is reset.
+        case reset
+        /// The request is answered by the proxy.
+        case answered
+        /// The proxy never sees it.
+        case notIntercepted
+    }
 
     /// Which way it comes in: `outbound`, `inbound`, `listener NAME`, or `none`.
     public var leg: String
@@ -64,7 +77,9 @@ public struct Explanation: Codable, Sendable, Equatable {
     public var from: Party, to: Party
     /// The table of the leg; absent for explicit listeners and what is not intercepted.
     public var table: Table?
-    /// The cluster; absent when none is met.
+    /// The way through the routes; absent where bytes are passed on as they are.
+    public var request: Request?
+    /// The cluster (several, where a route has weights); absent when none is met.
     public var cluster: String?
     /// How an endpoint is picked; absent where there is only the original destination.
     public var loadBalancer: String?
@@ -89,12 +104,19 @@ public struct Explanation: Codable, Sendable, Equatable {
 extension Explanation {
     /// Explains a connection from a pod (its name) or an address to `to`, an `IP:PORT` or `[IPv6]:PORT`.
     ///
-    /// - Parameter shared: counts and health of the running proxy; nil: there is none.
-    public init(from: String, to: String, snapshot: Snapshot, shared: SharedState?) throws(BadQuestion) {
+    /// - Parameters:
+    ///   - request: what is sent, where HTTP is spoken; nil: a GET of `/`.
+    ///   - shared: counts and health of the running proxy; nil: there is none.
+    public init(
+        from: String, to: String, request: RequestQuestion? = nil, snapshot: Snapshot, shared: SharedState?
+    ) throws(BadQuestion) {
         guard let destination = SocketAddress(to), destination.port != 0 else {
             throw BadQuestion(description: "to: \(to): expected IP:PORT or [IPv6]:PORT")
         }
         let source = try Explainer.source(from, destination: destination.address, snapshot)
-        self = Explainer(snapshot: snapshot, shared: shared, source: source, destination: destination).explanation()
+        let explainer = Explainer(
+            snapshot: snapshot, shared: shared, source: source, destination: destination,
+            isAboutARequest: request != nil, walk: try Explainer.walk(request, to: destination, snapshot))
+        self = explainer.explanation()
     }
 }

@@ -54,6 +54,10 @@ extension Metrics {
             "apus_worker_rebalances_total", .rebalances, .counter,
             "Rounds in which live connections were passed to a worker with fewer."
         ),
+        (
+            "apus_worker_patterns_over_limit_total", .patternsOverLimit, .counter,
+            "Regular expressions that took more steps than they may and so did not match."
+        ),
         ("apus_worker_bugs_total", .bugs, .counter, "Events that should not happen and were survived."),
         ("apus_worker_connections_active", .connectionsActive, .gauge, "Live connections of the worker."),
         ("apus_worker_requests_active", .requestsActive, .gauge, "Requests under way on the worker."),

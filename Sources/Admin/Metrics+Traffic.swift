@@ -180,11 +180,12 @@ extension Metrics {
 
     private mutating func addEndpoints() {
         guard let snapshot else { return }
-        var bySlot: [Int: (healthy: Int, unhealthy: Int)] = [:]
+        var bySlot: [Int: (healthy: Int, unhealthy: Int, ejected: Int)] = [:]
         for (index, cluster) in snapshot.clusters.enumerated() where !cluster.isOriginalDestination {
             let records = snapshot.endpoints(ofCluster: index).records
-            let unhealthy = records.count { proxy.shared.endpointHealth.load($0.slot) != 0 }
-            bySlot[cluster.slot] = (records.count - unhealthy, unhealthy)
+            let words = records.map { proxy.shared.healthWord($0, of: cluster) }
+            let (unhealthy, ejected) = (words.count { $0 == "unhealthy" }, words.count { $0 == "ejected" })
+            bySlot[cluster.slot] = (words.count - unhealthy - ejected, unhealthy, ejected)
         }
         text.family("apus_cluster_endpoints", .gauge, "Endpoints by health; not checked counts as healthy.")
         for cluster in clusters {
@@ -195,6 +196,8 @@ extension Metrics {
             let unhealthy = known.reduce(0) { $0 + $1.unhealthy }
             text.sample(healthy, ["cluster": cluster.name, "state": "healthy"])
             text.sample(unhealthy, ["cluster": cluster.name, "state": "unhealthy"])
+            let ejected = known.reduce(0) { $0 + $1.ejected }
+            text.sample(ejected, ["cluster": cluster.name, "state": "ejected"])
         }
     }
 

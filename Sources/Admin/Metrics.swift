@@ -29,6 +29,7 @@ struct Metrics {
         metrics.addHalfOpen()
         metrics.addPairs()
         metrics.addClusters()
+        metrics.addUpstream()
         metrics.addListeners()
         metrics.addRequests()
         metrics.addWorkers(now)
@@ -76,7 +77,7 @@ struct Metrics {
     private static let reasonCount = EndReason.allCases.count - 1
     private static let podWidth = 12 + reasonCount
     private static let listenerWidth = 3 + reasonCount
-    private static let clusterWidth = 15
+    private static let clusterWidth = 26
 
     /// A counter of a series, over its slots and all workers.
     func sum(_ series: MetricSeries, _ table: KeyPath<WorkerStatistics, some Counters>, _ counter: Int) -> Int {

@@ -1,25 +1,31 @@
 /// A request's path and query, decoded.
-struct RequestTarget: Sendable, Equatable {
+struct RequestTarget: Sendable {
     /// As sent: no path of the API needs decoding.
     let path: String
     /// The last value wins where a name occurs twice.
     let query: [String: String]
+    /// Every parameter, in order, for names that may occur more than once.
+    let parameters: [(name: String, value: String)]
 
     /// nil for what is no origin-form target (RFC 9112, section 3.2.1) or has an invalid escape.
     init?(_ target: String) {
         guard target.hasPrefix("/") else { return nil }
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         path = String(parts[0])
-        var query: [String: String] = [:]
+        var parameters: [(name: String, value: String)] = []
         for pair in parts.count == 2 ? parts[1].split(separator: "&") : [] {
             let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let name = Self.decode(sides[0]), let value = Self.decode(sides.count == 2 ? sides[1] : "") else {
                 return nil
             }
-            query[name] = value
+            parameters.append((name, value))
         }
-        self.query = query
+        self.parameters = parameters
+        query = Dictionary(parameters.map { ($0.name, $0.value) }) { $1 }
     }
+
+    /// All values of a name.
+    func all(_ name: String) -> [String] { parameters.filter { $0.name == name }.map(\.value) }
 
     /// Percent escapes (RFC 3986, section 2.1), and a plus for a space as forms have it: neither occurs in the names
     /// and addresses the API takes. nil for a broken escape or what is no UTF-8.

@@ -36,6 +36,11 @@ extension Snapshot {
             parts.append("ports " + entry.ports.indices.map { ports[$0].description }.joined(separator: ", "))
         }
         let match = parts.isEmpty ? "any" : parts.joined(separator: " ")
+        if entry.http >= 0 {
+            let http = httpListeners[Int(entry.http)]
+            let action = "\(http.protocolKind.rawValue) routes \(routeTables[Int(http.routeTable)].name)"
+            return TableEntryView(match: match, action: action)
+        }
         switch entry.action {
         case .deny: return TableEntryView(match: match, action: "deny")
         case .cluster(Self.passthroughCluster): return TableEntryView(match: match, action: "passthrough")

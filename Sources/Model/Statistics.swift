@@ -98,8 +98,12 @@ extension WorkerCounter {
     /// Whether it only grows: what goes up and down is true of one process.
     public var isTotal: Bool {
         switch self {
-        case .connectionsActive, .requestsActive, .upstreamsActive, .upstreamsIdle, .bufferedBytes, .halfOpen, .heartbeatMilliseconds: false
-        case .turns, .acceptErrors, .acceptPauses, .accessLogDropped, .bugs, .connectionsPassedOn, .rebalances: true
+        case .connectionsActive, .requestsActive, .upstreamsActive, .upstreamsIdle, .bufferedBytes, .halfOpen,
+            .heartbeatMilliseconds:
+            false
+        case .turns, .acceptErrors, .acceptPauses, .accessLogDropped, .bugs, .connectionsPassedOn, .rebalances,
+            .patternsOverLimit:
+            true
         }
     }
 }
@@ -122,6 +126,8 @@ public enum WorkerCounter: Int, CaseIterable, Sendable {
     case requestsActive
     /// Upstream connections of HTTP, and those of them that wait to be used again (both go up and down).
     case upstreamsActive, upstreamsIdle
+    /// Regular expressions that took more steps than they may and so did not match.
+    case patternsOverLimit
     /// Bytes held in buffers for slow readers (goes up and down).
     case bufferedBytes
     /// Connections of which one direction has ended and the other has not (goes up and down).

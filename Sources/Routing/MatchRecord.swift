@@ -52,4 +52,6 @@ struct TableRecord: Sendable, BitwiseCopyable {
     /// In `RouteView.lengths`, ascending: the lengths of suffixes and prefixes among its domains.
     var suffixLengths = IndexRange.empty
     var prefixLengths = IndexRange.empty
+    /// Whether one of its domains is exact: a table for all domains is spared a hash.
+    var hasExact = false
 }

@@ -46,10 +46,13 @@ struct RouteCompiler {
         targets = Array(snapshot.routeTargets)
         mirrors = Array(snapshot.routeMirrors)
         for (index, table) in snapshot.routeTables.enumerated() { add(table, index, snapshot.routeLinks) }
-        for match in snapshot.filterMatches {
-            filterMatches.append(FilterMatch(match: record(match, withPath: true), isAny: match.isAny))
-        }
+        snapshot.filterMatches.forEach { add($0) }
         addNames(snapshot)
+    }
+
+    /// The conditions of a filter.
+    mutating func add(_ match: Configuration.RequestMatch) {
+        filterMatches.append(FilterMatch(match: record(match, withPath: true), isAny: match.isAny))
     }
 
     // MARK: tables and virtual hosts
@@ -60,6 +63,7 @@ struct RouteCompiler {
         var (suffixes, prefixes): (Set<Int>, Set<Int>) = ([], [])
         for virtualHost in table.virtualHosts {
             for domain in virtualHost.domains {
+                if domain.kind == .exact { record.hasExact = true }
                 if domain.kind == .suffix { suffixes.insert(domain.text.utf8.count) }
                 if domain.kind == .prefix { prefixes.insert(domain.text.utf8.count) }
                 add(domain, table: index, host: hosts.count)

@@ -6,6 +6,8 @@ import Patterns
 public final class RouteTables: Sendable {
     private let patterns: [Pattern]
     private let storage: Storage
+    /// What was compiled, for explanations.
+    let sources: [Configuration.RouteTable]
     /// For workers; good for as long as this object lives.
     public let view: RouteView
 
@@ -32,17 +34,18 @@ public final class RouteTables: Sendable {
     }
 
     /// No tables.
-    static let empty = RouteTables(RouteCompiler())
+    static let empty = RouteTables(RouteCompiler(), sources: [])
 
     /// Compiles the route tables of `snapshot`, whose configuration has passed validation: patterns that do not compile
     /// match nothing.
     public convenience init(_ snapshot: Snapshot) {
         var compiler = RouteCompiler()
         compiler.add(snapshot)
-        self.init(compiler)
+        self.init(compiler, sources: snapshot.routeTables)
     }
 
-    init(_ compiler: RouteCompiler) {
+    init(_ compiler: RouteCompiler, sources: [Configuration.RouteTable]) {
+        self.sources = sources
         patterns = compiler.patterns
         storage = Storage(
             tables: RecordTable(compiler.tables), hosts: RecordTable(compiler.hosts),

@@ -9,7 +9,7 @@ extension RouteView {
         let authority = head.bytes(head.authority)
         let (count, port) = Self.split(authority)
         if count > 0, count <= Domain.bytesMax {
-            if let host = exactHost(index, authority, count, port) { return host }
+            if table.hasExact, let host = exactHost(index, authority, count, port) { return host }
             if let host = suffixHost(table, index, authority, count, port) { return host }
             if let host = prefixHost(table, index, authority, count, port) { return host }
         }

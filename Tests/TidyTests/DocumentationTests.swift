@@ -71,8 +71,9 @@ struct DocumentationTests {
         #expect(names == documented, "differences: \(names.symmetricDifference(documented).sorted())")
     }
 
-    @Test func everyResponseFlagIsDocumented() throws {
-        let source = try Project.text("Sources/Model/EndReason.swift")
+    @Test(arguments: ["EndReason", "RequestFlag"])
+    func everyResponseFlagIsDocumented(type: String) throws {
+        let source = try Project.text("Sources/Model/\(type).swift")
         let page = try Project.text("docs/operations/observe.md")
         let cases = source.matches(of: /case \.(\w+): "([^"]+)"/)
         let byCase = Dictionary(grouping: cases, by: \.output.1).mapValues { $0.map { String($0.output.2) } }

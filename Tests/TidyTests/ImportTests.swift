@@ -24,7 +24,10 @@ struct ImportTests {
         "Sources/DNS": ["CCares", "Model"],
         "Sources/Control": ["DNS", "Model", "Patterns", "Yams"],
         "Sources/Interception": ["Model", "Syscalls", "Subprocess"],
-        "Sources/Admin": ["Model", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix", "SystemPackage"],
+        "Sources/Admin": [
+            "Buffers", "HTTP", "Model", "Patterns", "Routing", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix",
+            "SystemPackage",
+        ],
         "Sources/apusd": [
             "Admin", "Control", "HandOver", "Model", "Proxy", "Syscalls", "ArgumentParser", "Logging", "UnixSignals",
         ],
@@ -35,8 +38,10 @@ struct ImportTests {
         "tools/lab/apus-lab": ["Lab", "Model", "ArgumentParser"],
         "tools/bench/churn": ["Model", "Proxy"],
         "tools/bench/codec": ["Buffers", "HTTP"],
+        "tools/bench/routes": ["HTTP", "Model", "Patterns", "Routing"],
         "tools/bench/relay": ["Model", "Proxy"],
         "tools/fuzz/config": ["Control", "Model"],
+        "tools/fuzz/http1": ["HTTPChecks"],
         "tools/fuzz/handover": ["HandOver", "Model", "Proxy", "Syscalls"],
     ]
 
