@@ -16,11 +16,17 @@ final class NameServer: Sendable {
 
     let port: UInt16
     private let socket: Int32
-    private let state: Mutex<(answer: Answer, questions: Int)>
+    private let state: Mutex<State>
+
+    private struct State: Sendable {
+        var answer: Answer
+        var questions = 0
+    }
 
     init(_ answer: Answer) {
-        state = Mutex((answer, 0))
-        socket = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        state = Mutex(State(answer: answer))
+        let socket = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        self.socket = socket
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
@@ -33,6 +39,10 @@ final class NameServer: Sendable {
             }
         }
         port = UInt16(bigEndian: address.sin_port)
+        serve()
+    }
+
+    private func serve() {
         Thread.detachNewThread { [socket, weak self] in
             var question = [UInt8](repeating: 0, count: 1500)
             var peer = sockaddr_storage()
