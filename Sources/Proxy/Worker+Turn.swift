@@ -54,6 +54,7 @@ extension Worker {
             client.value.queued = false
             let moved = serveClient(client, handle)
             flushAll()
+            charge(clientAt: handle)
             guard let client = clients.find(handle) else { return moved }
             countHeld(client)
             if hasWork(client) { enqueue(client, handle) }
@@ -63,6 +64,8 @@ extension Worker {
             server.value.queued = false
             let moved = serveServer(server, handle)
             flushAll()
+            // Whoever it has produced something for.
+            charge(clientAt: toClientHandle)
             guard let server = servers.find(handle) else { return moved }
             countHeld(server)
             if hasWork(server) { enqueueServer(handle) }

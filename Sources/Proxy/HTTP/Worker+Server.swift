@@ -158,6 +158,7 @@ extension Worker {
             server.value.source = source
         }
         countCluster(slot, .connections)
+        boundUnsent(server.value.io, pod: server.value.pod)
         attach(exchange, server, handle)
         flushAll()
     }
