@@ -180,5 +180,9 @@ if Context.environment["APUS_FUZZ"] == "1" {
         .target(
             name: "FuzzHandover", dependencies: ["HandOver", "Model", "Proxy", "Syscalls"], path: "tools/fuzz/handover",
             exclude: ["dictionary"], swiftSettings: settings))
-    package.products += ["FuzzConfig", "FuzzHandover"].map { .library(name: $0, type: .static, targets: [$0]) }
+    package.targets.append(
+        .target(
+            name: "FuzzHttp1", dependencies: ["HTTPChecks"], path: "tools/fuzz/http1", exclude: ["dictionary"],
+            swiftSettings: settings))
+    package.products += ["FuzzConfig", "FuzzHandover", "FuzzHttp1"].map { .library(name: $0, type: .static, targets: [$0]) }
 }

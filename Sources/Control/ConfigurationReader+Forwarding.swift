@@ -78,7 +78,9 @@ extension ConfigurationReader {
 
     private func readLabels(_ value: Value) -> [String: String] {
         let fields = value.anyFields(expected: "a mapping of texts")?.all ?? []
-        return Dictionary(fields.compactMap { field in field.value.text().map { (field.name, $0) } }) { first, _ in first }
+        return Dictionary(fields.compactMap { field in field.value.text().map { (field.name, $0) } }) { first, _ in
+            first
+        }
     }
 
     private func checkLabels(_ value: Value?, of cluster: String) {
@@ -123,9 +125,12 @@ extension ConfigurationReader {
         guard let fields = value.fields(["set", "add", "remove"]) else { return changes }
         changes.set = fields["set"].map(readHeaderFields) ?? []
         changes.add = fields["add"].map(readHeaderFields) ?? []
-        changes.remove = fields["remove"]?.list("names of header fields")?.compactMap { $0.changeableHeaderName() } ?? []
+        changes.remove =
+            fields["remove"]?.list("names of header fields")?.compactMap { $0.changeableHeaderName() } ?? []
         let count = changes.set.count + changes.add.count + changes.remove.count
-        if count > Self.headerChangesMax { value.fail("has \(count) changes, expected \(Self.headerChangesMax) at most") }
+        if count > Self.headerChangesMax {
+            value.fail("has \(count) changes, expected \(Self.headerChangesMax) at most")
+        }
         return changes
     }
 

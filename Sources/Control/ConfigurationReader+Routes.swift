@@ -91,7 +91,9 @@ extension ConfigurationReader {
         redirect.host = fields["host"]?.host()
         redirect.prefix = fields["prefix"].flatMap { readNewPrefix($0, match) }
         redirect.path = fields["path"]?.requestPath()
-        if let path = fields["path"], fields["prefix"] != nil { path.fail("stands beside prefix, expected one of them") }
+        if let path = fields["path"], fields["prefix"] != nil {
+            path.fail("stands beside prefix, expected one of them")
+        }
         if let status = fields["status"]?.choice(among: ["301", "302", "303", "307", "308"]).flatMap({ Int($0) }) {
             redirect.status = status
         }

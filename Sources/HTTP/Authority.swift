@@ -7,11 +7,23 @@ enum Authority {
             guard let end = literalEnd(bytes) else { return false }
             position = end
         } else {
+            position = plainEnd(bytes)
             while position < bytes.count, isHostByte(bytes, position) { position &+= 1 }
             if position == 0 { return false }
         }
         guard position < bytes.count else { return !needsPort }
         return bytes[position] == UInt8(ascii: ":") && isPort(bytes, position + 1)
+    }
+
+    /// Behind the letters, digits, dashes and dots at the beginning, of which nearly all hosts are.
+    private static func plainEnd(_ bytes: Span<UInt8>) -> Int {
+        var position = 0
+        while position < bytes.count {
+            let first = bytes.lanes(at: position).hostEnds.first
+            position &+= first
+            if first < MemoryLayout<Lanes>.size { break }
+        }
+        return position
     }
 
     /// Unreserved, sub-delims but the comma (two hosts in a list), and percent escapes.

@@ -17,7 +17,7 @@ struct ConnectionOptions: BitwiseCopyable {
 
     private mutating func read(_ head: inout MessageHead, _ value: ByteRange, _ left: inout Int) -> Violation.Kind? {
         // Nearly always it is one of these, alone.
-        if head.isText(value, "keep-alive") {
+        if value.count == 10 && head.isKeepAlive(value) {
             keepAlive = true
             return nil
         }
@@ -47,6 +47,14 @@ struct ConnectionOptions: BitwiseCopyable {
 }
 
 extension MessageHead {
+    /// Whether the ten bytes at `range` are `keep-alive`.
+    fileprivate func isKeepAlive(_ range: ByteRange) -> Bool {
+        // Letters in lower case, and the dash as it is: it shares that bit only with a control byte.
+        let bits: UInt64 = 0x2020_2020_2020_2020
+        let text = bytes(range)
+        return text.word(at: 0) | bits == 0x696c_612d_7065_656b && text.word(at: 8) | bits == 0x2020_2020_2020_6576
+    }
+
     /// Turns the bytes at `range` into lower case. Only for what is not forwarded.
     fileprivate mutating func lowercase(_ range: ByteRange) {
         for place in range.lowerBound..<range.upperBound {

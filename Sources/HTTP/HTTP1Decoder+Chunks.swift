@@ -96,24 +96,10 @@ extension HTTP1Decoder {
         let limit = limits.trailerBytes &- sectionBytes
         let isFull = input.count >= limit
         let input = input.extracting(first: limit)
-        while true {
-            guard canRead(input, isFull: isFull) else { return needMoreBytes(position) }
-            let isEnd = position < input.count && (input[position] == 0x0d || input[position] == 0x0a)
-            let step = isEnd ? Self.lineEnd(input, position) : readTrailer(input, position, &trailers)
-            switch settle(step, input, position, isFull: isFull, over: .trailersTooLarge) {
-            case .next(let next):
-                position = next
-                if isEnd { return finish(consumed: position) }
-            case .incomplete: return needMoreBytes(position)
-            case .refused(let kind, let place): return refuse(kind, at: place)
-            }
+        switch readFields(input, &position, into: &trailers, isTrailer: true, isFull: isFull, over: .trailersTooLarge) {
+        case .next: return finish(consumed: position)
+        case .incomplete: return needMoreBytes(position)
+        case .refused(let kind, let place): return refuse(kind, at: place)
         }
-    }
-
-    private mutating func readTrailer(_ input: Span<UInt8>, _ start: Int, _ trailers: inout MessageHead) -> Step {
-        if trailers.count >= limits.headerCount {
-            return start < input.count ? .refused(.tooManyFields, start) : .incomplete
-        }
-        return readField(input, start, into: &trailers, isTrailer: true)
     }
 }

@@ -1,65 +1,89 @@
-/// Field lines (RFC 9112 5), of heads and of trailers: checked, lowered and copied in one pass, eight bytes at a time.
+/// Field sections (RFC 9112 5 and 7.1.2): those of heads, and trailers.
 extension HTTP1Decoder {
-    /// Reads the field line at `start` into `head`.
-    @inline(__always) mutating func readField(
-        _ input: Span<UInt8>, _ start: Int, into head: inout MessageHead, isTrailer: Bool
+    /// Bytes that are taken into the block at once. More than that is seldom in a head, and a body may follow it.
+    private static let pieceSize = 1 << 10
+
+    /// Reads field lines from `position` on, up to an empty line, into `head`. `next` if that is reached; else what became of
+    /// the line at `position`, before which everything is done with.
+    mutating func readFields(
+        _ input: Span<UInt8>, _ position: inout Int, into head: inout MessageHead, isTrailer: Bool, isFull: Bool,
+        over limit: Violation.Kind
     ) -> Step {
-        let nameStart = head.end
-        var position = start
-        var place = nameStart
-        // Up to a byte that is none of letters, digits and `-`; other bytes of tokens are rare.
+        guard canRead(input, isFull: isFull) else { return .incomplete }
+        var place = head.end
+        var takenEnd = place
         while true {
-            let count = head.copy(input, from: position, to: place) { $0.name }
-            position &+= count
-            place &+= count
-            guard position < input.count else { return .incomplete }
-            if input[position] == UInt8(ascii: ":") { break }
-            guard input[position].isTokenByte else { return Self.brokenName(input, start, position) }
-            position &+= 1
-            place &+= 1
+            // The places of input and block go in step until more is taken.
+            let behind = position &- place
+            let size = max(Self.pieceSize, takenEnd &- place)
+            takenEnd = head.take(input, from: takenEnd &+ behind, count: size, to: takenEnd)
+            let isDone = scanFields(&place, &head, isTrailer: isTrailer)
+            position = place &+ behind
+            head.end = place
+            if isDone {
+                scanned = 0
+                return .next(position)
+            }
+            if takenEnd &+ behind == input.count { break }
         }
-        if position == start { return .refused(.emptyName, start) }
-        let name = ByteRange(nameStart, place)
-        head.putPair(0x203a, at: place)
-        position &+= 1
-        while position < input.count && Self.isBlank(input[position]) { position &+= 1 }
-        let valueStart = place &+ 2
-        var count = head.copy(input, from: position, to: valueStart) { ($0, $0.valueEnds) }
-        let step = Self.lineEnd(input, position &+ count)
-        guard case .next = step else { return step }
-        while count > 0 && Self.isBlank(input[position &+ count &- 1]) { count &-= 1 }
-        head.putPair(0x0a0d, at: valueStart &+ count)
-        commit(&head, name, ByteRange(valueStart, valueStart &+ count), isTrailer: isTrailer)
-        return step
+        let step = position < input.count ? brokenField(input, position, head) : .incomplete
+        return settleUnfinished(step, input, position, isFull: isFull, over: limit)
     }
 
-    @inline(__always) private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
-
-    /// Adds the field that was written behind the end of `head`.
-    @inline(__always) private mutating func commit(
-        _ head: inout MessageHead, _ name: ByteRange, _ value: ByteRange, isTrailer: Bool
-    ) {
-        let (known, flags) = head.names.find(head.key(name))
-        if isTrailer && !known.isAllowedAsTrailer { return }
-        if known.isNoted {
-            let bit: UInt16 = 1 &<< UInt16(known.rawValue)
-            repeated |= present & bit
-            present |= bit
+    /// Adds all fields to the index that are complete; `place` is behind them then. Whether the empty line was there.
+    @inline(__always) private mutating func scanFields(
+        _ place: inout Int, _ head: inout MessageHead, isTrailer: Bool
+    ) -> Bool {
+        while true {
+            if head.isLineEnd(at: place) {
+                place &+= 2
+                return true
+            }
+            guard head.count < limits.headerCount,
+                let (known, next) = head.addScannedField(place, isTrailer: isTrailer)
+            else { return false }
+            scanned = 0
+            place = next
+            if known.isNoted {
+                let bit: UInt16 = 1 &<< UInt16(known.rawValue)
+                repeated |= present & bit
+                present |= bit
+            }
         }
-        head.end = value.upperBound &+ 2
-        head.addField(HeaderField(known: known, flags: flags, name: name, value: value))
+    }
+
+    // MARK: - what is wrong
+
+    /// Why there is no field at `start`.
+    private func brokenField(_ input: Span<UInt8>, _ start: Int, _ head: borrowing MessageHead) -> Step {
+        if input[start] == 0x0d || input[start] == 0x0a { return Self.lineEnd(input, start) }
+        if head.count >= limits.headerCount { return .refused(.tooManyFields, start) }
+        var position = start
+        while position < input.count, input[position].isTokenByte { position += 1 }
+        guard position < input.count else { return .incomplete }
+        guard input[position] == UInt8(ascii: ":") else {
+            return Self.brokenName(input, start, position, isFirst: head.count == 0)
+        }
+        if position == start { return .refused(.emptyName, start) }
+        let end = Self.lineEnd(input, Self.controlIndex(input, position))
+        // The end was found before, unless it is not there.
+        if case .next = end { return .refused(.controlCharacter, position) }
+        return end
     }
 
     /// Why the name at `start` ends at `position`, which is not a colon.
-    @inline(never) private static func brokenName(_ input: Span<UInt8>, _ start: Int, _ position: Int) -> Step {
+    private static func brokenName(_ input: Span<UInt8>, _ start: Int, _ position: Int, isFirst: Bool) -> Step {
         switch input[position] {
-        case 0x20, 0x09: return .refused(position == start ? .obsoleteFold : .spaceBeforeColon, position)
-        case 0x0d where position + 1 == input.count: return .incomplete
-        case 0x0d where input[position + 1] == 0x0a: return .refused(.missingColon, position)
-        case 0x0d: return .refused(.bareCarriageReturn, position)
-        case 0x0a: return .refused(.bareLineFeed, position)
-        case 0..<0x20, 0x7f: return .refused(.controlCharacter, position)
-        default: return .refused(.invalidName, position)
+        // Only what follows a field can be folded into it.
+        case 0x20, 0x09:
+            .refused(position > start ? .spaceBeforeColon : isFirst ? .leadingWhitespace : .obsoleteFold, position)
+        case 0..<0x20, 0x7f:
+            if case .next = lineEnd(input, position) {
+                .refused(.missingColon, position)
+            } else {
+                lineEnd(input, position)
+            }
+        default: .refused(.invalidName, position)
         }
     }
 }

@@ -10,32 +10,11 @@ extension HTTP1Decoder {
         let limit = limits.headerBytes &- sectionBytes
         let isFull = input.count >= limit
         let input = input.extracting(first: limit)
-        while true {
-            guard canRead(input, isFull: isFull) else { return needMoreBytes(position) }
-            let isEnd = position < input.count && (input[position] == 0x0d || input[position] == 0x0a)
-            let step = isEnd ? Self.lineEnd(input, position) : readHeadField(input, position, &head)
-            switch settle(step, input, position, isFull: isFull, over: .headTooLarge) {
-            case .next(let next):
-                position = next
-                if isEnd { return finishHead(&head, position) }
-            case .incomplete: return needMoreBytes(position)
-            case .refused(let kind, let place): return refuse(kind, at: place)
-            }
+        switch readFields(input, &position, into: &head, isTrailer: false, isFull: isFull, over: .headTooLarge) {
+        case .next: return finishHead(&head, position)
+        case .incomplete: return needMoreBytes(position)
+        case .refused(let kind, let place): return refuse(kind, at: place)
         }
-    }
-
-    @inline(__always) private mutating func readHeadField(
-        _ input: Span<UInt8>, _ start: Int, _ head: inout MessageHead
-    ) -> Step {
-        if head.count >= limits.headerCount {
-            return start < input.count ? .refused(.tooManyFields, start) : .incomplete
-        }
-        let step = readField(input, start, into: &head, isTrailer: false)
-        // Only what follows a field can be folded into it.
-        if head.count == 0, case .refused(.obsoleteFold, let place) = step {
-            return .refused(.leadingWhitespace, place)
-        }
-        return step
     }
 
     /// Reads empty lines before the first line, and that. Nothing when it is complete, with `position` behind it.

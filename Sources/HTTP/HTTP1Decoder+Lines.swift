@@ -1,7 +1,7 @@
 /// Lines: when one may be read, and what an unfinished or refused one means.
 extension HTTP1Decoder {
     /// What was found in a line.
-    enum Step: BitwiseCopyable {
+    enum Step: BitwiseCopyable, Equatable {
         /// It is complete; the next one begins there.
         case next(Int)
         /// Its end is not there yet.
@@ -34,7 +34,7 @@ extension HTTP1Decoder {
         return settleUnfinished(step, input, start, isFull: isFull, over: limit)
     }
 
-    @inline(never) private mutating func settleUnfinished(
+    @inline(never) mutating func settleUnfinished(
         _ step: Step, _ input: Span<UInt8>, _ start: Int, isFull: Bool, over limit: Violation.Kind
     ) -> Step {
         if case .refused = step, isFull || Self.hasControl(input, start) { return step }

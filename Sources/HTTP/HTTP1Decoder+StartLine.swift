@@ -2,13 +2,7 @@
 extension HTTP1Decoder {
     mutating func readRequestLine(_ line: Span<UInt8>, _ start: Int, _ head: inout MessageHead) -> Step {
         var position = start
-        while position < line.count, line[position].isTokenByte { position &+= 1 }
-        let count = position &- start
-        if count > limits.methodBytes { return .refused(.methodTooLong, start) }
-        guard position < line.count else { return .incomplete }
-        guard line[position] == 0x20, count > 0 else { return Self.brokenMethod(line, start, position) }
-        head.setMethod(line.extracting(start..<position))
-        position &+= 1
+        if case let step = readMethod(line, &position, &head), step != .next(position) { return step }
         let targetStart = position
         let step = readTarget(line, &position, &head)
         guard case .next = step else { return step }
@@ -19,11 +13,40 @@ extension HTTP1Decoder {
         return judgeTarget(&head) ? end : .refused(.invalidTarget, targetStart)
     }
 
+    /// Copies the method into `head`. `position` is then behind the space.
+    @inline(__always) private func readMethod(
+        _ line: Span<UInt8>, _ position: inout Int, _ head: inout MessageHead
+    ) -> Step {
+        let word = line.word(at: position)
+        let count = Method.length(word)
+        head.method = Method(word: word & Method.prefix(count))
+        guard head.method != .other else { return readOtherMethod(line, &position, &head) }
+        head.reserve(8)
+        head.putWord(word, at: head.end)
+        head.methodText = ByteRange(head.end, head.end &+ count)
+        head.end &+= count
+        position &+= count &+ 1
+        return .next(position)
+    }
+
+    @inline(never) private func readOtherMethod(
+        _ line: Span<UInt8>, _ position: inout Int, _ head: inout MessageHead
+    ) -> Step {
+        let start = position
+        while position < line.count, line[position].isTokenByte { position &+= 1 }
+        if position &- start > limits.methodBytes { return .refused(.methodTooLong, start) }
+        guard position < line.count else { return .incomplete }
+        guard line[position] == 0x20, position > start else { return Self.brokenMethod(line, start, position) }
+        head.setMethod(line.extracting(start..<position))
+        position &+= 1
+        return .next(position)
+    }
+
     /// Copies the target into the path of `head`; what it means is said later. `position` is then behind the space.
     private func readTarget(_ line: Span<UInt8>, _ position: inout Int, _ head: inout MessageHead) -> Step {
         let start = position
         let placeAtStart = head.end
-        let count = head.copy(line, from: start, to: placeAtStart) { ($0, $0.targetEnds) }
+        let count = head.copy(line, from: start, to: placeAtStart) { $0.targetEnds }
         position &+= count
         guard position < line.count else { return .incomplete }
         guard line[position] == 0x20 else { return Self.brokenTarget(line, position) }
@@ -42,6 +65,7 @@ extension HTTP1Decoder {
         default: return Self.brokenVersion(line, position)
         }
         let end = position &+ 8
+        if end &+ 1 < line.count, line[end] == 0x0d, line[end &+ 1] == 0x0a { return .next(end &+ 2) }
         if end < line.count, line[end] > 0x20, line[end] != 0x7f { return .refused(.malformedVersion, end) }
         if end < line.count, line[end] == 0x20 || line[end] == 0x09 { return .refused(.malformedStartLine, end) }
         return Self.lineEnd(line, end)
@@ -70,7 +94,7 @@ extension HTTP1Decoder {
         if line[position] > 0x20 && line[position] != 0x7f { return .refused(.malformedStatus, position) }
         if line[position] == 0x20 { position &+= 1 }
         let reasonStart = head.end
-        let count = head.copy(line, from: position, to: reasonStart) { ($0, $0.valueEnds) }
+        let count = head.copy(line, from: position, to: reasonStart) { $0.valueEnds }
         let end = Self.lineEnd(line, position &+ count)
         if case .next = end {
             head.reason = ByteRange(reasonStart, reasonStart &+ count)

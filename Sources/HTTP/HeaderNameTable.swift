@@ -1,7 +1,6 @@
 /// From a lower-case name's bytes to its `HeaderName`: one multiplication, one load, one comparison.
 ///
-/// Names are compared as up to three words: the first eight bytes, the eight before the last ones if there are more than
-/// sixteen, the last eight. The table is built once and never freed; its multiplier is searched so that no two names meet.
+/// The table is built once and never freed; its multiplier is searched so that no two names meet.
 @safe struct HeaderNameTable: @unchecked Sendable {
     // Sound to share: written before the value exists, never afterwards.
     private let slots: UnsafePointer<UInt8>
@@ -11,12 +10,13 @@
     static let shared = HeaderNameTable()
     private static let slotBits = 9
     private static let slotCount = 1 << slotBits
+    /// Of names that can be found.
     static let nameLengthMax = 24
 
-    /// A name as words, the unused bytes zero.
+    /// A name as words, unused bytes zero: its first eight bytes, the next eight, and its last eight if it has more.
     struct Key: BitwiseCopyable, Equatable {
         var first: UInt64 = 0
-        var middle: UInt64 = 0
+        var second: UInt64 = 0
         var last: UInt64 = 0
         var count: Int = 0
     }
@@ -59,7 +59,7 @@
     }
 
     @inline(__always) private static func slot(_ key: Key, _ multiplier: UInt64) -> Int {
-        let mixed = (key.first ^ key.last.byteSwapped &+ UInt64(truncatingIfNeeded: key.count)) &* multiplier
+        let mixed = (key.first ^ key.second.byteSwapped &+ UInt64(truncatingIfNeeded: key.count)) &* multiplier
         return Int(truncatingIfNeeded: mixed &>> UInt64(64 - slotBits))
     }
 
@@ -78,18 +78,12 @@ extension HeaderNameTable.Key {
         unsafe self.init(Span(_unsafeElements: bytes))
     }
 
-    /// The key of a name of any length; longer ones than `nameLengthMax` have none that is found.
+    /// The key of a name of any length; longer ones than `nameLengthMax` have one that is not found.
     init(_ name: Span<UInt8>) {
         guard name.count <= HeaderNameTable.nameLengthMax else { return }
         count = name.count
-        first = Self.word(name, 0, min(8, count))
-        if count > 16 { middle = Self.word(name, 8, 16) }
-        if count > 8 { last = Self.word(name, count - 8, count) }
-    }
-
-    private static func word(_ name: Span<UInt8>, _ start: Int, _ end: Int) -> UInt64 {
-        var word: UInt64 = 0
-        for index in start..<end { word |= UInt64(name[index]) &<< UInt64(8 * (index - start)) }
-        return word
+        first = name.word(at: 0)
+        second = name.word(at: 8)
+        if count > 16 { last = name.word(at: count - 8) }
     }
 }

@@ -11,11 +11,11 @@ extension Lanes {
             halves = unsafe unsafeBitCast(mask, to: SIMD2<UInt64>.self)
         }
 
-        /// The index of the first byte that was found; 16 if none was.
+        /// The index of the first byte that was found; 16 if none was. Without a branch: which it is cannot be foretold.
         @inline(__always) var first: Int {
-            let low = halves[0].littleEndian
-            if low != 0 { return low.trailingZeroBitCount &>> 3 }
-            return 8 &+ halves[1].littleEndian.trailingZeroBitCount &>> 3
+            let low = halves[0].trailingZeroBitCount &>> 3
+            let high = halves[1].trailingZeroBitCount &>> 3
+            return low &+ (high & (0 &- low &>> 3))
         }
     }
 
@@ -31,8 +31,29 @@ extension Lanes {
         Mask(((self &- Self.all(0x21)) .>= Self.all(0x7f - 0x21)) .| (self .== Self.all(UInt8(ascii: "#"))))
     }
 
+    /// Bytes that are none of letters, digits, `-` and `.`.
+    @inline(__always) var hostEnds: Mask {
+        let isLetter = ((self | Self.all(0x20)) &- Self.all(UInt8(ascii: "a"))) .< Self.all(26)
+        let isDigit = (self &- Self.all(UInt8(ascii: "0"))) .< Self.all(10)
+        let isOther = (self .== Self.all(UInt8(ascii: "-"))) .| (self .== Self.all(UInt8(ascii: ".")))
+        return Mask(.!(isLetter .| isDigit .| isOther))
+    }
+
+    /// True for the first `count`.
+    @inline(__always) static func isBelow(_ count: Int) -> SIMDMask<SIMD16<Int8>> {
+        Lanes(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15) .< all(UInt8(truncatingIfNeeded: count))
+    }
+
+    /// The key of a name of `count` bytes, the first ones, for which `isName` is true.
+    @inline(__always) func key(_ isName: SIMDMask<SIMD16<Int8>>, _ count: Int) -> HeaderNameTable.Key {
+        let bytes = replacing(with: 0, where: .!isName)
+        // The same size, and any bits are a UInt64.
+        let halves = unsafe unsafeBitCast(bytes, to: SIMD2<UInt64>.self)
+        return .init(first: halves[0].littleEndian, second: halves[1].littleEndian, last: 0, count: count)
+    }
+
     /// Letters in lower case, and the bytes that are none of letters, digits and `-`.
-    @inline(__always) var name: (kept: Lanes, ends: Mask) {
+    @inline(__always) var name: (lowered: Lanes, ends: Mask) {
         let isLetter = ((self | Self.all(0x20)) &- Self.all(UInt8(ascii: "a"))) .< Self.all(26)
         let isOther = ((self &- Self.all(UInt8(ascii: "0"))) .< Self.all(10)) .| (self .== Self.all(UInt8(ascii: "-")))
         // A mask has all bits of a byte set, or none.
@@ -43,7 +64,13 @@ extension Lanes {
 
 extension Span<UInt8> {
     /// The sixteen bytes from `index` on, of which those behind the end are zero.
-    func lanes(at index: Int) -> Lanes {
+    @inline(__always) func lanes(at index: Int) -> Lanes {
+        // Checked by RawSpan; any bits are bytes.
+        if index &+ 16 <= count { return unsafe bytes.unsafeLoadUnaligned(fromByteOffset: index, as: Lanes.self) }
+        return lastLanes(at: index)
+    }
+
+    @inline(never) private func lastLanes(at index: Int) -> Lanes {
         let halves = SIMD2(word(at: index).littleEndian, word(at: index &+ 8).littleEndian)
         // The same size, and any bits are bytes.
         return unsafe unsafeBitCast(halves, to: Lanes.self)

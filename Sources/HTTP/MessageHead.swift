@@ -96,9 +96,11 @@
 
     /// The first field of that name from `first` on. Not for `other`.
     @inlinable public func index(of name: HeaderName, from first: Int = 0) -> Int? {
-        var index = first
+        guard let fields = unsafe fields else { return nil }
+        var index = max(first, 0)
         while index < count {
-            if field(index).known == name { return index }
+            // In bounds by the lines above.
+            if unsafe fields[index].known == name { return index }
             index &+= 1
         }
         return nil
@@ -138,6 +140,13 @@
         unsafe block?.deallocate()
         unsafe block = fresh
         blockSize = capacity
+    }
+
+    /// Writes eight bytes at `place`, the lowest first, for which there is room.
+    @inline(__always) mutating func putWord(_ word: UInt64, at place: Int) {
+        assert(place + 8 <= blockSize)
+        // In bounds: whoever wrote before `place` has made room, and slack.
+        unsafe base.storeBytes(of: word.littleEndian, toByteOffset: place, as: UInt64.self)
     }
 
     /// Writes two bytes at `place`, for which there is room.

@@ -19,8 +19,21 @@ public enum Method: UInt8, BitwiseCopyable, Sendable {
         }
     }
 
+    /// Bytes of `word` before the first space, 8 if there is none.
+    @inline(__always) static func length(_ word: UInt64) -> Int {
+        let low: UInt64 = 0x7f7f_7f7f_7f7f_7f7f
+        let other = word ^ 0x2020_2020_2020_2020
+        // The highest bit of each byte that is a space, exactly.
+        return (~((other & low &+ low) | other | low)).trailingZeroBitCount &>> 3
+    }
+
+    /// The bits of the first `count` bytes of a word.
+    @inline(__always) static func prefix(_ count: Int) -> UInt64 {
+        count >= 8 ? .max : (1 &<< UInt64(truncatingIfNeeded: 8 &* count)) &- 1
+    }
+
     /// The method whose name is `word`, its bytes from the lowest on, the rest zero.
-    init(word: UInt64) {
+    @inline(__always) init(word: UInt64) {
         self =
             switch word {
             case 0x54_4547: .get

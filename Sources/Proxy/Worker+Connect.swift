@@ -83,8 +83,10 @@ extension Worker {
                 let socket = try openUpstream(to: endpoint, &plan, &record)
                 return .started(Transport(socket))
             } catch {
+                let endpointSlot = plan.endpointSlot
                 release(&plan, record.direction)
                 guard case .refused = error else { return .failed(error.reason) }
+                report(endpointSlot: endpointSlot, clusterSlot: cluster.slot, .failure(.connect))
                 countCluster(cluster.slot, .connectFailures)
                 plan.failure = .connectFailed
             }
@@ -171,6 +173,8 @@ extension Worker {
     ) {
         let timedOut = failure == .connectTimeout
         countCluster(tunnel.value.plan.clusterSlot, timedOut ? .connectTimeouts : .connectFailures)
+        report(
+            endpointSlot: tunnel.value.plan.endpointSlot, clusterSlot: tunnel.value.plan.clusterSlot, .failure(.connect))
         timers.cancel(tunnel.value.timer)
         tunnel.value.timer = .none
         release(&tunnel.value.plan, tunnel.value.record.direction)
@@ -221,6 +225,7 @@ extension Worker {
             now + tunnel.value.idleTimeout, payload: Token(.tunnelTimer, handle).bits)
         let record = tunnel.value.record
         countCluster(Int(record.cluster), .connections)
+        report(endpointSlot: tunnel.value.plan.endpointSlot, clusterSlot: tunnel.value.plan.clusterSlot, .success)
         countPair(record)
     }
 

@@ -1,7 +1,7 @@
 import HTTP
 
 /// The value of a request's `x-request-id` as plain bits, so that it can be written while the head it is from changes.
-struct RequestIdText {
+struct RequestIdText: Sendable, BitwiseCopyable {
     /// A UUID has 36; longer ones are cut.
     static let bytesMax = 64
     private var words = SIMD64<UInt8>(repeating: 0)

@@ -1,3 +1,4 @@
+import HTTP
 import Model
 
 /// What header templates may ask of a request, by slot; -1 or nil: it has none, which is written as `-`.
@@ -13,6 +14,12 @@ public struct RequestVariables: Sendable, BitwiseCopyable {
     /// Slots.
     public var listener: Int32 = -1, route: Int32 = -1, cluster: Int32 = -1
 
+    /// The request's own `x-request-id`; see `takeRequestId`.
+    var requestIdText = RequestIdText()
+
     /// Nothing is known.
     public init() {}
+
+    /// Remembers the `x-request-id` of a request for changes of its response. (Changes of a request see its own.)
+    public mutating func takeRequestId(from head: borrowing MessageHead) { requestIdText = RequestIdText(head) }
 }

@@ -43,7 +43,8 @@ extension RouteTables {
         }
         if skipped > RouteExplanation.rulesListedMax {
             let more = skipped - RouteExplanation.rulesListedMax
-            explanation.steps.append(.init(subject: "\(more) more rules", isChosen: false, reason: "do not match either"))
+            explanation.steps.append(
+                .init(subject: "\(more) more rules", isChosen: false, reason: "do not match either"))
         }
         guard let chosen, let rule = explanation.rule else {
             explanation.steps.append(.init(subject: "no rule", isChosen: false, reason: "the answer is 404"))

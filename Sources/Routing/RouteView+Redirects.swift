@@ -48,7 +48,8 @@ extension RouteView {
             // `//host` and `/\host` would send a browser to whatever host a client has put into the path.
             var place = 0
             // As many as were written.
-            while place < writer.count, unsafe memory[place] == UInt8(ascii: "/") || memory[place] == UInt8(ascii: "\\") {
+            while place < writer.count, unsafe memory[place] == UInt8(ascii: "/") || memory[place] == UInt8(ascii: "\\")
+            {
                 place += 1
             }
             while place < writer.count {

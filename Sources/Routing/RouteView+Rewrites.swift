@@ -19,18 +19,10 @@ extension RouteView {
         apply(rule.requestEdits, &head, variables, id)
     }
 
-    /// Changes a response's head as the rule says. `%request_id%` is `variables.requestId` here.
+    /// Changes a response's head as the rule says. `%request_id%` is what `variables` took from the request.
     public func rewriteResponse(_ rule: RuleRecord, _ head: inout MessageHead, _ variables: RequestVariables) {
         guard rule.hasResponseEdits else { return }
-        apply(rule.responseEdits, &head, variables, RequestIdText())
-    }
-
-    /// The same, with `%request_id%` from the request.
-    public func rewriteResponse(
-        _ rule: RuleRecord, _ head: inout MessageHead, _ variables: RequestVariables, request: borrowing MessageHead
-    ) {
-        guard rule.hasResponseEdits else { return }
-        apply(rule.responseEdits, &head, variables, RequestIdText(request))
+        apply(rule.responseEdits, &head, variables, variables.requestIdText)
     }
 
     private func rewritePath(_ edit: PathEdit, _ head: inout MessageHead) {

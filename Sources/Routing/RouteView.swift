@@ -60,6 +60,7 @@ public struct RouteView: Sendable, BitwiseCopyable {
     public func applies(filter: Int, _ head: borrowing MessageHead, scratch: inout PatternScratch) -> Bool {
         let match = filterMatches[filter]
         if match.isAny { return true }
+        scratch.begin()
         return holds(match.match, Request(head), head, &scratch)
     }
 }

@@ -37,14 +37,18 @@ extension EndpointPicker {
     /// Sets a cluster's cursors to a random start, so that workers do not walk in step.
     mutating func start(_ cluster: ClusterTable.View, _ random: inout SmallRandom) {
         clusterStates[cluster.slot].isStarted = true
-        let at = Int(clusterStates[cluster.slot].groupsAt)
+        let state = clusterStates[cluster.slot]
+        let at = Int(state.groupsAt)
         for group in cluster.groups.indices {
             groups.values[at + group].cursor = random.below(cluster.groups[group].count)
         }
         guard cluster.policy == .roundRobin else { return }
         // Credits have a meaning only as a state of the schedule, so they are reached by running it.
-        for zone in cluster.zones.indices where cluster.zones[zone].groups.count > 1 {
-            for _ in 0..<random.below(64) { _ = nextGroup(cluster.zones[zone].groups, at, cluster, isPanic: true) }
+        for part in cluster.parts.indices {
+            let isPanic = parts.values[Int(state.partsAt) + part].isPanic
+            for zone in cluster.parts[part].zones where cluster.zones[zone].groups.count > 1 {
+                for _ in 0..<random.below(64) { _ = nextGroup(cluster.zones[zone].groups, at, cluster, isPanic: isPanic) }
+            }
         }
     }
 

@@ -74,7 +74,8 @@ struct RouteLoaderTests {
                 == .init(
                     path: .prefix("/v2"), methods: ["GET", "PURGE"],
                     headers: [
-                        .init(name: "x-user", .exact("7")), .init(name: "x-a", .regex("[ab]+")), .init(name: "x-b", .absent),
+                        .init(name: "x-user", .exact("7")), .init(name: "x-a", .regex("[ab]+")),
+                        .init(name: "x-b", .absent),
                     ], query: [.init(name: "debug", .present), .init(name: "p", .prefix(""))]))
         var policy = RetryPolicy(
             attempts: 2, perTryTimeout: 500_000_000, when: [.connectFailure, .reset, .refusedStream, .serverError],
@@ -136,7 +137,8 @@ struct RouteLoaderTests {
     }
 
     @Test func aSmallHeadHasASmallTarget() throws {
-        #expect(try LoaderTests.load("version: 1\nlimits: {headerBytes: 4KiB}").limits.http.requestTargetBytes == 4 << 10)
+        #expect(
+            try LoaderTests.load("version: 1\nlimits: {headerBytes: 4KiB}").limits.http.requestTargetBytes == 4 << 10)
     }
 
     @Test(arguments: [

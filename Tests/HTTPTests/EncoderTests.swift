@@ -10,7 +10,7 @@ struct EncoderTests {
             + "Proxy-Connection: close\r\nTE: trailers;q=1, trailers\r\nA:1\r\nProxy-Authorization: p\r\nContent-Length: 3\r\nB: 2 \r\n\r\nabc"
         #expect(
             Self.forwarded(text, .length(3)) == "POST /x HTTP/1.1\r\nhost: b\r\nconnection: te\r\nte: trailers\r\n"
-                + "content-length: 3\r\na: 1\r\nproxy-authorization: p\r\nb: 2\r\n\r\n")
+                + "content-length: 3\r\na:1\r\nproxy-authorization: p\r\nb: 2\r\n\r\n")
         #expect(
             Self.forwarded("GET / HTTP/1.0\r\n\r\n", .none) == "GET / HTTP/1.1\r\nhost: \r\n\r\n")
         #expect(

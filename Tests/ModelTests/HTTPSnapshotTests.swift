@@ -22,7 +22,8 @@ import Testing
                     ])
             ], clusters: [.init(name: "a", discovery: .endpoints([]))])
         configuration.listeners = [
-            .init(name: "web", address: try #require(SocketAddress("127.0.0.1:80")), protocolKind: .http, routes: "shop"),
+            .init(
+                name: "web", address: try #require(SocketAddress("127.0.0.1:80")), protocolKind: .http, routes: "shop"),
             .init(name: "bytes", address: try #require(SocketAddress("127.0.0.1:81")), cluster: "a"),
         ]
         let tables = Configuration.PodTables(
@@ -63,7 +64,7 @@ import Testing
         #expect(Set(buckets) == [0, 1, 2])
         #expect(snapshot.filterMatches.count == 3)
         let slots = snapshot.routeLinks.map { names.name(.route, Int($0.slot)) }
-        #expect(slots == ["named", "shop/0/1", "cluster:passthrough", "cluster:a"] || Set(slots).count == 4)
+        #expect(slots == ["named", "shop/0/1", "cluster:a", "cluster:passthrough"])
         #expect(snapshot.freshSlots.routes.count == 4)
     }
 
@@ -88,11 +89,11 @@ import Testing
             #expect(Int(next.routeLinks[0].slot) != gone)
         }
         shared.routeRequests.add(-1, at: gone)
-        configuration.routes[0].virtualHosts[0].rules[0].name = "third"
-        _ = try compiler.compile(configuration, oldestGenerationInUse: 5)
-        configuration.routes[0].virtualHosts[0].rules[0].name = "fourth"
-        let last = try compiler.compile(configuration, oldestGenerationInUse: 6)
-        #expect(Int(last.routeLinks[0].slot) == gone || last.freshSlots.routes.count == 1)
+        let later = try (5...12 as ClosedRange<UInt64>).map { generation in
+            configuration.routes[0].virtualHosts[0].rules[0].name = "name \(generation)"
+            return try compiler.compile(configuration, oldestGenerationInUse: generation).routeLinks[0].slot
+        }
+        #expect(later.contains(Int32(gone)), "\(later)")
     }
 
     @Test func limitsComeWithEveryRecord() throws {
@@ -109,7 +110,9 @@ import Testing
         var configuration = Configuration()
         let rule = Configuration.Rule(action: .respond(status: 200, body: ""))
         configuration.routes = [
-            .init(name: "t", virtualHosts: [.init(domains: [.any], rules: .init(repeating: rule, count: SlotLimits.routes + 1))])
+            .init(
+                name: "t",
+                virtualHosts: [.init(domains: [.any], rules: .init(repeating: rule, count: SlotLimits.routes + 1))])
         ]
         var compiler = SnapshotCompiler(shared: SharedState(), names: SlotNames())
         let error = #expect(throws: SnapshotCompiler.TooMany.self) {

@@ -7,7 +7,8 @@ import Testing
 /// Which virtual host a request meets.
 struct DomainTests {
     private static let patterns = [
-        "*", "cart.shop", "*.cart.shop", "cart.*", "*.shop", "cart.shop:8080", "*.shop:8080", "*:9000", "car*", "*-v2.shop",
+        "*", "cart.shop", "*.cart.shop", "cart.*", "*.shop", "cart.shop:8080", "*.shop:8080", "*:9000", "car*",
+        "*-v2.shop",
         "[fd01::1]", "*:8080",
     ]
 
@@ -24,7 +25,8 @@ struct DomainTests {
         ("a.b.cart.shop:1", "*.cart.shop"), ("other.shop", "*.shop"), ("other.shop:8080", "*.shop:8080"),
         ("a.cart.shop:8080", "*.cart.shop"), (".shop", "*"), ("cart.io", "cart.*"), ("cart.", "car*"),
         ("carts.io", "car*"), ("car", "*"), ("x:9000", "*:9000"), ("x:8080", "*:8080"), ("x:8081", "*"), ("", "*"),
-        ("pay-v2.shop", "*-v2.shop"), ("[fd01::1]:443", "[fd01::1]"), ("[FD01::1]", "[fd01::1]"), ("cart.shop:x", "cart.*"),
+        ("pay-v2.shop", "*-v2.shop"), ("[fd01::1]:443", "[fd01::1]"), ("[FD01::1]", "[fd01::1]"),
+        ("cart.shop:x", "cart.*"),
         ("cart.shop:99999", "cart.shop"),
     ])
     func theMostSpecificOneDecides(host: String, pattern: String) throws {
@@ -47,7 +49,9 @@ struct DomainTests {
         #expect(tables.find(request("GET", nil)) == nil)
     }
 
-    @Test(arguments: ["", "**", "a.*.b", "*a*", "a b", "a:0", "a:65536", "a:", "[::1", "[1.2.3]", "*[::1]", "a/b", "ä.de"])
+    @Test(arguments: [
+        "", "**", "a.*.b", "*a*", "a b", "a:0", "a:65536", "a:", "[::1", "[1.2.3]", "*[::1]", "a/b", "ä.de",
+    ])
     func whatIsNoPattern(text: String) { #expect(Domain(text) == nil) }
 
     @Test(arguments: ["*", "A.b:80", "*.x", "x.*", "*:1", "[::1]:80", "a_b"])

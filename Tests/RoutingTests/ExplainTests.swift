@@ -19,7 +19,9 @@ struct ExplainTests {
                         name: "main", match: .init(path: .prefix("/v"), methods: ["GET"]),
                         action: .forward(
                             .init(
-                                targets: [.init(cluster: "a", weight: 9), .init(cluster: "b", weight: 1, labels: ["v": "2"])],
+                                targets: [
+                                    .init(cluster: "a", weight: 9), .init(cluster: "b", weight: 1, labels: ["v": "2"]),
+                                ],
                                 timeout: .seconds(2), rewrite: .init(prefix: "/")))),
                 ]),
         ])

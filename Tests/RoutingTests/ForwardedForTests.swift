@@ -12,7 +12,8 @@ struct ForwardedForTests {
             Configuration(
                 listeners: [
                     .init(
-                        name: "l", address: address, cluster: "c", protocolKind: .http1, forwardedFor: policy, trustedHops: hops)
+                        name: "l", address: address, cluster: "c", protocolKind: .http1, forwardedFor: policy,
+                        trustedHops: hops)
                 ], clusters: [.init(name: "c", discovery: .endpoints([]))]))
         return tables.snapshot.httpListeners[0]
     }

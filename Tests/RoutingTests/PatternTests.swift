@@ -22,7 +22,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("(", 1), ("a(b", 3), ("[z-a]", 3), ("a{2,1}", 5), ("\\", 1), ("(?<n>a)(?<n>b)", 12), ("(*UTF)a", 6), ("a\\C", 3),
+        ("(", 1), ("a(b", 3), ("[z-a]", 3), ("a{2,1}", 5), ("\\", 1), ("(?<n>a)(?<n>b)", 12), ("(*UTF)a", 6),
+        ("a\\C", 3),
         (String(repeating: "a", count: 1025), 1024), ("((a{1000}){1000}){1000}", 23),
     ])
     func whatDoesNotCompileSaysWhere(pattern: String, offset: Int) {
@@ -64,7 +65,8 @@ import Testing
 
     /// A table full of bad patterns must not cost a limit each.
     @Test func aRequestThatIsOverTheLimitAgainAndAgainMeetsNoPattern() throws {
-        let tables = try Tables(rules: (0..<200).map { .to("a", .regex("/(a+)+[bc]{\($0 + 1)}")) } + [.to("b", .prefix("/"))])
+        let tables = try Tables(
+            rules: (0..<200).map { .to("a", .regex("/(a+)+[bc]{\($0 + 1)}")) } + [.to("b", .prefix("/"))])
         var scratch = PatternScratch()
         let path = "/" + String(repeating: "a", count: 60)
         let clock = ContinuousClock()

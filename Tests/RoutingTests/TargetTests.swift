@@ -14,7 +14,9 @@ struct TargetTests {
 
     @Test func weightsOfAnySumAreKept() throws {
         let tables = try tables {
-            $0.targets = [.init(cluster: "a", weight: 7), .init(cluster: "b", weight: 0), .init(cluster: "c", weight: 4)]
+            $0.targets = [
+                .init(cluster: "a", weight: 7), .init(cluster: "b", weight: 0), .init(cluster: "c", weight: 4),
+            ]
         }
         let rule = tables.view.rule(0)
         var counts: [Int: Int] = [:]
@@ -32,7 +34,8 @@ struct TargetTests {
     @Test func requestsThatShareTheKeyShareTheHash() throws {
         let source = try #require(IPAddress("10.0.0.1"))
         let other = try #require(IPAddress("10.0.0.2"))
-        func hash(_ key: Configuration.HashKey?, _ path: String, _ headers: [(String, String)], _ source: IPAddress) throws
+        func hash(_ key: Configuration.HashKey?, _ path: String, _ headers: [(String, String)], _ source: IPAddress)
+            throws
             -> UInt64?
         {
             let tables = try tables { $0.hashOn = key }
@@ -43,8 +46,12 @@ struct TargetTests {
         #expect(try hash(.sourceAddress, "/", [], source) != hash(.sourceAddress, "/", [], other))
         #expect(try hash(.path, "/a?b", [], source) == hash(.path, "/a?c", [], other))
         #expect(try hash(.path, "/a", [], source) != hash(.path, "/b", [], source))
-        #expect(try hash(.header("x-user"), "/", [("x-user", "7")], source) == hash(.header("x-user"), "/b", [("x-user", "7")], other))
-        #expect(try hash(.header("x-user"), "/", [("x-user", "7")], source) != hash(.header("x-user"), "/", [("x-user", "8")], source))
+        #expect(
+            try hash(.header("x-user"), "/", [("x-user", "7")], source)
+                == hash(.header("x-user"), "/b", [("x-user", "7")], other))
+        #expect(
+            try hash(.header("x-user"), "/", [("x-user", "7")], source)
+                != hash(.header("x-user"), "/", [("x-user", "8")], source))
         #expect(try hash(.header("x-user"), "/", [], source) == nil)
         let cookies = [("cookie", "ab=1; a=2;c=; b=3"), ("cookie", "d=4")]
         for (name, value) in [("ab", "1"), ("a", "2"), ("c", ""), ("b", "3"), ("d", "4")] {
@@ -72,14 +79,16 @@ struct TargetTests {
         func target(_ labels: [String: String]) -> Configuration.Rule {
             .init(action: .forward(.init(targets: [.init(cluster: "b", labels: labels)])))
         }
-        let rules = [target(["version": "v2"]), target([:]), target(["version": "v2"]), target(["version": "v2", "zone": "3"]),
+        let rules = [
+            target(["version": "v2"]), target([:]), target(["version": "v2"]), target(["version": "v2", "zone": "3"]),
             target(["version": "v9"]),
         ]
         let tables = try Tables(
             Configuration(
                 routes: [.init(name: "t", virtualHosts: [.init(domains: [.any], rules: rules)])],
                 clusters: [
-                    .init(name: "a", discovery: .endpoints([endpoints[0]])), .init(name: "b", discovery: .endpoints(endpoints)),
+                    .init(name: "a", discovery: .endpoints([endpoints[0]])),
+                    .init(name: "b", discovery: .endpoints(endpoints)),
                 ]))
         let snapshot = tables.snapshot
         let subsets = rules.indices.map { tables.view.target(tables.view.rule($0), random: 0).subset }

@@ -27,6 +27,7 @@ public struct SmugglingVector: Sendable, CustomStringConvertible {
         self.expected = expected
     }
 
+    /// The name.
     public var description: String { name }
 
     /// All of them.

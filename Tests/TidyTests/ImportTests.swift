@@ -40,6 +40,7 @@ struct ImportTests {
         "tools/bench/routes": ["HTTP", "Model", "Patterns", "Routing"],
         "tools/bench/relay": ["Model", "Proxy"],
         "tools/fuzz/config": ["Control", "Model"],
+        "tools/fuzz/http1": ["HTTPChecks"],
         "tools/fuzz/handover": ["HandOver", "Model", "Proxy", "Syscalls"],
     ]
 

@@ -9,6 +9,8 @@ struct Fixture {
     var tables: ClusterTables
     var picker: EndpointPicker
     var random: SmallRandom
+    /// Kept alive, as workers and the control side do between them.
+    var changes: [EndpointChange] = []
     /// Monotonic time, nanoseconds.
     var now: Int64 = 1_000_000_000_000
 
@@ -16,9 +18,22 @@ struct Fixture {
     static let first = 1
     static let check = Configuration.HealthCheck()
 
-    init(_ clusters: [Configuration.Cluster], seed: UInt64 = 1) throws {
+    private let zone: String?
+    private let routes: [Configuration.RouteTable]
+
+    /// `subsets` are label sets that routes name, of the first cluster: subset 0, 1, ...
+    init(
+        _ clusters: [Configuration.Cluster], seed: UInt64 = 1, zone: String? = nil, subsets: [[String: String]] = []
+    ) throws {
+        self.zone = zone
+        let targets = subsets.map { Configuration.Target(cluster: "c", labels: $0) }
+        let rule = Configuration.Rule(action: .forward(Configuration.Forwarding(targets: targets)))
+        let host = Configuration.VirtualHost(domains: [.any], rules: [rule])
+        routes = subsets.isEmpty ? [] : [Configuration.RouteTable(name: "r", virtualHosts: [host])]
         compiler = SnapshotCompiler(shared: shared, names: SlotNames())
-        snapshot = try compiler.compile(Configuration(clusters: clusters), oldestGenerationInUse: 0)
+        let node = Configuration.Node(name: "n", zone: zone)
+        snapshot = try compiler.compile(
+            Configuration(node: node, routes: routes, clusters: clusters), oldestGenerationInUse: 0)
         tables = ClusterTables(snapshot)
         picker = EndpointPicker(shared: shared)
         picker.adopt(tables)
@@ -27,7 +42,8 @@ struct Fixture {
 
     mutating func reload(_ clusters: [Configuration.Cluster]) throws {
         snapshot = try compiler.compile(
-            Configuration(clusters: clusters), oldestGenerationInUse: snapshot.generation, now: now)
+            Configuration(node: .init(name: "n", zone: zone), routes: routes, clusters: clusters),
+            oldestGenerationInUse: snapshot.generation, now: now)
         tables = ClusterTables(snapshot, reusing: tables)
         picker.adopt(tables)
     }
@@ -45,12 +61,14 @@ struct Fixture {
     }
 
     /// How often each endpoint of a cluster (by its number there) is picked in `count` picks.
-    mutating func shares(of count: Int, _ cluster: Int = first) -> [Int] {
+    mutating func shares(of count: Int, _ cluster: Int = first, subset: Int32 = -1) -> [Int] {
         let endpoints = endpoints(cluster)
         var shares = [Int](repeating: 0, count: endpoints.count)
         let numbers = Dictionary(uniqueKeysWithValues: endpoints.enumerated().map { ($1.slot, $0) })
         for number in 0..<count {
-            guard case .endpoint(let endpoint, _) = pick(cluster, clientHash: hash(number)) else { continue }
+            guard case .endpoint(let endpoint, _) = pick(cluster, clientHash: hash(number), subset: subset) else {
+                continue
+            }
             if let number = numbers[endpoint.slot] { shares[number] += 1 }
         }
         return shares
@@ -69,6 +87,16 @@ struct Fixture {
     /// An endpoint's number in the cluster; -1: it is not of this cluster.
     func number(_ endpoint: EndpointRecord, _ cluster: Int = first) -> Int {
         endpoints(cluster).firstIndex(of: endpoint) ?? -1
+    }
+
+    /// Other endpoints for a cluster, between two snapshots, as discovery gives them.
+    mutating func replace(_ endpoints: [Configuration.Endpoint], _ cluster: Int = first) throws {
+        let update = try compiler.update(
+            cluster: cluster, to: endpoints, of: snapshot, oldestGenerationInUse: snapshot.generation, now: now)
+        guard let update else { return }
+        changes.append(tables.change(update, in: snapshot))
+        snapshot.apply(update)
+        picker.adopt(changes[changes.count - 1])
     }
 
     func setHealth(_ isHealthy: Bool, _ number: Int, _ cluster: Int = first) {
@@ -97,3 +125,24 @@ func cluster(
 
 /// All policies.
 let policies = Configuration.Cluster.LoadBalancer.allCases
+
+extension Configuration.Cluster {
+    /// With a change.
+    func with(_ change: (inout Configuration.Cluster) -> Void) -> Configuration.Cluster {
+        var cluster = self
+        change(&cluster)
+        return cluster
+    }
+
+    /// With the endpoints changed one by one, by number.
+    func withEndpoints(_ change: (Int, inout Configuration.Endpoint) -> Void) -> Configuration.Cluster {
+        guard case .endpoints(var endpoints) = discovery else { return self }
+        for index in endpoints.indices { change(index, &endpoints[index]) }
+        return with { $0.discovery = .endpoints(endpoints) }
+    }
+
+    var endpoints: [Configuration.Endpoint] {
+        guard case .endpoints(let endpoints) = discovery else { return [] }
+        return endpoints
+    }
+}

@@ -74,7 +74,7 @@ import Testing
                 !unhealthy.contains($0)
             }
             #expect(count == order.count - unhealthy.count)
-            #expect(Array(members[1...count]) == order.filter { !unhealthy.contains($0) })
+            #expect(Array(members[1..<1 + count]) == order.filter { !unhealthy.contains($0) })
             #expect(Set(members) == Set(order + [99]) && members[0] == 99)
         }
     }

@@ -1,4 +1,5 @@
 import Model
+import Upstream
 
 /// How an attempt to get a response from an upstream failed.
 enum UpstreamFailure: UInt8, BitwiseCopyable {
@@ -57,6 +58,17 @@ enum UpstreamFailure: UInt8, BitwiseCopyable {
         case .reset, .vanished: "the connection to the endpoint ended before its response\n"
         case .protocolError: "the endpoint's response is not valid HTTP\n"
         case .perTryTimeout, .timeout: "the endpoint took too long\n"
+        }
+    }
+
+    /// What it says of the endpoint; nil: nothing.
+    var endpointFailure: EndpointFailure? {
+        switch self {
+        case .connectFailed, .connectTimeout: .connect
+        // To its callers, a pod that denies is an endpoint that resets.
+        case .denied, .reset, .vanished, .protocolError: .reset
+        case .perTryTimeout, .timeout: .timeout
+        case .portsExhausted, .nodeLimit, .forbidden: nil
         }
     }
 

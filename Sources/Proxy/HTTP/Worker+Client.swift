@@ -120,9 +120,15 @@ extension Worker {
         switch event {
         case .needMoreBytes(let consumed):
             client.value.needsMoreInput = true
+            if client.value.headStartedAt > 0 {
+                lowerTimer(
+                    client, exchange.value.client,
+                    to: client.value.headStartedAt + client.value.settings.headerTimeout)
+            }
             return consumed
         case .head(let consumed):
             client.value.headStartedAt = 0
+            exchange.value.requestEnded = endsWithHead(client, exchange)
             requestHeadReceived(exchange, client)
             return consumed
         case .data(let consumed, let body):
@@ -136,6 +142,17 @@ extension Worker {
             requestRefused(exchange, client, violation)
             return nil
         }
+    }
+
+    /// Whether the request that has just begun has no body: then its end is taken with its head.
+    private func endsWithHead(
+        _ client: SlabReference<ClientSession>, _ exchange: SlabReference<Exchange>
+    ) -> Bool {
+        guard client.value.decoder.framing == .none || client.value.decoder.framing == .length(0) else { return false }
+        let event = client.value.decoder.next(
+            Span(), head: &exchange.value.heads.request, trailers: &exchange.value.heads.requestTrailers)
+        if case .end = event { return true }
+        return false
     }
 
     /// FIN: nothing more will come. A client that waits for its response may half-close.

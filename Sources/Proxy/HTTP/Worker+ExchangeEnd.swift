@@ -54,12 +54,14 @@ extension Worker {
         record.generation = snapshot.generation
         context.statistics.countRequest(record)
         guard context.requests.isWanted, !exchange.value.client.isNone else { return }
+        text.removeAll()
+        if let violation = exchange.value.violation { text.append(violation.label) }
         let requestID = exchange.value.heads.request.value(.xRequestId) ?? .none
         let isPushed = context.requests.push(
             record, method: exchange.value.heads.request.bytes(exchange.value.heads.request.methodText),
             authority: exchange.value.heads.request.bytes(exchange.value.heads.request.authority),
             path: exchange.value.heads.request.bytes(exchange.value.heads.request.path),
-            requestId: exchange.value.heads.request.bytes(requestID))
+            requestId: exchange.value.heads.request.bytes(requestID), detail: text.bytes)
         if !isPushed { count(.accessLogDropped) }
     }
 

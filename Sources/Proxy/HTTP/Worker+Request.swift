@@ -88,7 +88,7 @@ extension Worker {
             return enqueue(client, exchange.value.client)
         }
         exchange.value.violation = violation.kind
-        reply(exchange, status: violation.status, .badRequest, violation.kind.label)
+        reply(exchange, status: violation.status, .badRequest, "the request is not valid HTTP\n")
     }
 
     /// A body that nobody wants is dropped for as long as that is cheaper than a new connection.
@@ -115,7 +115,7 @@ extension Worker {
         server.value.bytesSent = 0
         server.value.decoder.expectResponse(
             toHead: exchange.value.heads.request.method == .head,
-            toConnect: exchange.value.heads.request.method == .connect)
+            toConnect: exchange.value.heads.request.method == .connect, toUpgrade: exchange.value.wantsUpgrade)
         collect(forServer: exchange.value.server)
         HTTP1Encoder.request(
             exchange.value.heads.request, framing: exchange.value.requestFraming, upgrade: exchange.value.wantsUpgrade,

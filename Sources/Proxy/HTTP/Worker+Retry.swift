@@ -134,8 +134,15 @@ extension Worker {
 
     /// Tells the outlier detection what the endpoint answered.
     mutating func report(_ exchange: SlabReference<Exchange>, status: Int) {
+        report(
+            endpointSlot: exchange.value.endpointSlot, clusterSlot: exchange.value.clusterSlot,
+            status >= 500 ? .failure(.status5xx) : .success)
     }
 
+    /// The same of an attempt without an answer; nothing of what is this process's own trouble.
     private mutating func report(_ exchange: SlabReference<Exchange>, _ failure: UpstreamFailure) {
+        guard let kind = failure.endpointFailure else { return }
+        report(
+            endpointSlot: exchange.value.endpointSlot, clusterSlot: exchange.value.clusterSlot, .failure(kind))
     }
 }

@@ -24,7 +24,9 @@ enum Shapes {
     /// The longest suffix is the right one: hosts have a label more.
     static func manySuffixes() -> Shape {
         var shape = domains { "*.service-\($0).example.com" }
-        for index in shape.requests.indices { shape.requests[index].host = "www" + shape.requests[index].host.dropFirst() }
+        for index in shape.requests.indices {
+            shape.requests[index].host = "www" + shape.requests[index].host.dropFirst()
+        }
         return shape
     }
 
@@ -45,7 +47,9 @@ enum Shapes {
     private static func manyPaths(_ match: (String) -> Configuration.RequestMatch.Path) -> Shape {
         let paths = (0..<10_000).map { "/api/v1/tenants/\($0)/orders" }
         return Shape(
-            virtualHosts: [.init(domains: domains("shop.example.com"), rules: paths.map { rule(.init(path: match($0))) })],
+            virtualHosts: [
+                .init(domains: domains("shop.example.com"), rules: paths.map { rule(.init(path: match($0))) })
+            ],
             requests: paths.map { Asked(host: "shop.example.com", path: $0) })
     }
 
@@ -57,8 +61,11 @@ enum Shapes {
             shape.virtualHosts.append(
                 .init(
                     domains: domains(host),
-                    rules: values.map { rule(.init(path: .prefix("/"), headers: [.init(name: "x-user", .exact($0))])) }))
-            shape.requests += values.map { Asked(host: host, path: "/cart/items", headers: [("accept", "*/*"), ("x-user", $0)]) }
+                    rules: values.map { rule(.init(path: .prefix("/"), headers: [.init(name: "x-user", .exact($0))])) })
+            )
+            shape.requests += values.map {
+                Asked(host: host, path: "/cart/items", headers: [("accept", "*/*"), ("x-user", $0)])
+            }
         }
         return shape
     }
