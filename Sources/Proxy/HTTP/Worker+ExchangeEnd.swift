@@ -27,6 +27,7 @@ extension Worker {
         guard let session = clients.find(client) else { return }
         session.value.exchange = .none
         session.value.lastActivity = now
+        lowerTimer(session, client, to: now + session.value.settings.keepAliveTimeout)
         // The next request may be there already; or this was the last one.
         if session.value.isClosing || session.value.io.hasInput { enqueue(session, client) }
     }
