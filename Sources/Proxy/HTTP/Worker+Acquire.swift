@@ -63,6 +63,16 @@ extension Worker {
             return pinned.address
         }
         if cluster.isOriginalDestination { return exchange.value.record.originalDestination }
+        if let address = pickUntried(exchange, cluster) { return address }
+        guard exchange.value.tried.count > 0 else { return nil }
+        // All of them have had their chance: a policy that asks for another attempt gets it.
+        exchange.value.tried = TriedEndpoints()
+        return pickUntried(exchange, cluster)
+    }
+
+    private mutating func pickUntried(
+        _ exchange: SlabReference<Exchange>, _ cluster: ClusterRecord
+    ) -> SocketAddress? {
         let target = exchange.value.target
         let pick = picker.pick(
             cluster: target.cluster, hash: exchange.value.hash, tried: exchange.value.tried, subset: target.subset,
@@ -125,7 +135,7 @@ extension Worker {
         if record.slot == Int(exchange.value.record.pod) { return true }
         guard context.shared.podConnections.take(at: record.slot, limit: record.connectionsMax) else {
             releaseAdmission(admission)
-            reply(exchange, status: 503, .podLimit, "the receiving pod has too many connections\n")
+            upstreamFailed(exchange, .receiverFull)
             return false
         }
         admission.destinationPod = record.slot

@@ -41,11 +41,18 @@ extension Worker {
     }
 
     private func releaseCounts(_ exchange: SlabReference<Exchange>) {
+        releasePlaces(exchange)
+        releaseRoutes(exchange)
+    }
+
+    /// The places that it has in its cluster's limits are free.
+    func releasePlaces(_ exchange: SlabReference<Exchange>) {
         let shared = context.shared
         releasePending(exchange)
         if exchange.value.counted.request { shared.finishRequest(clusterSlot: exchange.value.clusterSlot) }
         if exchange.value.counted.retry { shared.finishRetry(clusterSlot: exchange.value.clusterSlot) }
-        releaseRoutes(exchange)
+        exchange.value.counted.request = false
+        exchange.value.counted.retry = false
     }
 
     private mutating func log(_ exchange: SlabReference<Exchange>) {
