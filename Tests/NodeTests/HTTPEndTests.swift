@@ -103,6 +103,7 @@ extension NodeTests {
                 try load.more(200)
                 try mesh.a.takeOver()
                 #expect(idle.isEnded(within: .seconds(3)), "its client can see that it has to connect again")
+                idle.socket.close()
                 try load.more(200)
                 try mesh.b.takeOver()
                 try load.more(200)

@@ -185,5 +185,49 @@ extension NodeTests {
                 #expect(again.requests.count == 1)
             }
         }
+
+        /// The server's address goes to another pod: what leads to the former one ends, pooled or not.
+        @Test(arguments: servers) func aReceiverThatIsReplacedLosesItsConnections(server pod: PodName) throws {
+            try withMesh({
+                plan(
+                    &$0, pod, outbound: Self.routed, inbound: "{match: {ports: [8080]}, protocol: http, routes: in}")
+            }) { mesh in
+                let server = try mesh.lab[pod].serveHTTP()
+                let clients = try (0..<4).map { _ in try mesh.lab[.a1].connectHTTP(to: Self.service) }
+                for client in clients { try client.send("POST", "/wait/300", body: "x") }
+                for client in clients { #expect(try client.receive().status == 200) }
+                for client in clients.prefix(2) { try client.send("POST", "/wait/3000", body: "x") }
+                #expect(eventually { server.requests.count == 6 })
+                try proxy(of: pod, mesh).reload { $0.uids[pod] = "second" }
+                for client in clients.prefix(2) {
+                    let reply = try client.receive()
+                    #expect(reply.status == 502 && reply.body.hasPrefix("the connection to the endpoint ended"))
+                }
+                let isLogged = try eventually {
+                    try proxy(of: pod, mesh).accessLog().filter { $0.reasons?.contains("pod_gone") == true }.count == 2
+                }
+                #expect(isLogged)
+                #expect(eventually { server.active == 0 }, "the pooled ones too: \(server.active) are left")
+                for client in clients { #expect(try client.request().status == 200) }
+            }
+        }
+
+        /// A pod that has as many connections as it may have resets the next one.
+        @Test(arguments: servers) func aFullReceiverIsABadGateway(server pod: PodName) throws {
+            try withMesh({
+                plan(
+                    &$0, pod, outbound: Self.routed, inbound: "{match: {ports: [8080]}, protocol: http, routes: in}")
+                if pod.host == .a { $0.a.limits[pod] = "{connections: 2}" } else { $0.b.limits[pod] = "{connections: 2}" }
+            }) { mesh in
+                let server = try mesh.lab[pod].serveHTTP()
+                let clients = try (0..<3).map { _ in try mesh.lab[.a1].connectHTTP(to: Self.service) }
+                for client in clients.prefix(2) { try client.send("GET", "/wait/1000") }
+                #expect(eventually { server.requests.count == 2 })
+                let reply = try clients[2].request("POST", "/", body: "x")
+                #expect(reply.status == 502, "\(reply)")
+                for client in clients.prefix(2) { #expect(try client.receive().status == 200) }
+                #expect(try clients[2].request().status == 200)
+            }
+        }
     }
 }

@@ -27,6 +27,8 @@ extension Worker {
         guard let session = clients.find(client) else { return }
         session.value.exchange = .none
         session.value.lastActivity = now
+        // Its head was sent before the drain began: nobody has told the client that the connection ends.
+        if isDraining { lowerTimer(session, client, to: now + Self.drainIdleNanoseconds) }
         // The next request may be there already; or this was the last one.
         if session.value.isClosing || session.value.io.hasInput { enqueue(session, client) }
     }
