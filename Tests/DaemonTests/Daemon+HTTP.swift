@@ -110,7 +110,9 @@ extension Daemon {
     }
 
     /// Runs a program to its end; what it wrote.
-    func run(_ command: [String], within limit: Duration = .seconds(20)) throws -> (status: LabProcess.Exit, output: String) {
+    func run(_ command: [String], within limit: Duration = .seconds(20)) throws -> (
+        status: LabProcess.Exit, output: String
+    ) {
         let process = try LabProcess(command, directory: folder.path, label: "run-\(UUID().uuidString)")
         let status: LabProcess.Exit
         do {

@@ -25,7 +25,9 @@ extension RunningDaemon {
         }
 
         /// Asks from so many connections at once; how often each status came once `meanwhile` was over.
-        private func ask(_ count: Int, _ web: SocketAddress, _ meanwhile: () async throws -> Void) async throws -> [Int: Int] {
+        private func ask(_ count: Int, _ web: SocketAddress, _ meanwhile: () async throws -> Void) async throws -> [Int:
+            Int]
+        {
             let clients = try (0..<count).map { _ in try HTTPConnection(to: web) }
             for client in clients { try client.send("GET", "/") }
             try await meanwhile()
@@ -34,7 +36,8 @@ extension RunningDaemon {
 
         private func overflows(_ daemon: Daemon, _ limit: String) throws -> Int {
             let lines = try daemon.get("/metrics").body.split(separator: "\n").filter {
-                $0.hasPrefix("apus_cluster_request_overflows_total") && $0.contains("\"servers\"") && $0.contains("\"\(limit)\"")
+                $0.hasPrefix("apus_cluster_request_overflows_total") && $0.contains("\"servers\"")
+                    && $0.contains("\"\(limit)\"")
             }
             return lines.compactMap { $0.split(separator: " ").last.flatMap { Int($0) } }.reduce(0, +)
         }
@@ -107,7 +110,8 @@ extension RunningDaemon {
             let gate = Gate()
             let server = try gate.server(status: 503)
             let (daemon, web) = try await Daemon.http(
-                to: [server.address], route: ", retry: {attempts: 1, when: [5xx], budget: 100%, backoff: {base: 1s, max: 1s}}",
+                to: [server.address],
+                route: ", retry: {attempts: 1, when: [5xx], budget: 100%, backoff: {base: 1s, max: 1s}}",
                 cluster: ", circuitBreaker: {retries: 2}", workers: 2)
             let seen = try await ask(10, web) {
                 #expect(await eventually { gate.inside.load(ordering: .relaxed) == 10 })

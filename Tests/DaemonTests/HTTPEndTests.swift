@@ -17,7 +17,8 @@ extension RunningDaemon {
                 _ = try HTTPConnection(peer).message()
                 try peer.send(response)
             }
-            let (daemon, web) = try await Daemon.http(to: [server.address], route: ", retry: {attempts: 2, when: [reset]}")
+            let (daemon, web) = try await Daemon.http(
+                to: [server.address], route: ", retry: {attempts: 2, when: [reset]}")
             let client = try HTTPConnection(to: web)
             try client.send("GET", "/")
             let head = try #require(try client.message(answersHead: true))

@@ -109,7 +109,9 @@ extension RunningDaemon {
             let result = try daemon.run(["/usr/bin/python3", "-c", client])
             #expect(result.output == "done\n", "\(result)")
             let lines = await daemon.requestLines(3)
-            #expect(lines.map(\.status) == [101, 101, 101] && lines.allSatisfy { $0.responseFlags == "-" }, "\(daemon.accessLog)")
+            #expect(
+                lines.map(\.status) == [101, 101, 101] && lines.allSatisfy { $0.responseFlags == "-" },
+                "\(daemon.accessLog)")
             #expect(try await daemon.isAtRest())
             #expect(try await eventually { try daemon.metric("apus_connections_active") == 0 })
         }
@@ -128,7 +130,8 @@ extension RunningDaemon {
             #expect(try client.message(answersHead: true)?.field("upgrade") == "chat")
             try client.send("words")
             client.peer.shutdownWrite()
-            #expect(String(decoding: client.rest + (try client.peer.receiveAll()), as: UTF8.self) == "hello early words")
+            #expect(
+                String(decoding: client.rest + (try client.peer.receiveAll()), as: UTF8.self) == "hello early words")
             #expect(try await daemon.isAtRest())
         }
 

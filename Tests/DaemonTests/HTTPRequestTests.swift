@@ -30,8 +30,9 @@ extension RunningDaemon {
             }
             #expect(server.requests.last?.field("transfer-encoding") == "chunked")
             // One connection for both.
-            let two = try daemon.run(curl + ["-w", "%{num_connects}\n", "-o", "/dev/null", "-o", "/dev/null"]
-                + ["http://\(web)/1", "http://\(web)/2"])
+            let two = try daemon.run(
+                curl + ["-w", "%{num_connects}\n", "-o", "/dev/null", "-o", "/dev/null"]
+                    + ["http://\(web)/1", "http://\(web)/2"])
             #expect(two.output == "1\n0\n", "\(two)")
             let old = try daemon.run(curl + ["-i", "--http1.0", "http://\(web)/old"])
             #expect(old.output.lowercased().contains("connection: close"), "\(old)")
@@ -50,7 +51,9 @@ extension RunningDaemon {
                 switch index % 3 {
                 case 0: text += "GET /\(index) HTTP/1.1\r\nhost: a\r\n\r\n"
                 case 1: text += "POST /\(index) HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nbody"
-                default: text += "PUT /\(index) HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n"
+                default:
+                    text +=
+                        "PUT /\(index) HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n"
                 }
             }
             try client.send(text)
@@ -69,10 +72,13 @@ extension RunningDaemon {
             let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
             try client.send(
                 "GET", "/",
-                fields: "connection: x-mine, keep-alive\r\nx-mine: 1\r\nkeep-alive: 5\r\nproxy-authorization: me\r\nx-other: 2\r\n"
+                fields:
+                    "connection: x-mine, keep-alive\r\nx-mine: 1\r\nkeep-alive: 5\r\nproxy-authorization: me\r\nx-other: 2\r\n"
                     + "traceparent: \(trace)\r\nx-forwarded-for: 1.2.3.4\r\nx-request-id: mine\r\n")
             let seen = HTTPMessage(head: try client.required().text)
-            for name in ["connection", "x-mine", "keep-alive", "proxy-authorization"] { #expect(seen.field(name) == nil) }
+            for name in ["connection", "x-mine", "keep-alive", "proxy-authorization"] {
+                #expect(seen.field(name) == nil)
+            }
             #expect(seen.field("x-other") == "2")
             #expect(seen.field("traceparent") == trace)
             #expect(seen.field("x-forwarded-for") == "127.0.0.1")
@@ -113,7 +119,9 @@ extension RunningDaemon {
                 case "/304": try connection.send("HTTP/1.1 304 Not Modified\r\ncontent-length: 55\r\netag: x\r\n\r\n")
                 case "/head": try connection.send("HTTP/1.1 200 OK\r\ncontent-length: 1234567\r\n\r\n")
                 case "/chunked": try connection.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-                default: try connection.send("HTTP/1.1 103 Early\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                default:
+                    try connection.send(
+                        "HTTP/1.1 103 Early\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
                 }
                 return true
             }
@@ -146,7 +154,8 @@ extension RunningDaemon {
             let client = try HTTPConnection(to: web)
             for _ in 0..<2 {
                 try client.send(
-                    "POST / HTTP/1.1\r\nhost: a\r\nte: trailers\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 7\r\n\r\n")
+                    "POST / HTTP/1.1\r\nhost: a\r\nte: trailers\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 7\r\n\r\n"
+                )
                 let answer = try client.required()
                 #expect(answer.text == "ok" && answer.trailers == ["x-saw: x-sum: 7"], "\(answer)")
             }

@@ -8,7 +8,8 @@ extension RunningDaemon {
     @Suite(.timeLimit(.minutes(1))) struct HTTPRetryTests {
         @Test func aRefusedConnectionIsNobodysRequest() async throws {
             let (server, nobody) = (try HTTPServer.echo(), try Acceptor(isListening: false))
-            let (daemon, web) = try await Daemon.http(to: [nobody.address, server.address], route: ", retry: {attempts: 2}")
+            let (daemon, web) = try await Daemon.http(
+                to: [nobody.address, server.address], route: ", retry: {attempts: 2}")
             let client = try HTTPConnection(to: web)
             for index in 0..<20 {
                 try client.send("POST", "/\(index)", body: Array("abc".utf8))
@@ -35,7 +36,9 @@ extension RunningDaemon {
             let body = (0..<40_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
             try client.send("PUT", "/length", body: body)
             #expect(try client.required().status == 200)
-            #expect(server.requests.map(\.body) == Array(repeating: Array("abcdef".utf8), count: 3) + Array(repeating: body, count: 3))
+            #expect(
+                server.requests.map(\.body) == Array(repeating: Array("abcdef".utf8), count: 3)
+                    + Array(repeating: body, count: 3))
             // More than is kept: what the server said is passed on.
             try client.send("PUT", "/long", body: [UInt8](repeating: 1, count: 70_000))
             #expect(try client.required().text == "busy")
@@ -58,7 +61,8 @@ extension RunningDaemon {
                 return true
             }
             let (daemon, web) = try await Daemon.http(
-                to: [server.address], route: ", retry: {attempts: 1, when: [reset], budget: 100%, backoff: {base: 1ms}}")
+                to: [server.address], route: ", retry: {attempts: 1, when: [reset], budget: 100%, backoff: {base: 1ms}}"
+            )
             let client = try HTTPConnection(to: web)
             try client.send("DELETE", "/twice")
             #expect(try client.required().status == 200)
@@ -86,7 +90,8 @@ extension RunningDaemon {
                 let client = try HTTPConnection(to: web)
                 for round in 0..<300 {
                     let method = ["GET", "POST", "PUT", "DELETE"][(round &* 7 &+ index) % 4]
-                    try client.send(method, "/\(method)/\(index)/\(round)", body: method.hasPrefix("P") ? [1, 2, 3] : nil)
+                    try client.send(
+                        method, "/\(method)/\(index)/\(round)", body: method.hasPrefix("P") ? [1, 2, 3] : nil)
                     let answer = try client.required()
                     if answer.status != 200 { failed.add("\(method) \(answer.status ?? 0) \(answer.text)") }
                 }

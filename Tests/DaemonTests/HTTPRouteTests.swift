@@ -88,7 +88,8 @@ extension RunningDaemon {
             #expect(lines.map(\.cluster) == ["servers", "servers", nil, nil])
             #expect(lines.map(\.route) == ["all/0/7", "all/0/7", "all/0/0", nil])
             #expect(lines.map(\.responseFlags) == ["-", "-", "-", "NR"])
-            #expect(lines.allSatisfy { $0.bytesSent == 5 && $0.requestId == "id\($0.path ?? "")" && $0.method == "POST" })
+            #expect(
+                lines.allSatisfy { $0.bytesSent == 5 && $0.requestId == "id\($0.path ?? "")" && $0.method == "POST" })
             let metrics = try daemon.get("/metrics").body.split(separator: "\n").map(String.init)
             for expected in [
                 "apus_route_requests_total{route=\"all/0/7\",status_class=\"2xx\"} 2",
@@ -109,14 +110,16 @@ extension RunningDaemon {
             let load = HTTPLoad(4, web)
             for round in 1...12 {
                 let text = daemon.http(
-                    web, to: [server.address], route: round % 2 == 0 ? ", timeout: \(round)s" : ", retry: {attempts: 1}",
+                    web, to: [server.address],
+                    route: round % 2 == 0 ? ", timeout: \(round)s" : ", retry: {attempts: 1}",
                     clusters: round % 3 == 0 ? ["{name: new\(round), endpoints: []}"] : [], workers: 2)
                 try await daemon.reload(text)
             }
             let report = try await load.finish()
             #expect(report.failures.isEmpty, "\(report.failures)")
             #expect(report.statuses.keys.allSatisfy { $0 == 200 } && report.connections == 4, "\(report)")
-            try await daemon.reload(daemon.http(web, to: [server.address], rules: ["{respond: {status: 299}}"], workers: 2))
+            try await daemon.reload(
+                daemon.http(web, to: [server.address], rules: ["{respond: {status: 299}}"], workers: 2))
             try kept.send("GET", "/")
             #expect(try kept.required().status == 299)
             #expect(try await daemon.isAtRest())

@@ -84,7 +84,9 @@ extension RunningDaemon {
                 #expect(clients[2].peer.end() != nil)
             }
             #expect(spent > 0.2 && spent < 5)
-            #expect(await daemon.requestLines(3).allSatisfy { $0.responseFlags?.contains("SI") == true }, "\(daemon.accessLog)")
+            #expect(
+                await daemon.requestLines(3).allSatisfy { $0.responseFlags?.contains("SI") == true },
+                "\(daemon.accessLog)")
             #expect(try await daemon.isAtRest())
         }
 

@@ -34,10 +34,13 @@ final class Nginx {
 
     deinit { end(SIGKILL) }
 
-    private static func text(_ front: SocketAddress, _ back: SocketAddress?, _ folder: String, _ name: String) -> String {
+    private static func text(_ front: SocketAddress, _ back: SocketAddress?, _ folder: String, _ name: String) -> String
+    {
         let location =
             back.map { "proxy_pass http://\($0); proxy_request_buffering on;" } ?? "return 200 '\(name)';"
-        let counter = back.map { "server { listen \($0); access_log \(folder)/counted; location / { return 200 'ok'; } }" }
+        let counter = back.map {
+            "server { listen \($0); access_log \(folder)/counted; location / { return 200 'ok'; } }"
+        }
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(folder)/\($0);" }
         return """
             daemon off; master_process off; pid \(folder)/pid;
