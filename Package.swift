@@ -54,7 +54,7 @@ let package = Package(
             dependencies: ["Buffers", "EventLoop", "Loopback", "Model", "Proxy", "Syscalls", "Upstream"],
             swiftSettings: settings),
         .testTarget(
-            name: "DaemonTests", dependencies: ["apusd", "Lab", "Loopback", "Model"], swiftSettings: settings),
+            name: "DaemonTests", dependencies: ["apusd", "Lab", "Loopback", "Model", "Smuggling"], swiftSettings: settings),
 
         // MARK: codecs
         .target(name: "HTTP", dependencies: ["Buffers"], swiftSettings: codecSettings),
