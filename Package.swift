@@ -186,5 +186,7 @@ if Context.environment["APUS_FUZZ"] == "1" {
         .target(
             name: "FuzzHttp1", dependencies: ["HTTPChecks"], path: "tools/fuzz/http1", exclude: ["dictionary"],
             swiftSettings: settings))
-    package.products += ["FuzzConfig", "FuzzHandover", "FuzzHttp1"].map { .library(name: $0, type: .static, targets: [$0]) }
+    package.products += ["FuzzConfig", "FuzzHandover", "FuzzHttp1"].map {
+        .library(name: $0, type: .static, targets: [$0])
+    }
 }
