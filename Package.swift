@@ -54,7 +54,8 @@ let package = Package(
             dependencies: ["Buffers", "EventLoop", "Loopback", "Model", "Proxy", "Syscalls", "Upstream"],
             swiftSettings: settings),
         .testTarget(
-            name: "DaemonTests", dependencies: ["apusd", "Lab", "Loopback", "Model", "Smuggling"], swiftSettings: settings),
+            name: "DaemonTests", dependencies: ["apusd", "Lab", "Loopback", "Model", "Smuggling"],
+            swiftSettings: settings),
 
         // MARK: codecs
         .target(name: "HTTP", dependencies: ["Buffers"], swiftSettings: codecSettings),
@@ -83,7 +84,8 @@ let package = Package(
             name: "Control", dependencies: ["DNS", "Model", "Patterns", .product(name: "Yams", package: "Yams")],
             swiftSettings: settings),
         .testTarget(
-            name: "ControlTests", dependencies: ["Control", "DNS", "Model"], exclude: ["Problems"], swiftSettings: settings),
+            name: "ControlTests", dependencies: ["Control", "DNS", "Model"], exclude: ["Problems"],
+            swiftSettings: settings),
 
         // MARK: hand-over
         .target(name: "HandOver", dependencies: ["Model", "Proxy", "Syscalls"], swiftSettings: settings),
