@@ -137,7 +137,7 @@ extension Worker {
         if record.slot == Int(exchange.value.record.pod) { return true }
         guard context.shared.podConnections.take(at: record.slot, limit: record.connectionsMax) else {
             releaseAdmission(admission)
-            reply(exchange, status: 503, .podLimit, "the receiving pod has too many connections\n")
+            upstreamFailed(exchange, .receiverFull)
             return false
         }
         admission.destinationPod = record.slot

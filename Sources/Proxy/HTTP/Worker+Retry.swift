@@ -49,7 +49,7 @@ extension Worker {
         if isStale(exchange, failure) { return .staleConnection }
         return switch failure {
         case .connectFailed, .connectTimeout, .portsExhausted, .nodeLimit, .forbidden: .connectFailure
-        case .denied, .reset, .vanished, .protocolError: .reset
+        case .denied, .receiverFull, .reset, .vanished, .protocolError: .reset
         case .perTryTimeout, .timeout: .perTryTimeout
         }
     }

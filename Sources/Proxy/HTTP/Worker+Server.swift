@@ -146,7 +146,9 @@ extension Worker {
             countCluster(slot, .connectTimeouts)
             return upstreamFailed(exchange, .connectTimeout)
         }
-        guard server.value.io.transport.takeError() == nil else {
+        if let error = server.value.io.transport.takeError() {
+            // A refused handshake is refused; what is reset had been accepted, and nobody looked in between.
+            if error == .reset { return upstreamFailed(exchange, .reset) }
             countCluster(slot, .connectFailures)
             return upstreamFailed(exchange, .connectFailed)
         }

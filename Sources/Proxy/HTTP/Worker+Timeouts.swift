@@ -43,7 +43,7 @@ extension Worker {
         enqueueClient(handle)
     }
 
-    func deadline(of client: SlabReference<ClientSession>) -> Int64 {
+    private func deadline(of client: SlabReference<ClientSession>) -> Int64 {
         if client.value.state == .lingering { return lingerDeadline(client) }
         let settings = client.value.settings
         guard let exchange = exchanges.find(client.value.exchange) else {
