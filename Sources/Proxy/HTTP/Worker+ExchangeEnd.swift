@@ -52,15 +52,19 @@ extension Worker {
         var record = exchange.value.record
         record.durationNanoseconds = now - exchange.value.startedAt
         record.generation = snapshot.generation
+        // A mirrored copy is traffic of its cluster and of nobody else.
+        if exchange.value.client.isNone { (record.listener, record.pod, record.destinationPod) = (-1, -1, -1) }
         context.statistics.countRequest(record)
         guard context.requests.isWanted, !exchange.value.client.isNone else { return }
         text.removeAll()
         if let violation = exchange.value.violation { text.append(violation.label) }
         let requestID = exchange.value.heads.request.value(.xRequestId) ?? .none
+        let path = exchange.value.asked?.path ?? exchange.value.heads.request.path
+        let authority = exchange.value.asked?.authority ?? exchange.value.heads.request.authority
         let isPushed = context.requests.push(
             record, method: exchange.value.heads.request.bytes(exchange.value.heads.request.methodText),
-            authority: exchange.value.heads.request.bytes(exchange.value.heads.request.authority),
-            path: exchange.value.heads.request.bytes(exchange.value.heads.request.path),
+            authority: exchange.value.heads.request.bytes(authority),
+            path: exchange.value.heads.request.bytes(path),
             requestId: exchange.value.heads.request.bytes(requestID), detail: text.bytes)
         if !isPushed { count(.accessLogDropped) }
     }

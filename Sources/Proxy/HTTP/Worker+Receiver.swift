@@ -55,6 +55,7 @@ extension Worker {
             exchange.value.record.inboundRoute = Int32(rule.slot)
             context.shared.routeRequests.add(1, at: rule.slot)
             if rule.hasRequestEdits {
+                keepTarget(exchange)
                 routes.rewriteRequest(rule, &exchange.value.heads.request, variables(exchange))
             }
         }

@@ -69,6 +69,7 @@ extension Worker {
         let rule = routes.rule(exchange.value.rule)
         if rule.hasRequestEdits {
             let variables = variables(exchange)
+            keepTarget(exchange)
             routes.rewriteRequest(rule, &exchange.value.heads.request, variables)
         }
         switch rule.action {
@@ -76,6 +77,12 @@ extension Worker {
         case .respond(let status): respond(exchange, rule, status: Int(status))
         case .redirect(let status): redirect(exchange, rule, status: Int(status))
         }
+    }
+
+    /// The log shows what the client asked for, not what a rule makes of it.
+    func keepTarget(_ exchange: SlabReference<Exchange>) {
+        guard exchange.value.asked == nil else { return }
+        exchange.value.asked = (exchange.value.heads.request.path, exchange.value.heads.request.authority)
     }
 
     /// Chooses the cluster, and takes the request's places in its limits.
