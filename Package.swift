@@ -65,6 +65,8 @@ let package = Package(
             name: "HTTPTests", dependencies: ["Buffers", "HTTP", "HTTPChecks", "Smuggling"], swiftSettings: settings),
 
         // MARK: upstream
+        .systemLibrary(name: "CCares", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
+        .target(name: "DNS", dependencies: ["CCares", "Model"], swiftSettings: settings),
         .target(name: "Upstream", dependencies: ["Model"], swiftSettings: settings),
         .testTarget(name: "UpstreamTests", dependencies: ["Upstream", "Model"], swiftSettings: settings),
 
@@ -78,10 +80,10 @@ let package = Package(
 
         // MARK: control
         .target(
-            name: "Control", dependencies: ["Model", "Patterns", .product(name: "Yams", package: "Yams")],
+            name: "Control", dependencies: ["DNS", "Model", "Patterns", .product(name: "Yams", package: "Yams")],
             swiftSettings: settings),
         .testTarget(
-            name: "ControlTests", dependencies: ["Control", "Model"], exclude: ["Problems"], swiftSettings: settings),
+            name: "ControlTests", dependencies: ["Control", "DNS", "Model"], exclude: ["Problems"], swiftSettings: settings),
 
         // MARK: hand-over
         .target(name: "HandOver", dependencies: ["Model", "Proxy", "Syscalls"], swiftSettings: settings),

@@ -14,6 +14,8 @@ extension HTTP1Decoder {
         if head.method == .connect && hasBody { return .bodyForConnect }
         keepsAlive = !options.close && (head.minorVersion == 1 || options.keepAlive)
         expectsContinue = false
+        // HTTP/1.0 has no expectations (RFC 9110 10.1.1), and what is sent on is not HTTP/1.0 any more.
+        if has(.expect) && head.minorVersion == 0 { head.remove(.expect) }
         if has(.expect) && head.minorVersion == 1 {
             guard !isRepeated(.expect), head.hasValue(.expect, "100-continue") else { return .unknownExpectation }
             expectsContinue = hasBody

@@ -19,7 +19,7 @@ extension HTTP1Decoder {
     ) -> Step {
         let word = line.word(at: position)
         let count = Method.length(word)
-        head.method = Method(word: word & Method.prefix(count))
+        head.method = Method(word, count: count)
         guard head.method != .other else { return readOtherMethod(line, &position, &head) }
         head.reserve(8)
         head.putWord(word, at: head.end)

@@ -55,8 +55,7 @@ extension MessageHead {
     /// Makes this a request of that method.
     public mutating func setMethod(_ bytes: Span<UInt8>) {
         methodText = copy(bytes, .target)
-        let key = HeaderNameTable.Key(bytes)
-        method = bytes.count <= 8 ? Method(word: key.first) : .other
+        method = Method(bytes.word(at: 0), count: bytes.count)
     }
 
     // MARK: - bytes

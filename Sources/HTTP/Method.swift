@@ -32,10 +32,16 @@ public enum Method: UInt8, BitwiseCopyable, Sendable {
         count >= 8 ? .max : (1 &<< UInt64(truncatingIfNeeded: 8 &* count)) &- 1
     }
 
-    /// The method whose name is `word`, its bytes from the lowest on, the rest zero.
-    @inline(__always) init(word: UInt64) {
+    /// The method whose name is the first `count` bytes of `word`, the lowest first.
+    @inline(__always) init(_ word: UInt64, count: Int) {
+        let name = word & Self.prefix(count)
+        // As long as it says: not a name with NULs behind it.
+        guard count > 0 && count < 8 && name &>> UInt64(truncatingIfNeeded: 8 &* (count &- 1)) != 0 else {
+            self = .other
+            return
+        }
         self =
-            switch word {
+            switch name {
             case 0x54_4547: .get
             case 0x4441_4548: .head
             case 0x5453_4f50: .post

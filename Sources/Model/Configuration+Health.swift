@@ -13,6 +13,15 @@ extension Configuration {
         }
     }
 
+    /// The names whose addresses are endpoints.
+    public var dnsNames: Set<DNSName> {
+        Set(
+            clusters.compactMap { cluster in
+                guard case .dns(let name) = cluster.discovery else { return nil }
+                return name
+            })
+    }
+
     /// Active health checking, by a TCP connect or an HTTP request.
     public struct HealthCheck: Sendable, Equatable {
         /// A request that must be answered with an expected status.

@@ -64,6 +64,11 @@ extension SnapshotCompiler {
         }
     }
 
+    /// What is known of DNS names, for the next snapshots; names that are left out keep what they had.
+    public mutating func discover(_ endpoints: [Configuration.DNSName: [Configuration.Endpoint]]) {
+        discovered.merge(endpoints) { _, new in new }
+    }
+
     /// Other endpoints for the clusters of `snapshot` (the newest one) that have this DNS name; empty when they have
     /// these already. Takes time in the number of their endpoints, and in that of clusters a little.
     ///

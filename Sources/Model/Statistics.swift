@@ -190,6 +190,8 @@ public final class SharedState: Sendable {
     public let podPendingRequests = AtomicWords(capacity: SlotLimits.pods)
     /// See `RateLimitRecord`.
     public let rateBuckets = AtomicWords(capacity: SlotLimits.rateBuckets)
+    /// How discovery fares.
+    public let discovery = DiscoveryBoard()
     /// Slot 0: live connections of the process.
     public let connections = AtomicWords(capacity: 1)
     /// Bytes that blocked connections hold, in user memory and in their sockets, by pod slot + 1; place 0 is for

@@ -174,7 +174,8 @@ extension Worker {
         let timedOut = failure == .connectTimeout
         countCluster(tunnel.value.plan.clusterSlot, timedOut ? .connectTimeouts : .connectFailures)
         report(
-            endpointSlot: tunnel.value.plan.endpointSlot, clusterSlot: tunnel.value.plan.clusterSlot, .failure(.connect))
+            endpointSlot: tunnel.value.plan.endpointSlot, clusterSlot: tunnel.value.plan.clusterSlot, .failure(.connect)
+        )
         timers.cancel(tunnel.value.timer)
         tunnel.value.timer = .none
         release(&tunnel.value.plan, tunnel.value.record.direction)

@@ -33,15 +33,24 @@ extension Worker {
 
     private mutating func chargeHeld(_ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle) {
         let pod = tunnel.value.fairnessSlot
-        charge(&tunnel.value.up, from: tunnel.value.downstream, to: tunnel.value.upstream, pod: pod)
-        charge(&tunnel.value.down, from: tunnel.value.upstream, to: tunnel.value.downstream, pod: pod)
+        charge(
+            &tunnel.value.up.hold, tunnel.value.up.isBlocked, tunnel.value.up.bufferCapacity,
+            from: tunnel.value.downstream, to: tunnel.value.upstream, pod: pod)
+        charge(
+            &tunnel.value.down.hold, tunnel.value.down.isBlocked, tunnel.value.down.bufferCapacity,
+            from: tunnel.value.upstream, to: tunnel.value.downstream, pod: pod)
         let isHeld = tunnel.value.up.hold.charged | tunnel.value.down.hold.charged != 0
-        if isHeld, tunnel.value.heldPlace < 0 {
-            tunnel.value.heldPlace = Int32(held.count)
-            held.append(handle)
+        keepHeld(Held(kind: .tunnel, handle: handle), isHeld, place: &tunnel.value.heldPlace)
+    }
+
+    /// Puts into `held`, or takes out, what is charged from now on, or no longer.
+    mutating func keepHeld(_ item: Held, _ isHeld: Bool, place: inout Int32) {
+        if isHeld, place < 0 {
+            place = Int32(held.count)
+            held.append(item)
             nextTend = min(nextTend, now + Self.tendNanoseconds)
-        } else if !isHeld {
-            leaveHeld(tunnel)
+        } else if !isHeld, place >= 0 {
+            leaveHeld(&place)
         }
     }
 
@@ -50,12 +59,18 @@ extension Worker {
 
     /// What a socket holds unsent while it still takes more is in no sum: only blocked directions are asked. So all that a
     /// pod's connections may hold in this way stays about an eighth of its limit: with many of them each may hold less.
-    func boundUnsent(_ tunnel: SlabReference<Tunnel>) {
-        let (shared, pod) = (context.shared, tunnel.value.fairnessSlot)
+    /// nil: the usual bound is small enough.
+    func unsentBytesMax(pod: Int) -> Int32? {
+        let shared = context.shared
         let connections = pod >= 0 ? shared.podConnections.load(pod) : shared.connections.load(0)
         let share = min(bufferBytesMax(pod), snapshot.memoryBytesMax) / 8 / max(1, connections)
-        guard share < Int(ConnectionOptions.notSentBytes) else { return }
-        let bytes = Int32(max(share, Self.notSentBytesMin))
+        guard share < Int(ConnectionOptions.notSentBytes) else { return nil }
+        return Int32(max(share, Self.notSentBytesMin))
+    }
+
+    /// See `unsentBytesMax`.
+    func boundUnsent(_ tunnel: SlabReference<Tunnel>) {
+        guard let bytes = unsentBytesMax(pod: tunnel.value.fairnessSlot) else { return }
         tunnel.value.downstream.boundUnsent(bytes)
         tunnel.value.upstream.boundUnsent(bytes)
     }
@@ -63,29 +78,34 @@ extension Worker {
     /// Takes back all a tunnel is charged for: it closes, or goes elsewhere.
     mutating func uncharge(_ tunnel: SlabReference<Tunnel>) {
         guard tunnel.value.heldPlace >= 0 else { return }
-        let pod = tunnel.value.fairnessSlot
-        _ = addCharge(tunnel.value.up.hold.release() + tunnel.value.down.hold.release(), pod: pod)
-        leaveHeld(tunnel)
+        uncharge(&tunnel.value.up.hold, &tunnel.value.down.hold, pod: tunnel.value.fairnessSlot)
+        leaveHeld(&tunnel.value.heldPlace)
     }
 
-    private mutating func charge(
-        _ flow: inout Flow, from source: borrowing Transport, to sink: borrowing Transport, pod: Int
+    /// Takes back what both directions are charged for.
+    mutating func uncharge(_ up: inout Hold, _ down: inout Hold, pod: Int) {
+        _ = addCharge(up.release() + down.release(), pod: pod)
+    }
+
+    /// Charges one direction, with `chunkBytes` in our own memory.
+    mutating func charge(
+        _ hold: inout Hold, _ isBlocked: Bool, _ chunkBytes: Int, from source: borrowing Transport,
+        to sink: borrowing Transport, pod: Int
     ) {
-        guard flow.isBlocked else {
-            guard flow.hold.charged != 0 else { return }
-            let use = addCharge(flow.hold.release(), pod: pod)
-            if flow.hold.isClamped, use == .low {
+        guard isBlocked else {
+            guard hold.charged != 0 else { return }
+            let use = addCharge(hold.release(), pod: pod)
+            if hold.isClamped, use == .low {
                 source.boundReceiving(nil)
-                flow.hold.isClamped = false
+                hold.isClamped = false
             }
             return
         }
-        let isSampled = flow.hold.isDue(now)
-        if isSampled { flow.hold.sample(source: source.memory(), sink: sink.memory(), now) }
-        let use = addCharge(flow.hold.block(chunkBytes: flow.pending?.capacity ?? 0, now), pod: pod)
-        guard use >= .high, !flow.hold.isClamped else { return }
+        if hold.isDue(now) { hold.sample(source: source.memory(), sink: sink.memory(), now) }
+        let use = addCharge(hold.block(chunkBytes: chunkBytes, now), pod: pod)
+        guard use >= .high, !hold.isClamped else { return }
         source.boundReceiving(Self.clampBytes)
-        flow.hold.isClamped = true
+        hold.isClamped = true
         countFor(pod, .windowClamps)
     }
 
@@ -124,14 +144,17 @@ extension Worker {
         pod + 1 < snapshot.bufferBytesMax.count ? snapshot.bufferBytesMax[pod + 1] : .max
     }
 
-    private mutating func leaveHeld(_ tunnel: SlabReference<Tunnel>) {
-        guard tunnel.value.heldPlace >= 0 else { return }
-        let place = Int(tunnel.value.heldPlace)
-        tunnel.value.heldPlace = -1
+    mutating func leaveHeld(_ heldPlace: inout Int32) {
+        guard heldPlace >= 0 else { return }
+        let place = Int(heldPlace)
+        heldPlace = -1
         let last = held.removeLast()
         guard place < held.count else { return }
         held[place] = last
-        tunnels.find(last)?.value.heldPlace = Int32(place)
+        switch last.kind {
+        case .tunnel: tunnels.find(last.handle)?.value.heldPlace = Int32(place)
+        case .client: clients.find(last.handle)?.value.heldPlace = Int32(place)
+        }
     }
 }
 
@@ -153,8 +176,7 @@ extension Worker {
         tendPlace = min(tendPlace, held.count)
         for _ in 0..<Self.tendedPerTurn where tendPlace > 0 {
             tendPlace -= 1
-            let handle = held[tendPlace]
-            if let tunnel = tunnels.find(handle) { chargeHeld(tunnel, handle) } else { bug() }
+            chargeAgain(held[tendPlace])
             tendPlace = min(tendPlace, held.count)
         }
         guard tendPlace == 0 else { return }
@@ -166,26 +188,45 @@ extension Worker {
 
     private var isMuchHeld: Bool {
         context.shared.bufferBytes.load(0) > snapshot.memoryBytesMax / 2
-            || held.contains { handle in
-                guard let pod = tunnels.find(handle)?.value.fairnessSlot else { return false }
+            || held.contains { item in
+                guard let pod = charged(item)?.pod else { return false }
                 return context.shared.podBufferBytes.load(pod + 1) > bufferBytesMax(pod) / 2
             }
     }
 
     /// A held tunnel as `shed` sees it.
     private struct Holder: BitwiseCopyable {
-        let handle: SlabHandle
+        let item: Held
         let pod: Int
         let bytes: Int
+    }
+
+    /// Renews what is charged for a connection.
+    private mutating func chargeAgain(_ item: Held) {
+        switch item.kind {
+        case .tunnel: if let tunnel = tunnels.find(item.handle) { return chargeHeld(tunnel, item.handle) }
+        case .client: if let client = clients.find(item.handle) { return chargeHeld(client, item.handle) }
+        }
+        bug()
+    }
+
+    /// What a connection is charged for now, and its pod; nil: nothing, it is gone.
+    private func charged(_ item: Held) -> (bytes: Int, pod: Int)? {
+        switch item.kind {
+        case .tunnel:
+            guard let tunnel = tunnels.find(item.handle), tunnel.value.heldPlace >= 0 else { return nil }
+            return (tunnel.value.up.hold.charged + tunnel.value.down.hold.charged, tunnel.value.fairnessSlot)
+        case .client:
+            guard let client = clients.find(item.handle), client.value.heldPlace >= 0 else { return nil }
+            return (client.value.upHold.charged + client.value.downHold.charged, client.value.fairnessSlot)
+        }
     }
 
     /// Resets the largest blocked connections of pods that are over their limit; while the process is over its own, those
     /// of the pod that holds most. For a share of time: freeing a connection's memory is work, too.
     private mutating func shed() {
-        var holders = held.compactMap { handle -> Holder? in
-            guard let tunnel = tunnels.find(handle) else { return nil }
-            let bytes = tunnel.value.up.hold.charged + tunnel.value.down.hold.charged
-            return Holder(handle: handle, pod: tunnel.value.fairnessSlot, bytes: bytes)
+        var holders = held.compactMap { item in
+            charged(item).map { Holder(item: item, pod: $0.pod, bytes: $0.bytes) }
         }
         holders.sort { $0.bytes > $1.bytes }
         var time = Clock.monotonic()
@@ -216,19 +257,32 @@ extension Worker {
         _ holder: Holder, _ reason: EndReason, _ time: inout Int64, if isStillOver: (borrowing Worker) -> Bool
     ) {
         // Ended already, by the first of the two limits.
-        guard let tunnel = tunnels.find(holder.handle), tunnel.value.heldPlace >= 0 else { return }
+        guard charged(holder.item) != nil else { return }
         // Its charge may be a second old: what has been sent meanwhile is no reason to reset.
-        chargeHeld(tunnel, holder.handle)
+        chargeAgain(holder.item)
         guard isStillOver(self) else { return }
-        if tunnel.value.queued {
-            // It goes with its next turn; what it holds no longer counts.
-            uncharge(tunnel)
-            tunnel.value.abortReason = reason
-        } else {
-            close(holder.handle, reason, by: .proxy)
+        switch holder.item.kind {
+        case .tunnel: reset(tunnel: holder.item.handle, reason)
+        case .client: reset(client: holder.item.handle, reason)
         }
         let before = time
         time = Clock.monotonic()
         spend(time - before, pod: holder.pod)
     }
+
+    private mutating func reset(tunnel handle: SlabHandle, _ reason: EndReason) {
+        guard let tunnel = tunnels.find(handle) else { return }
+        guard tunnel.value.queued else { return close(handle, reason, by: .proxy) }
+        // It goes with its next turn; what it holds no longer counts.
+        uncharge(tunnel)
+        tunnel.value.abortReason = reason
+    }
+}
+
+/// A connection that is charged for memory.
+struct Held: BitwiseCopyable {
+    enum Kind: UInt8, BitwiseCopyable { case tunnel, client }
+
+    let kind: Kind
+    let handle: SlabHandle
 }

@@ -54,6 +54,7 @@ extension Worker {
             client.value.queued = false
             let moved = serveClient(client, handle)
             flushAll()
+            charge(clientAt: handle)
             if let client = clients.find(handle), hasWork(client) { enqueue(client, handle) }
             return moved
         case .server:
@@ -61,6 +62,8 @@ extension Worker {
             server.value.queued = false
             let moved = serveServer(server, handle)
             flushAll()
+            // Whoever it has produced something for.
+            charge(clientAt: toClientHandle)
             if let server = servers.find(handle), hasWork(server) { enqueueServer(handle) }
             return moved
         }

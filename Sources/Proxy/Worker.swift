@@ -58,8 +58,8 @@ struct Worker: ~Copyable {
     var outboundPorts: SourcePortLedger
     var inboundPorts: SourcePortLedger
 
-    /// Tunnels that are charged for memory, unordered; the place among them that is looked at next, and when.
-    var held: [SlabHandle] = []
+    /// Connections that are charged for memory, unordered; the place among them that is looked at next, and when.
+    var held: [Held] = []
     var tendPlace = Int.max
     var nextTend = Int64.max
     /// A limit of memory is more than half used; is exceeded.
@@ -156,6 +156,8 @@ struct Worker: ~Copyable {
 
     private mutating func heartbeat() {
         count(.turns)
+        let overLimit = patterns.takeOverLimitCount()
+        if overLimit > 0 { count(.patternsOverLimit, overLimit) }
         if now >= nextSecond {
             nextSecond = now + 1_000_000_000
             rebalance()

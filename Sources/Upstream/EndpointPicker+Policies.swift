@@ -47,7 +47,9 @@ extension EndpointPicker {
         for part in cluster.parts.indices {
             let isPanic = parts.values[Int(state.partsAt) + part].isPanic
             for zone in cluster.parts[part].zones where cluster.zones[zone].groups.count > 1 {
-                for _ in 0..<random.below(64) { _ = nextGroup(cluster.zones[zone].groups, at, cluster, isPanic: isPanic) }
+                for _ in 0..<random.below(64) {
+                    _ = nextGroup(cluster.zones[zone].groups, at, cluster, isPanic: isPanic)
+                }
             }
         }
     }

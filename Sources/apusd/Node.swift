@@ -41,7 +41,9 @@ struct Node {
         let shared = SharedState()
         let names = SlotNames()
         let readiness = Readiness()
-        let (server, accessLog, reloader) = try makeServer(shared, names, readiness)
+        let dns = DNSSource(board: shared.discovery)
+        let discovered = await dns.follow(source.initial.dnsNames)
+        let (server, accessLog, reloader) = try makeServer(shared, names, readiness, dns, discovered)
         readiness.applied(restartNeeded: [], at: Clock.wall() / 1_000_000_000)
         let admin = AdminPort(
             AdminServer(
@@ -55,6 +57,7 @@ struct Node {
             logger.info("serving", metadata: Self.facts(server))
             group.addTask { for await error in admin.failures { throw error } }
             group.addTask { await source.run(sink: reloader) }
+            group.addTask { await reloader.followDiscovery() }
             ProcessMemory.giveBack()
             group.addTask { try await liveOn(signals, parts, succession, claims) }
             // The first to end is the signal task, when the process is done, or a part that failed.
@@ -67,9 +70,11 @@ struct Node {
     /// In a function of its own: the first snapshot and its compiler, with all their tables, must not live in a variable
     /// for as long as the process serves.
     private func makeServer(
-        _ shared: SharedState, _ names: SlotNames, _ readiness: Readiness
+        _ shared: SharedState, _ names: SlotNames, _ readiness: Readiness, _ dns: DNSSource,
+        _ discovered: [Configuration.DNSName: [Configuration.Endpoint]]
     ) throws -> (ProxyServer, AccessLogWriter, Reloader) {
         var compiler = SnapshotCompiler(shared: shared, names: names)
+        compiler.discover(discovered)
         let server = try ProxyServer(
             try compiler.compile(source.initial, oldestGenerationInUse: 0),
             workers: source.initial.workers ?? ProcessLimits.usableCores,
@@ -78,7 +83,8 @@ struct Node {
             rings: server.recordRings, requestRings: server.requestRings, names: names, logger: logger)
         accessLog.apply(source.initial.accessLog)
         let reloader = Reloader(
-            server: server, compiler: compiler, readiness: readiness, accessLog: accessLog, logger: logger)
+            server: server, compiler: compiler, readiness: readiness, accessLog: accessLog, dns: dns,
+            logger: logger)
         return (server, accessLog, reloader)
     }
 

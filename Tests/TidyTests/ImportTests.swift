@@ -21,7 +21,8 @@ struct ImportTests {
         "Sources/HandOver": ["Model", "Proxy", "Syscalls"],
         "Sources/Patterns": ["CPCRE2"],
         "Sources/Routing": ["Buffers", "HTTP", "Model", "Patterns"],
-        "Sources/Control": ["Model", "Patterns", "Yams"],
+        "Sources/DNS": ["CCares", "Model"],
+        "Sources/Control": ["DNS", "Model", "Patterns", "Yams"],
         "Sources/Interception": ["Model", "Syscalls", "Subprocess"],
         "Sources/Admin": [
             "Buffers", "HTTP", "Model", "Patterns", "Routing", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix",

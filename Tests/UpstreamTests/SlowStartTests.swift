@@ -62,7 +62,11 @@ import Upstream
 
     @Test func endpointsThatAllBeginTogetherShareAlike() throws {
         var fixture = try Fixture([slow(.roundRobin, 1)])
-        try fixture.reload([slow(.roundRobin, 1).with { $0.discovery = .endpoints(cluster(.random, weights: [1, 1], numbers: [8, 9]).endpoints) }])
+        try fixture.reload([
+            slow(.roundRobin, 1).with {
+                $0.discovery = .endpoints(cluster(.random, weights: [1, 1], numbers: [8, 9]).endpoints)
+            }
+        ])
         #expect(fixture.shares(of: 100) == [50, 50], "none of the old ones is left to take more")
     }
 

@@ -43,7 +43,8 @@ import Upstream
             let weights = zones.map { _ in 1 + random.below(4) }
             var sum = zones.map { _ in 0 }
             for zone in names {
-                var fixture = try Fixture([zoned(.roundRobin, zones, weights: weights)], seed: random.next(), zone: zone)
+                var fixture = try Fixture(
+                    [zoned(.roundRobin, zones, weights: weights)], seed: random.next(), zone: zone)
                 for (index, share) in fixture.shares(of: 20000).enumerated() { sum[index] += share }
             }
             let total = weights.reduce(0, +)

@@ -54,6 +54,10 @@ struct ClientSession: ~Copyable, Sendable {
     var timer = TimerWheel.Timer.none
     var timerAt: Int64 = 0
 
+    /// The memory it and its upstream are charged for, towards the server and back, and its place in `Worker.held`.
+    var upHold = Hold()
+    var downHold = Hold()
+    var heldPlace: Int32 = -1
     /// Its place in the ready queue.
     var queued = false
 

@@ -37,6 +37,9 @@ struct SessionIO: ~Copyable, Sendable {
     /// Whether the peer has to take something first.
     var hasOutput: Bool { output != nil }
 
+    /// The memory of what waits to be decoded.
+    var inputCapacity: Int { Self.capacity(input) }
+
     /// Bytes held in user memory.
     var heldBytes: Int { Self.capacity(input) + Self.capacity(output) }
 

@@ -53,6 +53,7 @@ extension Worker {
         if client.value.queued { ready.remove(WorkItem(.client, handle.index), pod: client.value.fairnessSlot) }
         // An idle connection that only this client could use.
         closeServer(client.value.privateServer)
+        uncharge(client)
         count(.bufferedBytes, -client.value.io.heldBytes)
         client.value.io.giveBack(&pool)
         var record = client.value.record

@@ -25,14 +25,8 @@ extension Worker {
 
     /// The client's address replaces what it said of itself, unless so many hops before us are trusted.
     private mutating func setForwardedFor(_ exchange: SlabReference<Exchange>, _ settings: HTTPListenerRecord) {
-        text.removeAll()
-        let isKept = settings.forwardedFor == .append || settings.trustedHops > 0
-        if isKept, let said = exchange.value.heads.request.value(.xForwardedFor) {
-            text.append(exchange.value.heads.request.bytes(said))
-            text.append(", ")
-        }
-        text.append(exchange.value.record.client.address)
-        exchange.value.heads.request.set(.xForwardedFor, text.bytes)
+        let client = exchange.value.record.client.address
+        ForwardedFor.rewrite(&exchange.value.heads.request, settings, client: client)
         guard settings.trustedHops == 0 || exchange.value.heads.request.value(.xForwardedProto) == nil else { return }
         text.removeAll()
         text.append("http")

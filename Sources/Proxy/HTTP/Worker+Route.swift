@@ -126,6 +126,7 @@ extension Worker {
         variables.listener = record.listener
         variables.route = record.route
         variables.cluster = record.cluster
+        variables.takeRequestId(from: exchange.value.heads.request)
         return variables
     }
 }

@@ -158,6 +158,7 @@ extension Worker {
             server.value.source = source
         }
         countCluster(slot, .connections)
+        boundUnsent(server.value.io, pod: server.value.pod)
         attach(exchange, server, handle)
         flushAll()
     }
@@ -184,7 +185,9 @@ extension Worker {
         let handle = exchange.value.server
         guard let server = servers.find(handle) else { return }
         detach(exchange, server)
-        guard exchange.value.requestSent, server.value.isReusable, !isDraining, !hasLeft(server.value.key.pod, since: server.value.plan.generation) else {
+        guard exchange.value.requestSent, server.value.isReusable, !isDraining,
+            !hasLeft(server.value.key.pod, since: server.value.plan.generation)
+        else {
             return closeServer(handle)
         }
         server.value.state = .idle

@@ -47,7 +47,8 @@ extension Worker {
         if client.value.state == .lingering { return lingerDeadline(client) }
         let settings = client.value.settings
         guard let exchange = exchanges.find(client.value.exchange) else {
-            let timeout = isDraining ? min(Self.drainIdleNanoseconds, settings.keepAliveTimeout) : settings.keepAliveTimeout
+            let timeout =
+                isDraining ? min(Self.drainIdleNanoseconds, settings.keepAliveTimeout) : settings.keepAliveTimeout
             return client.value.lastActivity + timeout
         }
         if client.value.headStartedAt > 0 { return client.value.headStartedAt + settings.headerTimeout }

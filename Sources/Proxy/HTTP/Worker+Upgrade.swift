@@ -57,7 +57,10 @@ extension Worker {
     ) {
         if let client = clients.find(clientHandle) {
             timers.cancel(client.value.timer)
-            if client.value.queued { ready.remove(WorkItem(.client, clientHandle.index), pod: client.value.fairnessSlot) }
+            uncharge(client)
+            if client.value.queued {
+                ready.remove(WorkItem(.client, clientHandle.index), pod: client.value.fairnessSlot)
+            }
         }
         if let server = servers.find(serverHandle) {
             timers.cancel(server.value.timer)

@@ -18,6 +18,7 @@ extension Worker {
         session.pinned = pinned
         let handle = clients.insert(session)
         guard let client = clients.find(handle) else { return bug() }
+        boundUnsent(client.value.io, pod: client.value.fairnessSlot)
         setTimer(client, handle, at: now + min(settings.headerTimeout, settings.keepAliveTimeout))
         do throws(Errno) {
             // What has come already makes the first edge.
