@@ -59,7 +59,7 @@ reload: build ## 100,000 endpoints replaced every second under traffic: how long
 	@tools/bench/reload --clusters 1 --check-seconds 60 --balancer leastRequest
 	@tools/bench/reload --file
 
-callgrind: ## instructions, allocations and reference counting per message and per connection
+callgrind: ## instructions, allocations and reference counting per message, connection and request
 	@tools/setup --bench
 	@tools/bench/callgrind
 

@@ -11,6 +11,7 @@ struct Adoption {
     /// Connections up to this place of the slab have been asked whether their pod is gone.
     var tunnelsSeen = 0
     var clientsSeen = 0
+    var serversSeen = 0
     /// So many of the check plan's changes have been made.
     var checksDone = 0
 }
@@ -96,7 +97,27 @@ extension Worker {
             enqueue(client, handle)
         }
         step.clientsSeen = end
-        return end == clients.indexEnd
+        guard end == clients.indexEnd else { return false }
+        return endServersOfGonePods(&step)
+    }
+
+    /// Connections of other pods to one that has left: they lead to nobody, or to whoever has its address next.
+    private mutating func endServersOfGonePods(_ step: inout Adoption) -> Bool {
+        let end = min(step.serversSeen + Self.adoptionTunnelsPerTurn, servers.indexEnd)
+        for index in step.serversSeen..<end {
+            guard let handle = servers.handle(at: index), let server = servers.find(handle),
+                isGone(Int32(server.value.admission.destinationPod))
+            else { continue }
+            if let exchange = exchanges.find(server.value.exchange) {
+                exchange.value.record.flags.add(.podGone)
+                upstreamFailed(exchange, .reset)
+                flushAll()
+            } else {
+                closeServer(handle)
+            }
+        }
+        step.serversSeen = end
+        return end == servers.indexEnd
     }
 
     /// Whether the pod with this slot left with the generation in force. An earlier leave does not count: it is back.

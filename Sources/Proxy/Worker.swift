@@ -52,6 +52,9 @@ struct Worker: ~Copyable {
     /// The wall clock minus the monotonic one, nanoseconds.
     var wallOffset: Int64 = 0
     var nextWaiting: Int64 = 0
+    /// When other workers are asked for connections again, and what this one has promised.
+    var nextAsk: Int64 = 0
+    var yields: [Yield] = []
 
     var pool = ChunkPool()
     let scratch = Scratch()

@@ -108,6 +108,8 @@ struct Exchange: ~Copyable, Sendable {
     var pause = Pause.filters
     /// What a fault says it will be answered after its delay; 0: nothing.
     var faultStatus = 0
+    /// The receiving pod's route has changed the request; `heads.sent` is what it was before.
+    var isEditedForReceiver = false
     /// Its copies have begun, if it has any.
     var isMirrored = false
 
@@ -148,12 +150,15 @@ struct Exchange: ~Copyable, Sendable {
 /// The heads of one exchange. Their memory is used again by the next one.
 struct MessageHeads: ~Copyable, Sendable {
     var request = MessageHead()
+    /// The request as the sender's table left it, where the receiver's has changed it.
+    var sent = MessageHead()
     var requestTrailers = MessageHead()
     var response = MessageHead()
     var responseTrailers = MessageHead()
 
     mutating func removeAll() {
         request.removeAll()
+        sent.removeAll()
         requestTrailers.removeAll()
         response.removeAll()
         responseTrailers.removeAll()

@@ -11,6 +11,8 @@ enum UpstreamFailure: UInt8, BitwiseCopyable {
     case forbidden
     /// The receiving pod's table says `deny`.
     case denied
+    /// The receiving pod has as many connections as it may have.
+    case receiverFull
     /// The connection ended before the response was complete.
     case reset
     /// ... because the server no longer answers.
@@ -24,8 +26,9 @@ enum UpstreamFailure: UInt8, BitwiseCopyable {
     /// What the client is told when nothing of a response has been sent.
     var status: Int {
         switch self {
-        case .connectFailed, .connectTimeout, .portsExhausted, .nodeLimit, .denied: 503
-        case .reset, .vanished, .protocolError: 502
+        case .connectFailed, .connectTimeout, .portsExhausted, .nodeLimit: 503
+        // A pod of another host that denies resets the connection, and its callers are to see the same of one here.
+        case .denied, .receiverFull, .reset, .vanished, .protocolError: 502
         case .perTryTimeout, .timeout: 504
         case .forbidden: 500
         }
@@ -39,6 +42,7 @@ enum UpstreamFailure: UInt8, BitwiseCopyable {
         case .nodeLimit: .nodeLimit
         case .forbidden: .internalError
         case .denied: .deniedInbound
+        case .receiverFull: .podLimit
         case .reset: .upstreamReset
         case .vanished: .upstreamVanished
         case .protocolError: .upstreamProtocolError
@@ -54,8 +58,7 @@ enum UpstreamFailure: UInt8, BitwiseCopyable {
         case .portsExhausted: "no free source port towards the endpoint\n"
         case .nodeLimit: "the proxy is out of connections\n"
         case .forbidden: "the proxy may not connect\n"
-        case .denied: "the receiving pod denies it\n"
-        case .reset, .vanished: "the connection to the endpoint ended before its response\n"
+        case .denied, .receiverFull, .reset, .vanished: "the connection to the endpoint ended before its response\n"
         case .protocolError: "the endpoint's response is not valid HTTP\n"
         case .perTryTimeout, .timeout: "the endpoint took too long\n"
         }
@@ -66,7 +69,7 @@ enum UpstreamFailure: UInt8, BitwiseCopyable {
         switch self {
         case .connectFailed, .connectTimeout: .connect
         // To its callers, a pod that denies is an endpoint that resets.
-        case .denied, .reset, .vanished, .protocolError: .reset
+        case .denied, .receiverFull, .reset, .vanished, .protocolError: .reset
         case .perTryTimeout, .timeout: .timeout
         case .portsExhausted, .nodeLimit, .forbidden: nil
         }

@@ -27,6 +27,9 @@ extension Worker {
         guard let session = clients.find(client) else { return }
         session.value.exchange = .none
         session.value.lastActivity = now
+        // In a drain: its head was sent before that began, so nobody has told the client that the connection ends.
+        let timeout = session.value.settings.keepAliveTimeout
+        lowerTimer(session, client, to: now + (isDraining ? min(timeout, Self.drainIdleNanoseconds) : timeout))
         // The next request may be there already; or this was the last one.
         if session.value.isClosing || session.value.io.hasInput { enqueue(session, client) }
     }
@@ -41,11 +44,18 @@ extension Worker {
     }
 
     private func releaseCounts(_ exchange: SlabReference<Exchange>) {
+        releasePlaces(exchange)
+        releaseRoutes(exchange)
+    }
+
+    /// The places that it has in its cluster's limits are free.
+    func releasePlaces(_ exchange: SlabReference<Exchange>) {
         let shared = context.shared
         releasePending(exchange)
         if exchange.value.counted.request { shared.finishRequest(clusterSlot: exchange.value.clusterSlot) }
         if exchange.value.counted.retry { shared.finishRetry(clusterSlot: exchange.value.clusterSlot) }
-        releaseRoutes(exchange)
+        exchange.value.counted.request = false
+        exchange.value.counted.retry = false
     }
 
     private mutating func log(_ exchange: SlabReference<Exchange>) {

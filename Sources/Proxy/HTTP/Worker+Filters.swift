@@ -52,6 +52,7 @@ extension Worker {
         exchange.value.settings = client.value.settings
         exchange.value.generation = snapshot.generation
         releaseRoutes(exchange)
+        releasePlaces(exchange)
         guard !client.value.isOrphan, findRoute(exchange) else {
             return reply(exchange, status: 503, .noRoute, "its routes are gone\n")
         }

@@ -29,7 +29,11 @@ extension Worker {
         let record = snapshot.clusters[cluster]
         guard context.shared.takeRequest(record) else { return countCluster(record.slot, .requestBreakerOpen) }
         var heads = takeHeads()
-        heads.request.copy(from: original.value.heads.request)
+        if original.value.isEditedForReceiver {
+            heads.request.copy(from: original.value.heads.sent)
+        } else {
+            heads.request.copy(from: original.value.heads.request)
+        }
         heads.requestTrailers.copy(from: original.value.heads.requestTrailers)
         var copy = Exchange(
             client: .none, heads: heads, settings: original.value.settings, generation: snapshot.generation,

@@ -13,9 +13,9 @@ extension Worker {
             return reply(exchange, status: 503, .loop, "the endpoint is this proxy\n")
         }
         // On the inbound leg the table is the one that the connection came under.
-        guard exchange.value.record.direction != .inbound, !isPinned(exchange),
-            let pod = snapshot.pod(at: endpoint.address)
-        else { return connect(exchange) }
+        guard exchange.value.record.direction != .inbound, !isPinned(exchange) else { return connect(exchange) }
+        leaveReceiver(exchange)
+        guard let pod = snapshot.pod(at: endpoint.address) else { return connect(exchange) }
         exchange.value.record.destinationPod = Int32(snapshot.pods[pod].slot)
         let client = exchange.value.record.client.address
         guard let index = snapshot.inboundEntry(pod: pod, client: client, port: endpoint.port) else {
@@ -45,19 +45,29 @@ extension Worker {
         return true
     }
 
-    /// Does what the receiver's rule says. Its edits are made once, however many attempts meet it.
+    /// An attempt before met another receiver: the next one gets the request as the sender's table left it.
+    private func leaveReceiver(_ exchange: SlabReference<Exchange>) {
+        exchange.value.record.destinationPod = -1
+        exchange.value.receiver = -1
+        if exchange.value.isEditedForReceiver {
+            exchange.value.isEditedForReceiver = false
+            exchange.value.heads.request.copy(from: exchange.value.heads.sent)
+        }
+        guard exchange.value.record.inboundRoute >= 0 else { return }
+        context.shared.routeRequests.addReleasing(-1, at: Int(exchange.value.record.inboundRoute))
+        exchange.value.record.inboundRoute = -1
+    }
+
+    /// Does what the receiver's rule says.
     mutating func obeyReceiverRoute(_ exchange: SlabReference<Exchange>) {
         let rule = routes.rule(exchange.value.receiverRule)
-        if exchange.value.record.inboundRoute != Int32(rule.slot) {
-            if exchange.value.record.inboundRoute >= 0 {
-                context.shared.routeRequests.addReleasing(-1, at: Int(exchange.value.record.inboundRoute))
-            }
-            exchange.value.record.inboundRoute = Int32(rule.slot)
-            context.shared.routeRequests.add(1, at: rule.slot)
-            if rule.hasRequestEdits {
-                keepTarget(exchange)
-                routes.rewriteRequest(rule, &exchange.value.heads.request, variables(exchange))
-            }
+        exchange.value.record.inboundRoute = Int32(rule.slot)
+        context.shared.routeRequests.add(1, at: rule.slot)
+        if rule.hasRequestEdits {
+            keepTarget(exchange)
+            exchange.value.heads.sent.copy(from: exchange.value.heads.request)
+            exchange.value.isEditedForReceiver = true
+            routes.rewriteRequest(rule, &exchange.value.heads.request, variables(exchange))
         }
         switch rule.action {
         case .forward: connect(exchange)

@@ -29,7 +29,8 @@ extension Worker {
         case .paused, .acquiring: return false
         case .open:
             guard let server = servers.find(exchange.value.server) else { return false }
-            return !server.value.io.hasOutput
+            // What a broken connection would swallow may still go by another one.
+            return !server.value.io.hasOutput && !server.value.io.isBroken
         }
     }
 
@@ -40,6 +41,7 @@ extension Worker {
         exchange.value.expectsContinue = client.value.decoder.expectsContinue
         exchange.value.record.method = exchange.value.heads.request.method.rawValue
         exchange.value.record.version = exchange.value.heads.request.minorVersion == 0 ? .http10 : .http11
+        lowerTimer(client, exchange.value.client, to: now + client.value.settings.streamIdleTimeout)
         if !client.value.decoder.keepsAlive { client.value.isClosing = true }
         if isDraining { client.value.isClosing = true }
         guard exchange.value.heads.request.normalizePath() == nil else {
@@ -80,14 +82,13 @@ extension Worker {
         client.value.isClosing = true
         exchange.value.requestEnded = true
         if let chunk = client.value.io.input.take() { pool.give(chunk) }
-        guard exchange.value.phase == .receiving else {
-            // In the middle of a body that an upstream has begun to receive.
+        exchange.value.violation = violation.kind
+        guard !exchange.value.responseStarted else {
+            // In the middle of a body, and the response is under way, or said.
             client.value.abortReason = .clientReset
             exchange.value.record.flags.add(.badRequest)
-            exchange.value.violation = violation.kind
             return enqueue(client, exchange.value.client)
         }
-        exchange.value.violation = violation.kind
         reply(exchange, status: violation.status, .badRequest, "the request is not valid HTTP\n")
     }
 

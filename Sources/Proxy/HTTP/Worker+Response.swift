@@ -27,6 +27,7 @@ extension Worker {
     /// 100 and 103 are for those who know what they are.
     private mutating func interim(_ exchange: SlabReference<Exchange>, _ status: Int) {
         defer { exchange.value.heads.response.removeAll() }
+        if exchange.value.heads.response.status == 100 { exchange.value.expectsContinue = false }
         guard exchange.value.heads.request.minorVersion >= 1, clients.find(exchange.value.client) != nil else { return }
         collect(forClient: exchange.value.client)
         HTTP1Encoder.response(
@@ -54,6 +55,8 @@ extension Worker {
         dropReplay(exchange)
         guard let client = clients.find(exchange.value.client) else { return }
         if isDraining { client.value.isClosing = true }
+        // It was promised a word before it would send the body, and gets the final one: nobody knows whether a body follows.
+        if exchange.value.expectsContinue, !exchange.value.requestEnded { client.value.isClosing = true }
         let isOld = exchange.value.heads.request.minorVersion == 0
         switch exchange.value.responseFraming {
         case .chunked, .untilClose:
@@ -96,7 +99,11 @@ extension Worker {
     /// The response is complete, the request is not: its rest is dropped, and the upstream connection with it.
     private mutating func answeredEarly(_ exchange: SlabReference<Exchange>) {
         let handle = exchange.value.server
-        if let server = servers.find(handle) { detach(exchange, server) }
+        if let server = servers.find(handle) {
+            detach(exchange, server)
+            // Half a request must not look like a whole one, and nobody reads what the kernel still holds of it.
+            server.value.io.transport.resetOnClose()
+        }
         closeServer(handle)
         guard !exchange.value.requestEnded else { return finishExchange(exchange) }
         awaitRequestEnd(exchange)
@@ -105,7 +112,6 @@ extension Worker {
     /// What is left of the request is read and dropped.
     mutating func awaitRequestEnd(_ exchange: SlabReference<Exchange>) {
         exchange.value.phase = .answered
-        // It was promised a word before it would send the body, and got the final one.
         if exchange.value.expectsContinue, let client = clients.find(exchange.value.client) {
             client.value.isClosing = true
             exchange.value.requestEnded = true

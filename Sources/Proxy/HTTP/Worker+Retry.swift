@@ -49,7 +49,7 @@ extension Worker {
         if isStale(exchange, failure) { return .staleConnection }
         return switch failure {
         case .connectFailed, .connectTimeout, .portsExhausted, .nodeLimit, .forbidden: .connectFailure
-        case .denied, .reset, .vanished, .protocolError: .reset
+        case .denied, .receiverFull, .reset, .vanished, .protocolError: .reset
         case .perTryTimeout, .timeout: .perTryTimeout
         }
     }
@@ -61,8 +61,11 @@ extension Worker {
             random: &random)
         guard case .retry(let delay) = decision else { return false }
         exchange.value.backoff = delay
-        // What went wrong with an idle connection says nothing about the cluster.
-        guard outcome != .staleConnection else { return true }
+        // What went wrong with an idle connection says nothing about the endpoint, nor about the cluster.
+        guard outcome != .staleConnection else {
+            exchange.value.tried = TriedEndpoints()
+            return true
+        }
         guard takeRetry(exchange) else {
             exchange.value.record.flags.add(.retryOverflow)
             return false

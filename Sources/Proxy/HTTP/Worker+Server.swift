@@ -146,7 +146,9 @@ extension Worker {
             countCluster(slot, .connectTimeouts)
             return upstreamFailed(exchange, .connectTimeout)
         }
-        guard server.value.io.transport.takeError() == nil else {
+        if let error = server.value.io.transport.takeError() {
+            // A refused handshake is refused; what is reset had been accepted, and nobody looked in between.
+            if error == .reset { return upstreamFailed(exchange, .reset) }
             countCluster(slot, .connectFailures)
             return upstreamFailed(exchange, .connectFailed)
         }
@@ -186,7 +188,8 @@ extension Worker {
         guard let server = servers.find(handle) else { return }
         detach(exchange, server)
         guard exchange.value.requestSent, server.value.isReusable, !isDraining,
-            !hasLeft(server.value.key.pod, since: server.value.plan.generation)
+            !hasLeft(server.value.key.pod, since: server.value.plan.generation),
+            !yields(clusterSlot: server.value.plan.clusterSlot)
         else {
             return closeServer(handle)
         }
@@ -228,7 +231,7 @@ extension Worker {
         if toServerHandle == handle { toServer.removeAll() }
         timers.cancel(server.value.timer)
         if server.value.queued { ready.remove(WorkItem(.server, handle.index), pod: server.value.queuedPod) }
-        count(.bufferedBytes, -server.value.io.heldBytes)
+        count(.bufferedBytes, -server.value.io.countedBytes)
         server.value.io.giveBack(&pool)
         if server.value.plan.endpointSlot >= 0 {
             context.shared.endpointConnections.add(-1, at: server.value.plan.endpointSlot)

@@ -5,18 +5,20 @@ import Proxy
 /// The data plane alone, with one worker: no configuration file, no admin API, no signals, nothing that uses Dispatch.
 /// For instruments that the whole of `apusd` is too much for (tools/bench/callgrind).
 ///
-///     apus-relay ADDRESS:PORT
+///     apus-relay ADDRESS:PORT [tcp | http1]
 ///
-/// Relays from a port of its own, which it prints, to ADDRESS:PORT, until its standard input ends.
+/// Relays from a port of its own, which it prints, to ADDRESS:PORT, until its standard input ends: bytes, or requests.
 @main
 struct Relay {
     static func main() throws {
-        guard let text = CommandLine.arguments.dropFirst().first, let address = SocketAddress(text) else {
-            fatalError("usage: apus-relay ADDRESS:PORT")
-        }
+        let arguments = CommandLine.arguments.dropFirst()
+        guard let address = arguments.first.flatMap({ SocketAddress($0) }),
+            let kind = Configuration.TrafficProtocol(rawValue: arguments.dropFirst().first ?? "tcp")
+        else { fatalError("usage: apus-relay ADDRESS:PORT [tcp | http1]") }
         let configuration = Configuration(
             listeners: [
-                Configuration.Listener(name: "relay", address: SocketAddress(.loopbackV4, 0), cluster: "backend")
+                Configuration.Listener(
+                    name: "relay", address: SocketAddress(.loopbackV4, 0), cluster: "backend", protocolKind: kind)
             ],
             clusters: [
                 Configuration.Cluster(

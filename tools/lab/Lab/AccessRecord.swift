@@ -1,7 +1,7 @@
 import Foundation
 import Model
 
-/// One line of the JSON access log: a connection that has ended.
+/// One line of the JSON access log: a connection that has ended, or a request.
 public struct AccessRecord: Decodable, Sendable {
     /// The snapshot's number the connection was matched by.
     public var generation: Int?
@@ -27,10 +27,28 @@ public struct AccessRecord: Decodable, Sendable {
     public var bytesReceived: Int?
     /// From accept to end.
     public var durationMilliseconds: Double?
-    /// Why it did not end as it should, or `-`.
+    /// Why a connection did not end as it should, or `-`.
     public var responseFlag: String?
     /// Which side ended it.
     public var closedBy: String?
+    /// A request's method; nil: the line is a connection's.
+    public var method: String?
+    /// Its path and query as they were forwarded.
+    public var path: String?
+    /// The response's status.
+    public var status: Int?
+    /// What was remarkable, or `-`.
+    public var responseFlags: String?
+    /// The same in words.
+    public var reasons: String?
+    /// The rule of the sender's table.
+    public var route: String?
+    /// The rule of the receiver's table.
+    public var inboundRoute: String?
+    /// How often an endpoint was asked.
+    public var attempts: Int?
+    /// x-request-id as it was forwarded.
+    public var requestId: String?
 
     /// The client's address without port.
     public var clientAddress: IPAddress? { client.flatMap { SocketAddress($0)?.address } }

@@ -20,8 +20,12 @@ public struct ProxyConfiguration: Sendable {
     public var limits: [PodName: String] = [:]
     /// A pod's UID.
     public var uids: [PodName: String] = [:]
+    /// Pods beside the lab's own, each one YAML flow mapping.
+    public var pods: [String] = []
     /// Clusters, each one YAML flow mapping.
     public var clusters: [String] = []
+    /// Route tables, each one YAML flow mapping.
+    public var routes: [String] = []
     /// Further keys of `interception`, each as `excludeCIDRs: [10.1.0.12]`.
     public var interception: [String] = []
     /// Further top-level text, as `passthrough: {connectTimeout: 300ms}`.
@@ -47,8 +51,9 @@ public struct ProxyConfiguration: Sendable {
           podCIDRs: [\(host.podCIDRs.joined(separator: ", "))]\(interception.map { "\n  " + $0 }.joined())
         failover: {policy: [\(policy)]}
         pods:
-        \(host.pods.map(pod).joined(separator: "\n"))
+        \(host.pods.map(pod).joined(separator: "\n"))\(pods.map { "\n  - \($0)" }.joined())
         clusters: \(list(clusters, indent: "  "))
+        routes: \(list(routes, indent: "  "))
         \(extra)
 
         """

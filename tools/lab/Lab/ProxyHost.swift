@@ -118,7 +118,7 @@ public final class ProxyHost: Sendable {
         try host.run([Programs.path("apusctl")] + arguments)
     }
 
-    /// The connections that have ended, oldest first.
+    /// The connections and requests that have ended, oldest first.
     public func accessLog() throws -> [AccessRecord] {
         let data = FileManager.default.contents(atPath: logPath) ?? Data()
         return try AccessRecord.parse(String(decoding: data, as: UTF8.self))
