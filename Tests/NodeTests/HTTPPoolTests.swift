@@ -30,7 +30,8 @@ extension NodeTests {
                     for number in 0..<(count / 4) {
                         let address = Self.addresses[(number * 7 + worker * 13) % Self.pods]
                         if number % 250 == 0 { kept = [:] }
-                        let client = try kept[address] ?? lab[.a1].connectHTTP(to: Self.target, from: SocketAddress(address, 0))
+                        let client =
+                            try kept[address] ?? lab[.a1].connectHTTP(to: Self.target, from: SocketAddress(address, 0))
                         kept[address] = client
                         let reply = try client.request("GET", "/\(worker)/\(number)")
                         let peer = try reply.greeting.peer.address

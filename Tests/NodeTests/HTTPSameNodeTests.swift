@@ -21,7 +21,9 @@ extension NodeTests {
             let all = [server] + endpoints
             plan.a.outbound[.a1] = [outbound]
             let list = all.map { "{address: \"\($0.v4):8080\"}" }.joined(separator: ", ")
-            plan.a.clusters = ["{name: web, endpoints: [\(list)]}", "{name: own, discovery: {originalDestination: true}}"]
+            plan.a.clusters = [
+                "{name: web, endpoints: [\(list)]}", "{name: own, discovery: {originalDestination: true}}",
+            ]
             plan.b.clusters = ["{name: own, discovery: {originalDestination: true}}"]
             plan.a.routes = [
                 Self.table(
@@ -40,7 +42,8 @@ extension NodeTests {
                 """)
             plan.a.routes.append(inside)
             plan.b.routes = [inside]
-            for (host, pods) in [(\MeshPlan.a, HostName.a.pods), (\MeshPlan.b, HostName.b.pods)] where pods.contains(server) {
+            for (host, pods) in [(\MeshPlan.a, HostName.a.pods), (\MeshPlan.b, HostName.b.pods)]
+            where pods.contains(server) {
                 plan[keyPath: host].inbound[server] = [inbound]
             }
         }
@@ -131,7 +134,9 @@ extension NodeTests {
         @Test(arguments: servers) func aDenyingEndpointIsPassedOver(server pod: PodName) throws {
             let other = pod == .a2 ? PodName.b2 : .b2
             try withMesh({
-                plan(&$0, pod, outbound: Self.routed, inbound: "{match: {ports: [8080]}, deny: true}", endpoints: [other])
+                plan(
+                    &$0, pod, outbound: Self.routed, inbound: "{match: {ports: [8080]}, deny: true}", endpoints: [other]
+                )
             }) { mesh in
                 let servers = try [mesh.lab[pod].serveHTTP(), mesh.lab[other].serveHTTP()]
                 let client = try mesh.lab[.a1].connectHTTP(to: Self.service)
@@ -217,7 +222,11 @@ extension NodeTests {
             try withMesh({
                 plan(
                     &$0, pod, outbound: Self.routed, inbound: "{match: {ports: [8080]}, protocol: http, routes: in}")
-                if pod.host == .a { $0.a.limits[pod] = "{connections: 2}" } else { $0.b.limits[pod] = "{connections: 2}" }
+                if pod.host == .a {
+                    $0.a.limits[pod] = "{connections: 2}"
+                } else {
+                    $0.b.limits[pod] = "{connections: 2}"
+                }
             }) { mesh in
                 let server = try mesh.lab[pod].serveHTTP()
                 let clients = try (0..<3).map { _ in try mesh.lab[.a1].connectHTTP(to: Self.service) }

@@ -128,7 +128,8 @@ struct HTTPLoop {
         while sent < connection.output.count {
             // Sound: pointer and length stay inside the array's storage for the call.
             let count = unsafe connection.output.withUnsafeBytes { buffer in
-                unsafe send(descriptor, buffer.baseAddress?.advanced(by: sent), buffer.count - sent, Int32(MSG_NOSIGNAL))
+                unsafe send(
+                    descriptor, buffer.baseAddress?.advanced(by: sent), buffer.count - sent, Int32(MSG_NOSIGNAL))
             }
             if count < 0, errno == EAGAIN { break }
             guard count >= 0 else { return false }

@@ -14,7 +14,8 @@ struct HTTPMessage {
     init?(_ bytes: some RandomAccessCollection<UInt8>, toEnd: Bool = false, hasBody: Bool = true) throws(LabError) {
         let bytes = Array(bytes)
         guard let end = Self.endOfHead(bytes) else { return nil }
-        let lines = String(decoding: bytes[..<end], as: UTF8.self).split(separator: "\r\n", omittingEmptySubsequences: true)
+        let lines = String(decoding: bytes[..<end], as: UTF8.self).split(
+            separator: "\r\n", omittingEmptySubsequences: true)
         guard let first = lines.first else { throw LabError("http: an empty head") }
         start = String(first)
         fields = try lines.dropFirst().map { line throws(LabError) in
