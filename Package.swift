@@ -54,7 +54,8 @@ let package = Package(
             dependencies: ["Buffers", "EventLoop", "Loopback", "Model", "Proxy", "Syscalls", "Upstream"],
             swiftSettings: settings),
         .testTarget(
-            name: "DaemonTests", dependencies: ["apusd", "Lab", "Loopback", "Model"], swiftSettings: settings),
+            name: "DaemonTests", dependencies: ["apusd", "Lab", "Loopback", "Model", "Smuggling"],
+            swiftSettings: settings),
 
         // MARK: codecs
         .target(name: "HTTP", dependencies: ["Buffers"], swiftSettings: codecSettings),
@@ -83,7 +84,8 @@ let package = Package(
             name: "Control", dependencies: ["DNS", "Model", "Patterns", .product(name: "Yams", package: "Yams")],
             swiftSettings: settings),
         .testTarget(
-            name: "ControlTests", dependencies: ["Control", "DNS", "Model"], exclude: ["Problems"], swiftSettings: settings),
+            name: "ControlTests", dependencies: ["Control", "DNS", "Model"], exclude: ["Problems"],
+            swiftSettings: settings),
 
         // MARK: hand-over
         .target(name: "HandOver", dependencies: ["Model", "Proxy", "Syscalls"], swiftSettings: settings),
@@ -186,5 +188,7 @@ if Context.environment["APUS_FUZZ"] == "1" {
         .target(
             name: "FuzzHttp1", dependencies: ["HTTPChecks"], path: "tools/fuzz/http1", exclude: ["dictionary"],
             swiftSettings: settings))
-    package.products += ["FuzzConfig", "FuzzHandover", "FuzzHttp1"].map { .library(name: $0, type: .static, targets: [$0]) }
+    package.products += ["FuzzConfig", "FuzzHandover", "FuzzHttp1"].map {
+        .library(name: $0, type: .static, targets: [$0])
+    }
 }

@@ -10,7 +10,7 @@ extension ConfigurationReader {
         guard let fields = value.fields(known) else { return }
         if let bytes = fields["memory"]?.size() { configuration.limits.memoryBytesMax = bytes }
         var http = configuration.limits.http
-        if let bytes = fields["headerBytes"]?.size(1 << 10...1 << 20) { http.headerBytes = bytes }
+        if let bytes = fields["headerBytes"]?.size(1 << 10...128 << 10) { http.headerBytes = bytes }
         if let count = fields["headerCount"]?.integer(1...10_000) { http.headerCount = count }
         // A target is a part of its head.
         http.requestTargetBytes = min(http.requestTargetBytes, http.headerBytes)

@@ -5,12 +5,12 @@ struct ConnectionOptions: BitwiseCopyable {
     var upgrade = false
 
     /// Reads all `Connection` fields of `head`, and marks the fields they name as hop-by-hop.
-    mutating func read(_ head: inout MessageHead, _ limits: HTTP1Limits) -> Violation.Kind? {
+    mutating func read(_ head: inout MessageHead, _ limits: HTTP1Limits, isRepeated: Bool) -> Violation.Kind? {
         var left = limits.connectionOptions
         var index = head.index(of: .connection)
         while let field = index {
             if let problem = read(&head, head.field(field).value, &left) { return problem }
-            index = head.index(of: .connection, from: field + 1)
+            index = isRepeated ? head.index(of: .connection, from: field + 1) : nil
         }
         return nil
     }

@@ -18,6 +18,7 @@ extension HTTP1Decoder {
             let size = max(Self.pieceSize, takenEnd &- place)
             takenEnd = head.take(input, from: takenEnd &+ behind, count: size, to: takenEnd)
             let isDone = scanFields(&place, &head, isTrailer: isTrailer)
+            if place &+ behind > position { scanned = 0 }
             position = place &+ behind
             head.end = place
             if isDone {
@@ -42,7 +43,6 @@ extension HTTP1Decoder {
             guard head.count < limits.headerCount,
                 let (known, next) = head.addScannedField(place, isTrailer: isTrailer)
             else { return false }
-            scanned = 0
             place = next
             if known.isNoted {
                 let bit: UInt16 = 1 &<< UInt16(known.rawValue)

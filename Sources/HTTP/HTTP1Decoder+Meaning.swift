@@ -7,7 +7,9 @@ extension HTTP1Decoder {
     mutating func judgeRequest(_ head: inout MessageHead) -> Violation.Kind? {
         if let problem = judgeHost(&head) { return problem }
         var options = ConnectionOptions()
-        if has(.connection), let problem = options.read(&head, limits) { return problem }
+        if has(.connection), let problem = options.read(&head, limits, isRepeated: isRepeated(.connection)) {
+            return problem
+        }
         if let problem = readFraming(head) { return problem }
         if framing == .untilClose { framing = .none }
         let hasBody = framing != .none && framing != .length(0)
@@ -39,7 +41,9 @@ extension HTTP1Decoder {
     /// Why the response is refused, if it is; else sets what the head means.
     mutating func judgeResponse(_ head: inout MessageHead) -> Violation.Kind? {
         var options = ConnectionOptions()
-        if has(.connection), let problem = options.read(&head, limits) { return problem }
+        if has(.connection), let problem = options.read(&head, limits, isRepeated: isRepeated(.connection)) {
+            return problem
+        }
         if let problem = readFraming(head) { return problem }
         let isInterim = head.status < 200
         if isInterim {

@@ -79,6 +79,9 @@ public struct HTTP1Decoder: BitwiseCopyable, Sendable {
         (state == .startLine && scanned == 0 && interimResponses == 0) || state == .unexpected
     }
 
+    /// Of responses: one was announced by `expectResponse`, and its end was not said.
+    public var isExpecting: Bool { role == .response && state != .unexpected }
+
     /// Says what the next response answers. Before each response, also before its first byte is there: what comes without
     /// this is a violation. Without `toUpgrade` a response 101 is one, too.
     public mutating func expectResponse(toHead: Bool, toConnect: Bool, toUpgrade: Bool = false) {

@@ -11,6 +11,9 @@ extension Lanes {
             halves = unsafe unsafeBitCast(mask, to: SIMD2<UInt64>.self)
         }
 
+        /// Whether nothing was found.
+        @inline(__always) var isEmpty: Bool { halves[0] | halves[1] == 0 }
+
         /// The index of the first byte that was found; 16 if none was. Without a branch: which it is cannot be foretold.
         @inline(__always) var first: Int {
             let low = halves[0].trailingZeroBitCount &>> 3
@@ -29,6 +32,14 @@ extension Lanes {
     /// Bytes that end a request's target: everything but visible ASCII, and `#`.
     @inline(__always) var targetEnds: Mask {
         Mask(((self &- Self.all(0x21)) .>= Self.all(0x7f - 0x21)) .| (self .== Self.all(UInt8(ascii: "#"))))
+    }
+
+    /// Places of `byte`.
+    @inline(__always) func places(of byte: UInt8) -> Mask { Mask(self .== Self.all(byte)) }
+
+    /// Places of `byte`, and of `first` where `next` has `second`.
+    @inline(__always) func places(of byte: UInt8, or first: UInt8, before next: Lanes, _ second: UInt8) -> Mask {
+        Mask((self .== Self.all(byte)) .| ((self .== Self.all(first)) .& (next .== Self.all(second))))
     }
 
     /// Bytes that are none of letters, digits, `-` and `.`.

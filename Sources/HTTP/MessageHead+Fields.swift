@@ -6,12 +6,12 @@ extension MessageHead {
         let lanes = lanes(at: start)
         // The end of the line first, at the first control byte: the next line waits for nothing else then.
         var valueEnd = start
-        var first = lanes.valueEnds.first
-        while first == MemoryLayout<Lanes>.size {
+        var lineEnds = lanes.valueEnds
+        while lineEnds.isEmpty {
             valueEnd &+= MemoryLayout<Lanes>.size
-            first = self.lanes(at: valueEnd).valueEnds.first
+            lineEnds = self.lanes(at: valueEnd).valueEnds
         }
-        valueEnd &+= first
+        valueEnd &+= lineEnds.first
         guard isLineEnd(at: valueEnd) else { return nil }
         let (lowered, ends) = lanes.name
         var count = ends.first

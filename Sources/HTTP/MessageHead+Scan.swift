@@ -11,9 +11,9 @@ extension MessageHead {
             let lanes = input.lanes(at: start &+ done)
             reserve(upTo: place &+ done &+ MemoryLayout<Lanes>.size)
             putLanes(lanes, at: place &+ done)
-            let first = ends(lanes).first
-            done &+= first
-            if first < MemoryLayout<Lanes>.size { return done }
+            let found = ends(lanes)
+            if !found.isEmpty { return done &+ found.first }
+            done &+= MemoryLayout<Lanes>.size
         }
     }
 

@@ -29,6 +29,7 @@ extension Worker {
             _ = admit(Socket(taking: descriptor), from: fresh.peer, fresh.spec, isCounted: true)
         case .depart(let limit, let done): depart(limit: limit, done)
         case .arrive(let parcel): arrive(parcel)
+        case .yield(let slot): yield(clusterSlot: slot)
         case .inherit(let inheritance): inherit(inheritance)
         case .direct(let index): direct(to: index)
         case .resume: resume()

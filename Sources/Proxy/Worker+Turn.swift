@@ -55,7 +55,9 @@ extension Worker {
             let moved = serveClient(client, handle)
             flushAll()
             charge(clientAt: handle)
-            if let client = clients.find(handle), hasWork(client) { enqueue(client, handle) }
+            guard let client = clients.find(handle) else { return moved }
+            countHeld(client)
+            if hasWork(client) { enqueue(client, handle) }
             return moved
         case .server:
             guard let handle = servers.handle(at: index), let server = servers.find(handle) else { break }
@@ -64,7 +66,9 @@ extension Worker {
             flushAll()
             // Whoever it has produced something for.
             charge(clientAt: toClientHandle)
-            if let server = servers.find(handle), hasWork(server) { enqueueServer(handle) }
+            guard let server = servers.find(handle) else { return moved }
+            countHeld(server)
+            if hasWork(server) { enqueueServer(handle) }
             return moved
         }
         bug()

@@ -35,7 +35,8 @@ struct Worker: ~Copyable {
     var exchanges = Slab<Exchange>()
     var idle: ConnectionPool
     /// Heads without an exchange, for their memory.
-    var spareHeads = Stash<MessageHeads>()
+    var heads = Slab<MessageHeads>()
+    var spareHeads: [LentHeads] = []
     /// What is to be sent to one client, one server; see `Worker+Output`.
     var toClient = OutputBuffer()
     var toClientHandle = SlabHandle.none
@@ -52,6 +53,9 @@ struct Worker: ~Copyable {
     /// The wall clock minus the monotonic one, nanoseconds.
     var wallOffset: Int64 = 0
     var nextWaiting: Int64 = 0
+    /// When other workers are asked for connections again, and what this one has promised.
+    var nextAsk: Int64 = 0
+    var yields: [Yield] = []
 
     var pool = ChunkPool()
     let scratch = Scratch()

@@ -53,6 +53,8 @@ enum WorkerMessage: Sendable {
     case depart(limit: Int, done: @Sendable (_ parcels: [TunnelParcel], _ left: Int) -> Void)
     /// Go on with a live connection.
     case arrive(TunnelParcel)
+    /// Another worker's requests wait for a connection of the cluster with this slot.
+    case yield(clusterSlot: Int)
     /// Count on from there.
     case inherit(Inheritance)
     /// The new connections of all groups go to this place; nil: to all places again.

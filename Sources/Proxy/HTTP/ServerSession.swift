@@ -78,8 +78,9 @@ struct ServerSession: ~Copyable, Sendable {
     /// Takes the transport out, the rest goes.
     consuming func takeTransport() -> Transport { io.transport }
 
-    /// Whether anything is under way on it: closing must not look like an end in order.
-    var isMidway: Bool { state != .idle && (requests > 0 && !decoder.isBetweenMessages || io.hasOutput) }
+    /// Whether anything is under way on it: closing must not look like an end in order. A server that works on a request
+    /// learns that nobody waits for it any more.
+    var isMidway: Bool { state == .busy && (decoder.isExpecting || io.hasOutput) }
 
     /// Whether another request may be sent on it.
     var isReusable: Bool { io.isIdle && decoder.isBetweenMessages && decoder.keepsAlive && !hasLeftover }

@@ -22,6 +22,8 @@ struct SessionIO: ~Copyable, Sendable {
     var inputEnded = false
     /// An error was announced or met.
     var isBroken = false
+    /// What of `heldBytes` is in the worker's count.
+    var countedBytes = 0
     /// What to ask of the next read; see `Flow`.
     private(set) var readSize = Flow.readSizeMin
     private var smallReads: UInt8 = 0

@@ -45,25 +45,24 @@ extension Worker {
             return pinned.address
         }
         if cluster.isOriginalDestination { return exchange.value.record.originalDestination }
-        if let address = pickUntried(exchange, cluster) { return address }
-        guard exchange.value.tried.count > 0 else { return nil }
-        // All of them have had their chance: a policy that asks for another attempt gets it.
-        exchange.value.tried = TriedEndpoints()
-        return pickUntried(exchange, cluster)
-    }
-
-    private mutating func pickUntried(
-        _ exchange: SlabReference<Exchange>, _ cluster: ClusterRecord
-    ) -> SocketAddress? {
-        let target = exchange.value.target
-        let pick = picker.pick(
-            cluster: target.cluster, hash: exchange.value.hash, tried: exchange.value.tried, subset: target.subset,
-            now: now, random: &random)
+        var pick = pick(exchange)
+        if pick == .none, exchange.value.tried.count > 0 {
+            // All of them have failed once: a second chance is better than none.
+            exchange.value.tried = TriedEndpoints()
+            pick = self.pick(exchange)
+        }
         guard case .endpoint(let endpoint, let panic) = pick else { return nil }
         if panic { countCluster(cluster.slot, .panicPicks) }
         exchange.value.endpointSlot = endpoint.slot
         _ = exchange.value.tried.insert(endpointSlot: endpoint.slot)
         return endpoint.address
+    }
+
+    private mutating func pick(_ exchange: SlabReference<Exchange>) -> Pick {
+        let target = exchange.value.target
+        return picker.pick(
+            cluster: target.cluster, hash: exchange.value.hash, tried: exchange.value.tried, subset: target.subset,
+            now: now, random: &random)
     }
 }
 
@@ -102,11 +101,14 @@ extension Worker {
     private mutating func admitUpstream(
         _ exchange: SlabReference<Exchange>, _ cluster: ClusterRecord, _ admission: inout Admission
     ) -> Bool {
+        if leavesAlone(clusterSlot: cluster.slot) {
+            wait(exchange, cluster)
+            return false
+        }
         if !context.shared.clusterConnections.take(at: cluster.slot, limit: cluster.connectionsMax) {
             guard evictIdle(of: exchange.value.target.cluster),
                 context.shared.clusterConnections.take(at: cluster.slot, limit: cluster.connectionsMax)
             else {
-                countCluster(cluster.slot, .circuitBreakerOpen)
                 wait(exchange, cluster)
                 return false
             }

@@ -54,7 +54,7 @@ extension Worker {
         // An idle connection that only this client could use.
         closeServer(client.value.privateServer)
         uncharge(client)
-        count(.bufferedBytes, -client.value.io.heldBytes)
+        count(.bufferedBytes, -client.value.io.countedBytes)
         client.value.io.giveBack(&pool)
         var record = client.value.record
         record.durationNanoseconds = now - client.value.startedAt

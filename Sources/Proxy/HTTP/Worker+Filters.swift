@@ -7,7 +7,9 @@ import Routing
 extension Worker {
     /// Asks one filter. False: the request does not go on now, or at all.
     mutating func apply(_ index: Int, _ exchange: SlabReference<Exchange>) -> Bool {
-        guard routes.applies(filter: index, exchange.value.heads.request, scratch: &patterns) else { return true }
+        guard routes.applies(filter: index, exchange.value.heads.reference.value.request, scratch: &patterns) else {
+            return true
+        }
         switch snapshot.filters[index] {
         case .fault(let fault): return apply(fault, exchange)
         case .localRateLimit(let limit): return apply(limit, exchange)

@@ -45,12 +45,11 @@ extension Worker {
         guard !toClient.isEmpty || !body.isEmpty else { return }
         guard let client = clients.find(toClientHandle) else { return toClient.removeAll() }
         var taken = 0
-        let held = client.value.io.heldBytes
         // The buffer owns its bytes while they are lent; the body is the caller's.
         let error = unsafe toClient.withBytes { unsafe client.value.io.send($0, body, &pool, taken: &taken) }
         toClient.removeAll()
         sent(taken, to: client)
-        if client.value.io.heldBytes != held { count(.bufferedBytes, client.value.io.heldBytes - held) }
+        countHeld(client)
         if error != nil { enqueue(client, toClientHandle) }
     }
 
@@ -59,13 +58,28 @@ extension Worker {
         guard !toServer.isEmpty || !body.isEmpty else { return }
         guard let server = servers.find(toServerHandle) else { return toServer.removeAll() }
         var taken = 0
-        let held = server.value.io.heldBytes
         // The buffer owns its bytes while they are lent; the body is the caller's.
         let error = unsafe toServer.withBytes { unsafe server.value.io.send($0, body, &pool, taken: &taken) }
         toServer.removeAll()
         sent(taken, to: server)
-        if server.value.io.heldBytes != held { count(.bufferedBytes, server.value.io.heldBytes - held) }
+        countHeld(server)
         if error != nil { enqueueServer(toServerHandle) }
+    }
+
+    /// Bytes held for a client are in the worker's count.
+    func countHeld(_ client: SlabReference<ClientSession>) {
+        let held = client.value.io.heldBytes
+        guard held != client.value.io.countedBytes else { return }
+        count(.bufferedBytes, held - client.value.io.countedBytes)
+        client.value.io.countedBytes = held
+    }
+
+    /// Bytes held for a server are in the worker's count.
+    func countHeld(_ server: SlabReference<ServerSession>) {
+        let held = server.value.io.heldBytes
+        guard held != server.value.io.countedBytes else { return }
+        count(.bufferedBytes, held - server.value.io.countedBytes)
+        server.value.io.countedBytes = held
     }
 
     /// The kernel took so many bytes for a client.

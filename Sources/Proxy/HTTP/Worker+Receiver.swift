@@ -37,7 +37,8 @@ extension Worker {
     /// Finds the receiver's rule. False: none, and the client has been told.
     mutating func findReceiverRoute(_ exchange: SlabReference<Exchange>) -> Bool {
         let table = Int(snapshot.httpListeners[exchange.value.receiver].routeTable)
-        guard let index = routes.find(table: table, exchange.value.heads.request, scratch: &patterns) else {
+        guard let index = routes.find(table: table, exchange.value.heads.reference.value.request, scratch: &patterns)
+        else {
             reply(exchange, status: 404, .noRoute, "no route of the receiving pod matches\n")
             return false
         }
@@ -51,7 +52,7 @@ extension Worker {
         exchange.value.receiver = -1
         if exchange.value.isEditedForReceiver {
             exchange.value.isEditedForReceiver = false
-            exchange.value.heads.request.copy(from: exchange.value.heads.sent)
+            exchange.value.heads.reference.value.request.copy(from: exchange.value.heads.reference.value.sent)
         }
         guard exchange.value.record.inboundRoute >= 0 else { return }
         context.shared.routeRequests.addReleasing(-1, at: Int(exchange.value.record.inboundRoute))
@@ -64,9 +65,9 @@ extension Worker {
         exchange.value.record.inboundRoute = Int32(rule.slot)
         context.shared.routeRequests.add(1, at: rule.slot)
         if rule.hasRequestEdits {
-            exchange.value.heads.sent.copy(from: exchange.value.heads.request)
+            exchange.value.heads.reference.value.sent.copy(from: exchange.value.heads.reference.value.request)
             exchange.value.isEditedForReceiver = true
-            routes.rewriteRequest(rule, &exchange.value.heads.request, variables(exchange))
+            routes.rewriteRequest(rule, &exchange.value.heads.reference.value.request, variables(exchange))
         }
         switch rule.action {
         case .forward: connect(exchange)

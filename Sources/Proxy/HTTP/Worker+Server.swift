@@ -108,7 +108,8 @@ extension Worker {
             let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[offset...])
             let input = unsafe Span<UInt8>(_unsafeBytes: rest)
             let event = server.value.decoder.next(
-                input, head: &exchange.value.heads.response, trailers: &exchange.value.heads.responseTrailers)
+                input, head: &exchange.value.heads.reference.value.response,
+                trailers: &exchange.value.heads.reference.value.responseTrailers)
             switch event {
             case .needMoreBytes(let consumed):
                 server.value.needsMoreInput = true
@@ -188,7 +189,8 @@ extension Worker {
         guard let server = servers.find(handle) else { return }
         detach(exchange, server)
         guard exchange.value.requestSent, server.value.isReusable, !isDraining,
-            !hasLeft(server.value.key.pod, since: server.value.plan.generation)
+            !hasLeft(server.value.key.pod, since: server.value.plan.generation),
+            !yields(clusterSlot: server.value.plan.clusterSlot)
         else {
             return closeServer(handle)
         }
@@ -230,7 +232,7 @@ extension Worker {
         if toServerHandle == handle { toServer.removeAll() }
         timers.cancel(server.value.timer)
         if server.value.queued { ready.remove(WorkItem(.server, handle.index), pod: server.value.queuedPod) }
-        count(.bufferedBytes, -server.value.io.heldBytes)
+        count(.bufferedBytes, -server.value.io.countedBytes)
         server.value.io.giveBack(&pool)
         if server.value.plan.endpointSlot >= 0 {
             context.shared.endpointConnections.add(-1, at: server.value.plan.endpointSlot)

@@ -57,9 +57,6 @@ extension Worker {
     /// The wall clock at a monotonic time of this second.
     func wallClock(_ time: Int64) -> Int64 { time + wallOffset }
 
-    /// Its exchanges wait for a connection that is allowed: so long between two looks.
-    static var waitingNanoseconds: Int64 { 2_000_000 }
-
     /// Resets all sessions.
     mutating func closeSessions() {
         for index in 0..<clients.indexEnd {
@@ -83,52 +80,4 @@ extension Worker {
         }
         while let index = idle.removeAny() { closeIdle(index) }
     }
-}
-
-// MARK: - waiting for a connection that is allowed
-
-extension Worker {
-    /// Its cluster has as many connections as it may have: it waits until one is free.
-    mutating func wait(_ exchange: SlabReference<Exchange>, _ cluster: ClusterRecord) {
-        if exchange.value.waitEnd == 0 { exchange.value.waitEnd = now + cluster.connectTimeout }
-        waiting.append(exchange.value.id)
-    }
-
-    /// Tries again for those that wait, in the order in which they came.
-    mutating func serveWaiting() {
-        guard !waiting.isEmpty, now >= nextWaiting else { return }
-        nextWaiting = now + Self.waitingNanoseconds
-        var tried: [SlabHandle] = []
-        swap(&tried, &waiting)
-        for handle in tried {
-            guard let exchange = exchanges.find(handle), exchange.value.phase == .acquiring,
-                exchange.value.server.isNone
-            else { continue }
-            if exchange.value.waitEnd <= now {
-                reply(exchange, status: 503, .circuitBreaker, "the cluster has as many connections as it may have\n")
-            } else {
-                connect(exchange)
-            }
-        }
-        flushAll()
-    }
-
-    /// Closes an idle connection of the cluster, so that another may be made. False: there is none.
-    mutating func evictIdle(of cluster: Int) -> Bool {
-        let record = snapshot.clusters[cluster]
-        if record.isOriginalDestination {
-            guard let index = idle.removeAny(endpointSlot: -1) else { return false }
-            closeIdle(index)
-            return true
-        }
-        guard let endpoints = picker.endpoints(cluster: cluster) else { return false }
-        for endpoint in endpoints.indices.prefix(Self.evictionsMax) {
-            guard let index = idle.removeAny(endpointSlot: Int32(endpoints[endpoint].slot)) else { continue }
-            closeIdle(index)
-            return true
-        }
-        return false
-    }
-
-    private static var evictionsMax: Int { 1024 }
 }

@@ -38,10 +38,10 @@ import HTTP
         """.utf8)
 
     /// Short ones: the machine does other things, too, and the best batch is one that was left alone.
-    static let batches = 100
+    static let batches = 2000
 
     static func main() {
-        let rounds = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 10_000
+        let rounds = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 1_000
         print("request \(request.count) bytes, response \(response.count) bytes, best of \(batches) times \(rounds)")
         var head = MessageHead()
         var trailers = MessageHead()
