@@ -45,6 +45,8 @@ struct Exchange: ~Copyable {
         var request = false
         var pending = false
         var retry = false
+        /// `SharedState.podPendingRequests` at this slot; -1: no.
+        var podPending: Int32 = -1
         /// `EndpointPicker`'s requests of the endpoint.
         var endpoint = false
     }
