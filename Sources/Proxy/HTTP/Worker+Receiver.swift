@@ -83,6 +83,7 @@ extension Worker {
         exchange.value.record.inboundRoute = Int32(rule.slot)
         context.shared.routeRequests.add(1, at: rule.slot)
         if rule.hasRequestEdits {
+            keepTarget(exchange)
             exchange.value.heads.reference.value.sent.copy(from: exchange.value.heads.reference.value.request)
             exchange.value.isEditedForReceiver = true
             routes.rewriteRequest(rule, &exchange.value.heads.reference.value.request, variables(exchange))
