@@ -36,14 +36,21 @@ public struct SlabHandle: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// Puts a thing in.
-    public mutating func insert(_ element: consuming Element) -> SlabHandle {
+    public mutating func insert(_ element: consuming Element) -> SlabHandle { place(element).handle }
+
+    /// Puts a thing in, and says where it lies.
+    public mutating func place(
+        _ element: consuming Element
+    ) -> (handle: SlabHandle, reference: SlabReference<Element>) {
         let index = free.popLast() ?? addPlace()
         let place = Int(index)
         generations[place] = (generations[place] &+ 1) & 0xff_ffff
         // The place was free (even generation), so it is not initialised; it is in its page's bounds.
-        unsafe (pages[place / Self.pageSize] + place % Self.pageSize).initialize(to: element)
+        let pointer = unsafe pages[place / Self.pageSize] + place % Self.pageSize
+        unsafe pointer.initialize(to: element)
         count += 1
-        return SlabHandle(index: index, generation: generations[place])
+        // Pages do not move.
+        return unsafe (SlabHandle(index: index, generation: generations[place]), SlabReference(pointer))
     }
 
     /// Takes a thing out; nil when the handle is stale.

@@ -35,7 +35,8 @@ struct Worker: ~Copyable {
     var exchanges = Slab<Exchange>()
     var idle: ConnectionPool
     /// Heads without an exchange, for their memory.
-    var spareHeads = Stash<MessageHeads>()
+    var heads = Slab<MessageHeads>()
+    var spareHeads: [LentHeads] = []
     /// What is to be sent to one client, one server; see `Worker+Output`.
     var toClient = OutputBuffer()
     var toClientHandle = SlabHandle.none

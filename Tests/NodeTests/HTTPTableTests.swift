@@ -139,5 +139,39 @@ extension NodeTests {
                 #expect(servers[1].accepted == 1)
             }
         }
+
+        /// A silent server: as many of the pod's requests as may wait do, the next one is told at once, others' are not hurt.
+        @Test func requestsThatWaitAreLimitedByPod() throws {
+            try withMesh({
+                let table = "{match: {ports: [80]}, protocol: http, cluster: web}"
+                $0.a.outbound = [.a1: [table], .a2: [table]]
+                $0.a.clusters = ["{name: web, connectTimeout: 1s, endpoints: [{address: \(PodName.b1.v4):9999}]}"]
+                $0.a.limits[.a1] = "{pendingRequests: 2}"
+                $0.a.extra = "passthrough: {connectTimeout: 5s}"
+                $0.b.interception = ["excludeInboundPorts: [9999]"]
+                $0.prepare = { lab in
+                    let drop = ["iptables", "-w", "5", "-A", "INPUT", "-p", "tcp", "--dport", "9999", "-j", "DROP"]
+                    try lab[.b1].run(drop).required()
+                }
+            }) { mesh in
+                let clients = try (0..<3).map { _ in try mesh.lab[.a1].connectHTTP(to: Self.service) }
+                let other = try mesh.lab[.a2].connectHTTP(to: Self.service)
+                for client in clients.prefix(2) { try client.send() }
+                try other.send()
+                let isWaiting = try eventually { try mesh.a.admin.metric("apus_requests_active") >= 3 }
+                #expect(isWaiting)
+                let reply = try clients[2].request()
+                #expect(reply.status == 503 && reply.body == "too many requests of the pod wait\n", "\(reply)")
+                for client in clients.prefix(2) + [other] {
+                    let late = try client.receive()
+                    #expect(late.status == 503 && late.body == "no endpoint answers\n", "\(late)")
+                }
+                let record = try mesh.a.record { $0.reasons == "pending_overflow" }
+                #expect(record.pod == "shop/a1" && record.attempts == 1)
+                // Their places are free again.
+                let again = try clients[2].request()
+                #expect(again.body == "no endpoint answers\n", "\(again)")
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ import Upstream
 ///
 /// Plain state, no closures. Lives in its worker's slab from the first byte of the request's head to the last of the
 /// response. Knows its sessions by handle, and nothing of their codecs.
-struct Exchange: ~Copyable, Sendable {
+struct Exchange: ~Copyable {
     /// Where it is in its life.
     enum Phase: BitwiseCopyable {
         /// The request's head is being received.
@@ -45,6 +45,8 @@ struct Exchange: ~Copyable, Sendable {
         var request = false
         var pending = false
         var retry = false
+        /// `SharedState.podPendingRequests` at this slot; -1: no.
+        var podPending: Int32 = -1
         /// `EndpointPicker`'s requests of the endpoint.
         var endpoint = false
     }
@@ -56,10 +58,13 @@ struct Exchange: ~Copyable, Sendable {
     /// Who asked; `none`: nobody, a mirrored request.
     let client: SlabHandle
     var server = SlabHandle.none
-    var heads: MessageHeads
+    /// Lent by the worker, so that a kilobyte need not move with the exchange.
+    let heads: LentHeads
 
     // MARK: request
     var requestFraming = BodyFraming.none
+    /// As the client sent them, once a rule has rewritten them: their bytes stay in the head.
+    var asked: (path: ByteRange, authority: ByteRange)?
     var wantsUpgrade = false
     var expectsContinue = false
     /// All of it has been received; has been handed to the upstream session.
@@ -131,7 +136,7 @@ struct Exchange: ~Copyable, Sendable {
     static let droppedBytesMax = 256 << 10
 
     init(
-        client: SlabHandle, heads: consuming MessageHeads, settings: HTTPListenerRecord, generation: UInt64,
+        client: SlabHandle, heads: LentHeads, settings: HTTPListenerRecord, generation: UInt64,
         record: RequestRecord, now: Int64
     ) {
         self.settings = settings
@@ -143,6 +148,12 @@ struct Exchange: ~Copyable, Sendable {
         startedAt = now
         lastActivity = now
     }
+}
+
+/// Heads in the worker's slab, as an exchange has them.
+struct LentHeads: BitwiseCopyable {
+    let handle: SlabHandle
+    let reference: SlabReference<MessageHeads>
 }
 
 /// The heads of one exchange. Their memory is used again by the next one.

@@ -7,13 +7,12 @@ import Upstream
 
 /// From a target to an upstream connection: an endpoint, the receiving pod's say, a pooled connection or a new one.
 extension Worker {
-    /// Looks for an endpoint and a connection to it. Its place among those that wait is taken here.
+    /// Looks for an endpoint and a connection to it.
     mutating func acquire(_ exchange: SlabReference<Exchange>) {
         exchange.value.phase = .acquiring
         guard let cluster = currentCluster(exchange) else {
             return reply(exchange, status: 503, .noEndpoint, "its cluster is gone\n")
         }
-        guard takePending(exchange, cluster) else { return }
         guard let endpoint = pickEndpoint(exchange, cluster) else {
             if exchange.value.record.attempts == 0 { countCluster(cluster.slot, .noEndpoint) }
             // What failed before says more than that nobody is left.
@@ -35,23 +34,6 @@ extension Worker {
             exchange.value.generation = snapshot.generation
         }
         return snapshot.clusters[exchange.value.target.cluster]
-    }
-
-    private mutating func takePending(_ exchange: SlabReference<Exchange>, _ cluster: ClusterRecord) -> Bool {
-        guard !exchange.value.counted.pending else { return true }
-        guard context.shared.takePending(cluster) else {
-            countCluster(cluster.slot, .pendingBreakerOpen)
-            reply(exchange, status: 503, .pendingOverflow, "too many requests wait for the cluster\n")
-            return false
-        }
-        exchange.value.counted.pending = true
-        return true
-    }
-
-    func releasePending(_ exchange: SlabReference<Exchange>) {
-        guard exchange.value.counted.pending else { return }
-        exchange.value.counted.pending = false
-        context.shared.finishPending(clusterSlot: exchange.value.clusterSlot)
     }
 
     private mutating func pickEndpoint(
@@ -98,6 +80,7 @@ extension Worker {
             count(.upstreamsIdle, -1)
             return attach(exchange, server, handle)
         }
+        guard takePending(exchange, cluster) else { return }
         var plan = ConnectPlan(
             clusterIndex: exchange.value.target.cluster, clusterSlot: cluster.slot, generation: snapshot.generation)
         var admission = Admission()

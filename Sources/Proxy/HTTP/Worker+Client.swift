@@ -116,7 +116,8 @@ extension Worker {
         // The bytes are lent for the length of the call.
         let input = unsafe Span<UInt8>(_unsafeBytes: bytes)
         let event = client.value.decoder.next(
-            input, head: &exchange.value.heads.request, trailers: &exchange.value.heads.requestTrailers)
+            input, head: &exchange.value.heads.reference.value.request,
+            trailers: &exchange.value.heads.reference.value.requestTrailers)
         switch event {
         case .needMoreBytes(let consumed):
             client.value.needsMoreInput = true
@@ -150,7 +151,8 @@ extension Worker {
     ) -> Bool {
         guard client.value.decoder.framing == .none || client.value.decoder.framing == .length(0) else { return false }
         let event = client.value.decoder.next(
-            Span(), head: &exchange.value.heads.request, trailers: &exchange.value.heads.requestTrailers)
+            Span(), head: &exchange.value.heads.reference.value.request,
+            trailers: &exchange.value.heads.reference.value.requestTrailers)
         if case .end = event { return true }
         return false
     }

@@ -4,11 +4,20 @@ import Model
 import Upstream
 
 extension Worker {
-    /// Heads that are kept for the next exchanges.
+    /// Heads that are kept for the next exchanges; beyond, their memory is freed.
     private static let headsMax = 256
 
     /// Heads with the memory of earlier exchanges, if there are any.
-    mutating func takeHeads() -> MessageHeads { spareHeads.pop() ?? MessageHeads() }
+    mutating func takeHeads() -> LentHeads {
+        if let spare = spareHeads.popLast() { return spare }
+        let (handle, reference) = heads.place(MessageHeads())
+        return LentHeads(handle: handle, reference: reference)
+    }
+
+    private mutating func giveBack(_ lent: LentHeads) {
+        lent.reference.value.removeAll()
+        if spareHeads.count < Self.headsMax { spareHeads.append(lent) } else { _ = heads.remove(lent.handle) }
+    }
 
     /// The exchange is over: gives back what it took, counts it, leaves its log line. Its client goes on.
     mutating func finishExchange(_ exchange: SlabReference<Exchange>) {
@@ -20,10 +29,8 @@ extension Worker {
         releaseCounts(exchange)
         if let chunk = exchange.value.replay.take() { pool.give(chunk) }
         count(.requestsActive, -1)
-        guard let ended = exchanges.remove(id) else { return bug() }
-        var heads = ended.takeHeads()
-        heads.removeAll()
-        if spareHeads.count < Self.headsMax { spareHeads.push(heads) }
+        giveBack(exchange.value.heads)
+        guard exchanges.remove(id) != nil else { return bug() }
         guard let session = clients.find(client) else { return }
         session.value.exchange = .none
         session.value.lastActivity = now
@@ -62,16 +69,22 @@ extension Worker {
         var record = exchange.value.record
         record.durationNanoseconds = now - exchange.value.startedAt
         record.generation = snapshot.generation
+        // A mirrored copy is traffic of its cluster and of nobody else.
+        if exchange.value.client.isNone { (record.listener, record.pod, record.destinationPod) = (-1, -1, -1) }
         context.statistics.countRequest(record)
         guard context.requests.isWanted, !exchange.value.client.isNone else { return }
         text.removeAll()
         if let violation = exchange.value.violation { text.append(violation.label) }
-        let requestID = exchange.value.heads.request.value(.xRequestId) ?? .none
+        let requestID = exchange.value.heads.reference.value.request.value(.xRequestId) ?? .none
+        let path = exchange.value.asked?.path ?? exchange.value.heads.reference.value.request.path
+        let authority = exchange.value.asked?.authority ?? exchange.value.heads.reference.value.request.authority
         let isPushed = context.requests.push(
-            record, method: exchange.value.heads.request.bytes(exchange.value.heads.request.methodText),
-            authority: exchange.value.heads.request.bytes(exchange.value.heads.request.authority),
-            path: exchange.value.heads.request.bytes(exchange.value.heads.request.path),
-            requestId: exchange.value.heads.request.bytes(requestID), detail: text.bytes)
+            record,
+            method: exchange.value.heads.reference.value.request.bytes(
+                exchange.value.heads.reference.value.request.methodText),
+            authority: exchange.value.heads.reference.value.request.bytes(authority),
+            path: exchange.value.heads.reference.value.request.bytes(path),
+            requestId: exchange.value.heads.reference.value.request.bytes(requestID), detail: text.bytes)
         if !isPushed { count(.accessLogDropped) }
     }
 
@@ -95,11 +108,6 @@ extension Worker {
         record.worker = UInt16(context.index)
         return record
     }
-}
-
-extension Exchange {
-    /// Takes its heads out, the rest goes.
-    consuming func takeHeads() -> MessageHeads { heads }
 }
 
 extension EndReason {

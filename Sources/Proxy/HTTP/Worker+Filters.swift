@@ -7,7 +7,9 @@ import Routing
 extension Worker {
     /// Asks one filter. False: the request does not go on now, or at all.
     mutating func apply(_ index: Int, _ exchange: SlabReference<Exchange>) -> Bool {
-        guard routes.applies(filter: index, exchange.value.heads.request, scratch: &patterns) else { return true }
+        guard routes.applies(filter: index, exchange.value.heads.reference.value.request, scratch: &patterns) else {
+            return true
+        }
         switch snapshot.filters[index] {
         case .fault(let fault): return apply(fault, exchange)
         case .localRateLimit(let limit): return apply(limit, exchange)
@@ -43,6 +45,11 @@ extension Worker {
     /// A filter's pause is over.
     mutating func resumeFilters(_ exchange: SlabReference<Exchange>) {
         guard !abort(exchange) else { return }
+        if exchange.value.stage == .receiver || exchange.value.stage == .receiverRoute {
+            // Still on its way to a connection: its body has to wait for that.
+            exchange.value.phase = .acquiring
+            return exchange.value.generation == snapshot.generation ? runFilters(exchange) : askReceiverAnew(exchange)
+        }
         exchange.value.phase = .receiving
         if exchange.value.generation == snapshot.generation { return runFilters(exchange) }
         // A reload has come meanwhile: indices mean nothing any more. The request is routed anew; filters that have let

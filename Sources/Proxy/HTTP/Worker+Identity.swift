@@ -15,21 +15,22 @@ extension Worker {
     private mutating func giveRequestID(_ exchange: SlabReference<Exchange>, _ settings: HTTPListenerRecord) {
         switch settings.requestId {
         case .off: return
-        case .keep: if exchange.value.heads.request.value(.xRequestId) != nil { return }
+        case .keep: if exchange.value.heads.reference.value.request.value(.xRequestId) != nil { return }
         case .generate: break
         }
         text.removeAll()
         text.appendUUID(random.next(), random.next())
-        exchange.value.heads.request.set(.xRequestId, text.bytes)
+        exchange.value.heads.reference.value.request.set(.xRequestId, text.bytes)
     }
 
     /// The client's address replaces what it said of itself, unless so many hops before us are trusted.
     private mutating func setForwardedFor(_ exchange: SlabReference<Exchange>, _ settings: HTTPListenerRecord) {
         let client = exchange.value.record.client.address
-        ForwardedFor.rewrite(&exchange.value.heads.request, settings, client: client)
-        guard settings.trustedHops == 0 || exchange.value.heads.request.value(.xForwardedProto) == nil else { return }
+        ForwardedFor.rewrite(&exchange.value.heads.reference.value.request, settings, client: client)
+        guard settings.trustedHops == 0 || exchange.value.heads.reference.value.request.value(.xForwardedProto) == nil
+        else { return }
         text.removeAll()
         text.append("http")
-        exchange.value.heads.request.set(.xForwardedProto, text.bytes)
+        exchange.value.heads.reference.value.request.set(.xForwardedProto, text.bytes)
     }
 }

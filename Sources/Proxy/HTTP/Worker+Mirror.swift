@@ -28,15 +28,16 @@ extension Worker {
     private mutating func begin(_ cluster: Int, of original: SlabReference<Exchange>) {
         let record = snapshot.clusters[cluster]
         guard context.shared.takeRequest(record) else { return countCluster(record.slot, .requestBreakerOpen) }
-        var heads = takeHeads()
+        let lent = takeHeads()
+        let heads = lent.reference
         if original.value.isEditedForReceiver {
-            heads.request.copy(from: original.value.heads.sent)
+            heads.value.request.copy(from: original.value.heads.reference.value.sent)
         } else {
-            heads.request.copy(from: original.value.heads.request)
+            heads.value.request.copy(from: original.value.heads.reference.value.request)
         }
-        heads.requestTrailers.copy(from: original.value.heads.requestTrailers)
+        heads.value.requestTrailers.copy(from: original.value.heads.reference.value.requestTrailers)
         var copy = Exchange(
-            client: .none, heads: heads, settings: original.value.settings, generation: snapshot.generation,
+            client: .none, heads: lent, settings: original.value.settings, generation: snapshot.generation,
             record: original.value.record, now: now)
         copy.record.route = -1
         copy.record.inboundRoute = -1

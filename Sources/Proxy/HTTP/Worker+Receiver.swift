@@ -30,6 +30,24 @@ extension Worker {
         runFilters(exchange)
     }
 
+    /// A reload has come while one of the receiver's filters let the request wait. Filters that have let it pass are not
+    /// asked again, and what the sender's route did with it stays.
+    mutating func askReceiverAnew(_ exchange: SlabReference<Exchange>) {
+        guard currentCluster(exchange) != nil else {
+            return reply(exchange, status: 503, .noEndpoint, "its cluster is gone\n")
+        }
+        let (endpoint, client) = (exchange.value.endpoint, exchange.value.record.client.address)
+        guard let pod = snapshot.pod(at: endpoint.address),
+            let index = snapshot.inboundEntry(pod: pod, client: client, port: endpoint.port)
+        else { return connect(exchange) }
+        let entry = snapshot.entries[index]
+        if entry.action == .deny { return upstreamFailed(exchange, .denied) }
+        guard entry.http >= 0 else { return connect(exchange) }
+        exchange.value.receiver = Int(entry.http)
+        guard findReceiverRoute(exchange) else { return }
+        obeyReceiverRoute(exchange)
+    }
+
     private func isPinned(_ exchange: SlabReference<Exchange>) -> Bool {
         clients.find(exchange.value.client)?.value.pinned != nil
     }
@@ -37,7 +55,8 @@ extension Worker {
     /// Finds the receiver's rule. False: none, and the client has been told.
     mutating func findReceiverRoute(_ exchange: SlabReference<Exchange>) -> Bool {
         let table = Int(snapshot.httpListeners[exchange.value.receiver].routeTable)
-        guard let index = routes.find(table: table, exchange.value.heads.request, scratch: &patterns) else {
+        guard let index = routes.find(table: table, exchange.value.heads.reference.value.request, scratch: &patterns)
+        else {
             reply(exchange, status: 404, .noRoute, "no route of the receiving pod matches\n")
             return false
         }
@@ -51,7 +70,7 @@ extension Worker {
         exchange.value.receiver = -1
         if exchange.value.isEditedForReceiver {
             exchange.value.isEditedForReceiver = false
-            exchange.value.heads.request.copy(from: exchange.value.heads.sent)
+            exchange.value.heads.reference.value.request.copy(from: exchange.value.heads.reference.value.sent)
         }
         guard exchange.value.record.inboundRoute >= 0 else { return }
         context.shared.routeRequests.addReleasing(-1, at: Int(exchange.value.record.inboundRoute))
@@ -64,9 +83,10 @@ extension Worker {
         exchange.value.record.inboundRoute = Int32(rule.slot)
         context.shared.routeRequests.add(1, at: rule.slot)
         if rule.hasRequestEdits {
-            exchange.value.heads.sent.copy(from: exchange.value.heads.request)
+            keepTarget(exchange)
+            exchange.value.heads.reference.value.sent.copy(from: exchange.value.heads.reference.value.request)
             exchange.value.isEditedForReceiver = true
-            routes.rewriteRequest(rule, &exchange.value.heads.request, variables(exchange))
+            routes.rewriteRequest(rule, &exchange.value.heads.reference.value.request, variables(exchange))
         }
         switch rule.action {
         case .forward: connect(exchange)

@@ -12,13 +12,13 @@ extension Worker {
         retryAfterSeconds: Int? = nil
     ) {
         exchange.value.record.flags.add(flag)
-        exchange.value.heads.response.removeAll()
-        exchange.value.heads.response.status = status
-        exchange.value.heads.response.append(.contentType, Self.plainText)
+        exchange.value.heads.reference.value.response.removeAll()
+        exchange.value.heads.reference.value.response.status = status
+        exchange.value.heads.reference.value.response.append(.contentType, Self.plainText)
         if let seconds = retryAfterSeconds {
             text.removeAll()
             text.appendDecimal(seconds)
-            exchange.value.heads.response.append(.retryAfter, text.bytes)
+            exchange.value.heads.reference.value.response.append(.retryAfter, text.bytes)
         }
         // Static text lives for ever.
         let body = unsafe UnsafeRawBufferPointer(start: explanation.utf8Start, count: explanation.utf8CodeUnitCount)
@@ -27,10 +27,10 @@ extension Worker {
 
     /// `respond` of a route.
     mutating func respond(_ exchange: SlabReference<Exchange>, _ rule: RuleRecord, status: Int) {
-        exchange.value.heads.response.removeAll()
-        exchange.value.heads.response.status = status
+        exchange.value.heads.reference.value.response.removeAll()
+        exchange.value.heads.reference.value.response.status = status
         if rule.hasResponseEdits {
-            routes.rewriteResponse(rule, &exchange.value.heads.response, variables(exchange))
+            routes.rewriteResponse(rule, &exchange.value.heads.reference.value.response, responseVariables(exchange))
         }
         // The snapshot in force owns the bytes.
         let body = routes.directBody(rule)
@@ -39,13 +39,13 @@ extension Worker {
 
     /// `redirect` of a route.
     mutating func redirect(_ exchange: SlabReference<Exchange>, _ rule: RuleRecord, status: Int) {
-        exchange.value.heads.response.removeAll()
-        exchange.value.heads.response.status = status
+        exchange.value.heads.reference.value.response.removeAll()
+        exchange.value.heads.reference.value.response.status = status
         text.removeAll()
-        routes.redirectLocation(rule, exchange.value.heads.request, isTLS: false, into: &text)
-        exchange.value.heads.response.append(.location, text.bytes)
+        routes.redirectLocation(rule, exchange.value.heads.reference.value.request, isTLS: false, into: &text)
+        exchange.value.heads.reference.value.response.append(.location, text.bytes)
         if rule.hasResponseEdits {
-            routes.rewriteResponse(rule, &exchange.value.heads.response, variables(exchange))
+            routes.rewriteResponse(rule, &exchange.value.heads.reference.value.response, responseVariables(exchange))
         }
         unsafe send(exchange, UnsafeRawBufferPointer(start: nil, count: 0))
     }
@@ -54,19 +54,19 @@ extension Worker {
     private mutating func send(_ exchange: SlabReference<Exchange>, _ body: UnsafeRawBufferPointer) {
         leaveUpstream(exchange)
         releasePending(exchange)
-        let status = exchange.value.heads.response.status
+        let status = exchange.value.heads.reference.value.response.status
         exchange.value.record.status = UInt16(clamping: status)
         exchange.value.responseStarted = true
         exchange.value.responseEnded = true
         if let client = clients.find(exchange.value.client) {
             if isDraining { client.value.isClosing = true }
             if exchange.value.expectsContinue, !exchange.value.requestEnded { client.value.isClosing = true }
-            let isOld = exchange.value.heads.request.minorVersion == 0
+            let isOld = exchange.value.heads.reference.value.request.minorVersion == 0
             collect(forClient: exchange.value.client)
             HTTP1Encoder.response(
-                exchange.value.heads.response, framing: .length(body.count),
+                exchange.value.heads.reference.value.response, framing: .length(body.count),
                 connection: client.value.isClosing ? .close : .keepAlive(announce: isOld), into: &toClient)
-            if exchange.value.heads.request.method != .head { unsafe appendToClient(body) }
+            if exchange.value.heads.reference.value.request.method != .head { unsafe appendToClient(body) }
             exchange.value.record.bytesReceived += body.count
         }
         if exchange.value.requestEnded { return finishExchange(exchange) }

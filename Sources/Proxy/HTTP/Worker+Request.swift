@@ -12,11 +12,11 @@ extension Worker {
         refreshSettings(client)
         client.value.requests += 1
         client.value.headStartedAt = now
-        let id = exchanges.insert(
+        let (id, exchange) = exchanges.place(
             Exchange(
                 client: handle, heads: takeHeads(), settings: client.value.settings,
                 generation: client.value.generation, record: requestRecord(of: client), now: now))
-        exchanges.find(id)?.value.id = id
+        exchange.value.id = id
         client.value.exchange = id
         count(.requestsActive)
     }
@@ -39,12 +39,13 @@ extension Worker {
         exchange.value.requestFraming = client.value.decoder.framing
         exchange.value.wantsUpgrade = client.value.decoder.upgrade
         exchange.value.expectsContinue = client.value.decoder.expectsContinue
-        exchange.value.record.method = exchange.value.heads.request.method.rawValue
-        exchange.value.record.version = exchange.value.heads.request.minorVersion == 0 ? .http10 : .http11
+        exchange.value.record.method = exchange.value.heads.reference.value.request.method.rawValue
+        exchange.value.record.version =
+            exchange.value.heads.reference.value.request.minorVersion == 0 ? .http10 : .http11
         lowerTimer(client, exchange.value.client, to: now + client.value.settings.streamIdleTimeout)
         if !client.value.decoder.keepsAlive { client.value.isClosing = true }
         if isDraining { client.value.isClosing = true }
-        guard exchange.value.heads.request.normalizePath() == nil else {
+        guard exchange.value.heads.reference.value.request.normalizePath() == nil else {
             return reply(exchange, status: 400, .badRequest, "the path has an escape that means nothing\n")
         }
         guard !client.value.isOrphan else {
@@ -115,11 +116,13 @@ extension Worker {
         server.value.requests += 1
         server.value.bytesSent = 0
         server.value.decoder.expectResponse(
-            toHead: exchange.value.heads.request.method == .head,
-            toConnect: exchange.value.heads.request.method == .connect, toUpgrade: exchange.value.wantsUpgrade)
+            toHead: exchange.value.heads.reference.value.request.method == .head,
+            toConnect: exchange.value.heads.reference.value.request.method == .connect,
+            toUpgrade: exchange.value.wantsUpgrade)
         collect(forServer: exchange.value.server)
         HTTP1Encoder.request(
-            exchange.value.heads.request, framing: exchange.value.requestFraming, upgrade: exchange.value.wantsUpgrade,
+            exchange.value.heads.reference.value.request, framing: exchange.value.requestFraming,
+            upgrade: exchange.value.wantsUpgrade,
             into: &toServer)
         if let chunk = exchange.value.replay.take() {
             // The chunk owns its bytes while they are lent.
@@ -142,7 +145,7 @@ extension Worker {
     private mutating func finishRequest(_ exchange: SlabReference<Exchange>) {
         collect(forServer: exchange.value.server)
         if exchange.value.requestFraming == .chunked {
-            HTTP1Encoder.lastChunk(trailers: exchange.value.heads.requestTrailers, into: &toServer)
+            HTTP1Encoder.lastChunk(trailers: exchange.value.heads.reference.value.requestTrailers, into: &toServer)
         }
         exchange.value.requestSent = true
         exchange.value.lastActivity = now

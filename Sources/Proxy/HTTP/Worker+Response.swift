@@ -12,7 +12,7 @@ extension Worker {
         _ exchange: SlabReference<Exchange>, _ server: SlabReference<ServerSession>, _ handle: SlabHandle,
         _ after: UnsafeRawBufferPointer
     ) {
-        let status = exchange.value.heads.response.status
+        let status = exchange.value.heads.reference.value.response.status
         if server.value.decoder.isTunnel { return unsafe upgrade(exchange, server, handle, after) }
         if (100..<200).contains(status) { return interim(exchange, status) }
         exchange.value.responseFraming = server.value.decoder.framing
@@ -26,12 +26,14 @@ extension Worker {
 
     /// 100 and 103 are for those who know what they are.
     private mutating func interim(_ exchange: SlabReference<Exchange>, _ status: Int) {
-        defer { exchange.value.heads.response.removeAll() }
-        if exchange.value.heads.response.status == 100 { exchange.value.expectsContinue = false }
-        guard exchange.value.heads.request.minorVersion >= 1, clients.find(exchange.value.client) != nil else { return }
+        defer { exchange.value.heads.reference.value.response.removeAll() }
+        if exchange.value.heads.reference.value.response.status == 100 { exchange.value.expectsContinue = false }
+        guard exchange.value.heads.reference.value.request.minorVersion >= 1, clients.find(exchange.value.client) != nil
+        else { return }
         collect(forClient: exchange.value.client)
         HTTP1Encoder.response(
-            exchange.value.heads.response, framing: .none, connection: .keepAlive(announce: false), into: &toClient)
+            exchange.value.heads.reference.value.response, framing: .none, connection: .keepAlive(announce: false),
+            into: &toClient)
     }
 
     /// What the routes of both sides say of the response's fields.
@@ -45,7 +47,7 @@ extension Worker {
         guard routeSlot >= 0, let index = routes.index(slot: Int(routeSlot)) else { return }
         let rule = routes.rule(index)
         guard rule.hasResponseEdits else { return }
-        routes.rewriteResponse(rule, &exchange.value.heads.response, variables(exchange))
+        routes.rewriteResponse(rule, &exchange.value.heads.reference.value.response, responseVariables(exchange))
     }
 
     /// Hands the response's head to the client's session.
@@ -57,7 +59,7 @@ extension Worker {
         if isDraining { client.value.isClosing = true }
         // It was promised a word before it would send the body, and gets the final one: nobody knows whether a body follows.
         if exchange.value.expectsContinue, !exchange.value.requestEnded { client.value.isClosing = true }
-        let isOld = exchange.value.heads.request.minorVersion == 0
+        let isOld = exchange.value.heads.reference.value.request.minorVersion == 0
         switch exchange.value.responseFraming {
         case .chunked, .untilClose:
             // HTTP/1.0 knows no chunks: the body ends with the connection.
@@ -67,7 +69,7 @@ extension Worker {
         }
         collect(forClient: exchange.value.client)
         HTTP1Encoder.response(
-            exchange.value.heads.response, framing: exchange.value.clientFraming,
+            exchange.value.heads.reference.value.response, framing: exchange.value.clientFraming,
             connection: client.value.isClosing ? .close : .keepAlive(announce: isOld), into: &toClient)
     }
 
@@ -89,7 +91,7 @@ extension Worker {
         exchange.value.record.upstreamNanoseconds = now - exchange.value.startedAt
         if exchange.value.clientFraming == .chunked, clients.find(exchange.value.client) != nil {
             collect(forClient: exchange.value.client)
-            HTTP1Encoder.lastChunk(trailers: exchange.value.heads.responseTrailers, into: &toClient)
+            HTTP1Encoder.lastChunk(trailers: exchange.value.heads.reference.value.responseTrailers, into: &toClient)
         }
         guard exchange.value.requestSent else { return answeredEarly(exchange) }
         releaseServer(exchange)

@@ -8,7 +8,7 @@ import Upstream
 extension Worker {
     /// What a rule allows for this request.
     mutating func prepareRetries(_ exchange: SlabReference<Exchange>, _ rule: RuleRecord) {
-        let method = exchange.value.heads.request.method
+        let method = exchange.value.heads.reference.value.request.method
         exchange.value.isRepeatable = method.isIdempotent || rule.retryNonIdempotent
         exchange.value.retry = RetryState(rule.retry)
         // A body is kept where it may be needed again; none at all is always there.
@@ -92,8 +92,8 @@ extension Worker {
     /// The next attempt, after its pause.
     mutating func retry(_ exchange: SlabReference<Exchange>) {
         leaveUpstream(exchange)
-        exchange.value.heads.response.removeAll()
-        exchange.value.heads.responseTrailers.removeAll()
+        exchange.value.heads.reference.value.response.removeAll()
+        exchange.value.heads.reference.value.responseTrailers.removeAll()
         exchange.value.requestSent = false
         exchange.value.responseFraming = .none
         exchange.value.tryDeadline = 0

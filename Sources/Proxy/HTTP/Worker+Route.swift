@@ -53,7 +53,8 @@ extension Worker {
     /// Finds the rule for the request. False: none, and the client has been told.
     mutating func findRoute(_ exchange: SlabReference<Exchange>) -> Bool {
         let table = Int(exchange.value.settings.routeTable)
-        guard let index = routes.find(table: table, exchange.value.heads.request, scratch: &patterns) else {
+        guard let index = routes.find(table: table, exchange.value.heads.reference.value.request, scratch: &patterns)
+        else {
             reply(exchange, status: 404, .noRoute, "no route matches\n")
             return false
         }
@@ -69,13 +70,21 @@ extension Worker {
         let rule = routes.rule(exchange.value.rule)
         if rule.hasRequestEdits {
             let variables = variables(exchange)
-            routes.rewriteRequest(rule, &exchange.value.heads.request, variables)
+            keepTarget(exchange)
+            routes.rewriteRequest(rule, &exchange.value.heads.reference.value.request, variables)
         }
         switch rule.action {
         case .forward: forward(exchange, rule)
         case .respond(let status): respond(exchange, rule, status: Int(status))
         case .redirect(let status): redirect(exchange, rule, status: Int(status))
         }
+    }
+
+    /// The log shows what the client asked for, not what a rule makes of it.
+    func keepTarget(_ exchange: SlabReference<Exchange>) {
+        guard exchange.value.asked == nil else { return }
+        let head = exchange.value.heads.reference
+        exchange.value.asked = (head.value.request.path, head.value.request.authority)
     }
 
     /// Chooses the cluster, and takes the request's places in its limits.
@@ -101,7 +110,8 @@ extension Worker {
         if !cluster.isOriginalDestination {
             let source = exchange.value.record.client.address
             exchange.value.hash =
-                routes.hash(rule, exchange.value.heads.request, source: source) ?? clientHash(of: source)
+                routes.hash(rule, exchange.value.heads.reference.value.request, source: source)
+                ?? clientHash(of: source)
         }
         prepareRetries(exchange, rule)
         if rule.timeout > 0 { exchange.value.deadline = exchange.value.startedAt + rule.timeout }
@@ -119,7 +129,13 @@ extension Worker {
         variables.listener = record.listener
         variables.route = record.route
         variables.cluster = record.cluster
-        variables.takeRequestId(from: exchange.value.heads.request)
+        return variables
+    }
+
+    /// The same for a response, whose own head does not have the request's id.
+    func responseVariables(_ exchange: SlabReference<Exchange>) -> RequestVariables {
+        var variables = variables(exchange)
+        variables.takeRequestId(from: exchange.value.heads.reference.value.request)
         return variables
     }
 }

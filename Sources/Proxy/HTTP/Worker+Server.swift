@@ -108,7 +108,8 @@ extension Worker {
             let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[offset...])
             let input = unsafe Span<UInt8>(_unsafeBytes: rest)
             let event = server.value.decoder.next(
-                input, head: &exchange.value.heads.response, trailers: &exchange.value.heads.responseTrailers)
+                input, head: &exchange.value.heads.reference.value.response,
+                trailers: &exchange.value.heads.reference.value.responseTrailers)
             switch event {
             case .needMoreBytes(let consumed):
                 server.value.needsMoreInput = true

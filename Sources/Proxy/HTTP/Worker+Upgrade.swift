@@ -14,17 +14,17 @@ extension Worker {
     ) {
         let clientHandle = exchange.value.client
         guard let client = clients.find(clientHandle) else { return upstreamFailed(exchange, .protocolError) }
-        exchange.value.record.status = UInt16(clamping: exchange.value.heads.response.status)
+        exchange.value.record.status = UInt16(clamping: exchange.value.heads.reference.value.response.status)
         exchange.value.record.upstreamFirstByteNanoseconds = now - exchange.value.startedAt
         exchange.value.responseStarted = true
         exchange.value.requestEnded = true
         exchange.value.responseEnded = true
-        let isConnect = exchange.value.heads.request.method == .connect
+        let isConnect = exchange.value.heads.reference.value.request.method == .connect
         // RFC 9110 9.3.6: no length in a 2xx to CONNECT.
-        if isConnect { exchange.value.heads.response.remove(.contentLength) }
+        if isConnect { exchange.value.heads.reference.value.response.remove(.contentLength) }
         collect(forClient: clientHandle)
         HTTP1Encoder.response(
-            exchange.value.heads.response, framing: .none,
+            exchange.value.heads.reference.value.response, framing: .none,
             connection: isConnect ? .keepAlive(announce: false) : .upgrade, into: &toClient)
         flushAll()
         server.value.exchange = .none

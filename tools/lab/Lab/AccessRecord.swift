@@ -37,13 +37,13 @@ public struct AccessRecord: Decodable, Sendable {
     public var path: String?
     /// The response's status.
     public var status: Int?
-    /// What was remarkable, or `-`.
+    /// What was remarkable, in letters, or `-`.
     public var responseFlags: String?
     /// The same in words.
     public var reasons: String?
     /// The rule of the sender's table.
     public var route: String?
-    /// The rule of the receiver's table.
+    /// The rule of the receiver's table, where one proxy has asked both.
     public var inboundRoute: String?
     /// How often an endpoint was asked.
     public var attempts: Int?
