@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup build demo test lint sanitize fuzz bench latency bounds reload callgrind format clean
+.PHONY: help setup build demo test lint sanitize fuzz soak bench latency bounds reload callgrind format clean
 
 # With --static-swift-stdlib added, the programs can be copied to a host that has no toolchain.
 SWIFT_RELEASE_FLAGS ?= -c release
@@ -14,6 +14,7 @@ FILTER ?= .
 # Tests that run under the sanitizers: those with real sockets.
 SANITIZE_FILTER ?= ProxyTests|HandOverTests|DaemonTests|EventLoopTests|SyscallsTests|NodeTests
 FUZZ_SECONDS ?= 60
+SECONDS ?= 600
 ROUNDS ?= 5
 
 help: ## list the targets
@@ -44,6 +45,9 @@ sanitize: setup ## as root: the tests with real sockets under ThreadSanitizer, t
 
 fuzz: setup ## fuzz every target for FUZZ_SECONDS (60) each
 	@for target in tools/fuzz/*/*.swift; do tools/fuzz/run "$$(basename "$$(dirname "$$target")")" $(FUZZ_SECONDS); done
+
+soak: build ## mixed HTTP load for SECONDS (600): no leak, no wrong byte, no 5xx without a reason
+	@tools/soak --seconds $(SECONDS)
 
 bench: build ## CPU cost beside nginx, HAProxy and Envoy, as ratios (ROUNDS=5)
 	@tools/setup --bench

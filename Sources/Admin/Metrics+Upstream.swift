@@ -36,6 +36,21 @@ extension Metrics {
         }
     }
 
+    /// How names fare that endpoints come from.
+    mutating func addDiscovery(_ now: Readiness.Now) {
+        let names = proxy.shared.discovery.all.sorted { $0.key < $1.key }
+        text.family("apus_discovery_lookups_total", .counter, "Lookups of names that endpoints come from.")
+        for (name, status) in names {
+            text.sample(status.successes, ["name": name, "result": "found"])
+            text.sample(status.failures, ["name": name, "result": "failed"])
+        }
+        text.family("apus_discovery_age_seconds", .gauge, "Since a name was last found.")
+        for (name, status) in names {
+            guard let last = status.lastSuccess else { continue }
+            text.sample(max(0, now.monotonicMilliseconds - Int(last / 1_000_000)) / 1000, ["name": name])
+        }
+    }
+
     private mutating func addCounts(
         _ name: String, _ help: String, label: StaticString, _ counters: [(String, ClusterCounter)]
     ) {

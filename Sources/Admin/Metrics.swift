@@ -30,6 +30,7 @@ struct Metrics {
         metrics.addPairs()
         metrics.addClusters()
         metrics.addUpstream()
+        metrics.addDiscovery(now)
         metrics.addListeners()
         metrics.addRequests()
         metrics.addWorkers(now)

@@ -47,7 +47,7 @@ public struct RequestRecord: Sendable, BitwiseCopyable {
     public var route: Int32 = -1
     /// Slot of the receiving pod's route, where both pods of one exchange have routes; -1: none.
     public var inboundRoute: Int32 = -1
-    /// Slot of the listener.
+    /// Slot of the listener; -1: none, a mirrored copy.
     public var listener: Int32 = 0
     /// Which worker.
     public var worker: UInt16 = 0

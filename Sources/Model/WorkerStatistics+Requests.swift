@@ -8,12 +8,14 @@ extension WorkerStatistics {
         if record.inboundRoute >= 0 {
             requestsByRoute.count(sample, slot: Int(record.inboundRoute), hasHistogram: true)
         }
-        requestsByListener.count(sample, slot: Int(record.listener), hasHistogram: false)
+        if record.listener >= 0 {
+            requestsByListener.count(sample, slot: Int(record.listener), hasHistogram: false)
+        }
         if record.pod >= 0 { requestsByPod.count(sample, slot: PodRequests.sent(Int(record.pod)), hasHistogram: true) }
         if record.destinationPod >= 0 {
             let slot = PodRequests.received(Int(record.destinationPod))
             requestsByPod.count(sample.fromTheServer, slot: slot, hasHistogram: true)
-        } else if record.pod < 0 {
+        } else if record.pod < 0, record.listener >= 0 {
             requestsByPod.count(sample, slot: PodRequests.podless, hasHistogram: true)
         }
     }

@@ -13,7 +13,7 @@ extension EndpointPicker {
     /// The zone to draw from.
     @inline(__always)
     func zone(_ draw: Draw, _ random: inout SmallRandom) -> Int {
-        let zones = draw.cluster.parts[draw.part].zones
+        let zones = draw.view[0].parts[draw.part].zones
         guard zones.count > 1 else { return zones.lowerBound }
         let point = UInt32(truncatingIfNeeded: random.next())
         for zone in zones where point < zoneShares.values[draw.zonesAt + zone] { return zone }

@@ -64,9 +64,16 @@ public struct EndpointPicker: Sendable {
         var isStarted = false
     }
 
-    /// What one pick is about.
+    /// What one pick is about. Of the cluster's table only what every draw looks at: copying all of it, once a step, was a
+    /// quarter of a pick.
     struct Draw: BitwiseCopyable {
-        let cluster: ClusterTable.View
+        let view: RecordView<ClusterTable.View>
+        let endpoints: RecordView<EndpointRecord>
+        let order: RecordView<UInt32>
+        let groups: RecordView<ClusterTable.Group>
+        let slot: Int
+        let policy: Configuration.Cluster.LoadBalancer
+        let hasVerdicts: Bool
         let part: Int
         let tried: TriedEndpoints
         let now: Int64
@@ -74,6 +81,23 @@ public struct EndpointPicker: Sendable {
         let isRamping: Bool
         var isPanic = false
         var groupsAt = 0, zonesAt = 0, membersAt = -1
+
+        @inline(__always)
+        init(
+            _ view: RecordView<ClusterTable.View>, part: Int, _ tried: TriedEndpoints, _ now: Int64, isRamping: Bool
+        ) {
+            self.view = view
+            self.part = part
+            self.tried = tried
+            self.now = now
+            self.isRamping = isRamping
+            endpoints = view[0].endpoints
+            order = view[0].order
+            groups = view[0].groups
+            slot = view[0].slot
+            policy = view[0].policy
+            hasVerdicts = view[0].hasVerdicts
+        }
     }
 
     let shared: SharedState
@@ -125,17 +149,17 @@ public struct EndpointPicker: Sendable {
         random: inout SmallRandom
     ) -> Pick {
         guard let view = view(cluster: index), let part = part(subset, cluster: index) else { return .none }
-        let cluster = view[0]
-        guard part < cluster.parts.count, cluster.parts[part].count > 0 else { return .none }
-        if clusterStates[cluster.slot].version != cluster.version { bringUp(cluster) }
-        if cluster.hasVerdicts { refreshHealth(cluster) }
-        let isRamping = cluster.slowStart > 0 && Int64(rampEnds.load(cluster.slot)) > now
-        var draw = Draw(cluster: cluster, part: part, tried: tried, now: now, isRamping: isRamping)
+        let slot = view[0].slot
+        guard part < view[0].parts.count, view[0].parts[part].count > 0 else { return .none }
+        if clusterStates[slot].version != view[0].version { bringUp(view[0]) }
+        if view[0].hasVerdicts, clusterStates[slot].epoch != epochs.loadAcquiring(slot) { refreshHealth(view[0]) }
+        if !clusterStates[slot].isStarted { start(view[0], &random) }
+        let isRamping = view[0].slowStart > 0 && Int64(rampEnds.load(slot)) > now
+        var draw = Draw(view, part: part, tried, now, isRamping: isRamping)
         place(&draw)
-        if !clusterStates[cluster.slot].isStarted { start(cluster, &random) }
-        let isHashed = cluster.policy == .ringHash || cluster.policy == .maglev
+        let isHashed = draw.policy == .ringHash || draw.policy == .maglev
         let found = isHashed ? walk(draw, hash) : self.draw(draw, &random)
-        if let found { return .endpoint(cluster.endpoints[found], panic: draw.isPanic) }
+        if let found { return .endpoint(draw.endpoints[found], panic: draw.isPanic) }
         // A client that is balanced by hash keeps its endpoint here too, as long as health stays as it is.
         return search(&draw, from: isHashed ? hash : random.next())
     }
@@ -158,34 +182,34 @@ public struct EndpointPicker: Sendable {
 
     /// Where the state of the draw's cluster lies now.
     private func place(_ draw: inout Draw) {
-        let state = clusterStates[draw.cluster.slot]
-        draw.groupsAt = Int(state.groupsAt)
-        draw.zonesAt = Int(state.zonesAt)
-        draw.membersAt = Int(state.membersAt)
-        draw.isPanic = parts.values[Int(state.partsAt) + draw.part].isPanic
+        let slot = draw.slot
+        draw.groupsAt = Int(clusterStates[slot].groupsAt)
+        draw.zonesAt = Int(clusterStates[slot].zonesAt)
+        draw.membersAt = Int(clusterStates[slot].membersAt)
+        draw.isPanic = parts.values[Int(clusterStates[slot].partsAt) + draw.part].isPanic
     }
 
     private mutating func draw(_ draw: Draw, _ random: inout SmallRandom) -> Int? {
         for _ in 0..<Self.drawsMax {
             let zone = zone(draw, &random)
             let drawn =
-                switch draw.cluster.policy {
+                switch draw.policy {
                 case .roundRobin: roundRobin(draw, zone)
                 case .leastRequest, .peakEwma: betterOfTwo(draw, zone, &random)
                 case .random, .ringHash, .maglev: weightedRandom(draw, zone, &random)
                 }
             guard let drawn else { return nil }
-            if isUsable(drawn, draw), isAdmitted(drawn, draw, point: random.next()) { return drawn }
+            if isUsable(drawn, draw), !draw.isRamping || isAdmitted(drawn, draw, point: random.next()) { return drawn }
         }
         return nil
     }
 
     private func walk(_ draw: Draw, _ hash: UInt64) -> Int? {
-        let table = draw.cluster.hash
+        let table = draw.view[0].hash
         var place = table.place(of: hash)
         for _ in 0..<min(Self.stepsMax, table.count) {
             let endpoint = table.member(at: place)
-            if draw.cluster.isMember(endpoint, of: draw.part), isUsable(endpoint, draw),
+            if draw.part == 0 || draw.view[0].isMember(endpoint, of: draw.part), isUsable(endpoint, draw),
                 isAdmitted(endpoint, draw, point: StableHash.combine(hash, UInt64(endpoint)))
             {
                 return endpoint
@@ -199,7 +223,7 @@ public struct EndpointPicker: Sendable {
     /// may be old, most endpoints have been tried, or one outweighs all others. What is remembered is fresh after the
     /// first line, so this ends after a few steps.
     private mutating func search(_ draw: inout Draw, from start: UInt64) -> Pick {
-        if draw.cluster.hasVerdicts { refreshHealth(draw.cluster, atOnce: true) }
+        if draw.hasVerdicts { refreshHealth(draw.view[0], atOnce: true) }
         place(&draw)
         let count = drawableCount(draw)
         guard count > 0 else { return .none }
@@ -208,7 +232,7 @@ public struct EndpointPicker: Sendable {
             let place = first + offset < count ? first + offset : first + offset - count
             guard let endpoint = drawable(at: place, draw) else { break }
             if isUsable(endpoint, draw) {
-                return .endpoint(draw.cluster.endpoints[endpoint], panic: draw.isPanic)
+                return .endpoint(draw.endpoints[endpoint], panic: draw.isPanic)
             }
         }
         return .none
@@ -216,10 +240,10 @@ public struct EndpointPicker: Sendable {
 
     @inline(__always)
     private func isUsable(_ endpoint: Int, _ draw: Draw) -> Bool {
-        let slot = draw.cluster.endpoints[endpoint].slot
+        let slot = draw.endpoints[endpoint].slot
         // The word itself, not what is remembered: a new verdict holds for the very next pick.
         return !draw.tried.contains(endpointSlot: slot)
-            && (draw.isPanic || !draw.cluster.hasVerdicts || health.load(slot) == 0)
+            && (draw.isPanic || !draw.hasVerdicts || health.load(slot) == 0)
     }
 
     /// An endpoint that is new takes a tenth of its share at first, and all of it at the end of `slowStart`. `point` is a
@@ -227,9 +251,9 @@ public struct EndpointPicker: Sendable {
     @inline(__always)
     private func isAdmitted(_ endpoint: Int, _ draw: Draw, point: UInt64) -> Bool {
         guard draw.isRamping else { return true }
-        let began = Int64(ramps.load(draw.cluster.endpoints[endpoint].slot))
-        guard began > 0, draw.now - began < draw.cluster.slowStart else { return true }
-        let share = max(0.1, Double(draw.now - began) / Double(draw.cluster.slowStart))
+        let (began, length) = (Int64(ramps.load(draw.endpoints[endpoint].slot)), draw.view[0].slowStart)
+        guard began > 0, draw.now - began < length else { return true }
+        let share = max(0.1, Double(draw.now - began) / Double(length))
         return Double(point >> 11) < share * 0x1p53
     }
 }

@@ -55,7 +55,8 @@ extension Daemon {
         let before = try metric("apus_config_generation")
         try write(text)
         let isApplied = try await eventually { try metric("apus_config_generation") != before }
-        try #require(isApplied, "\(try get("/ready"))")
+        let ready = try get("/ready").body
+        try #require(isApplied, "\(ready)")
     }
 
     /// A line of the access log about a request.

@@ -24,7 +24,7 @@ final class HTTPConnection {
     }
 
     /// Sends a response with `fields`, and a body with its length.
-    func answer(_ status: Int = 200, fields: String = "", _ body: [UInt8] = Array("ok".utf8)) throws {
+    func answer(_ body: [UInt8] = Array("ok".utf8), status: Int = 200, fields: String = "") throws {
         let head = "HTTP/1.1 \(status) Status\r\n\(fields)content-length: \(body.count)\r\n\r\n"
         try peer.send(Array(head.utf8) + body)
     }

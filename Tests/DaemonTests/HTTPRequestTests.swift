@@ -92,7 +92,7 @@ extension RunningDaemon {
             let server = try Server { peer in
                 let connection = HTTPConnection(peer)
                 guard let head = try connection.message(answersHead: true) else { return }
-                guard head.path == "/yes" else { return try connection.answer(417, Array("no".utf8)) }
+                guard head.path == "/yes" else { return try connection.answer(Array("no".utf8), status: 417) }
                 try connection.send("HTTP/1.1 100 Continue\r\n\r\n")
                 let body = try peer.receive(exactly: 1 << 20)
                 try connection.answer(Array("\(body.count)".utf8))

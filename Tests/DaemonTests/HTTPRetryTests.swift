@@ -23,7 +23,11 @@ extension RunningDaemon {
             let asked = Atomic<Int>(0)
             let server = try HTTPServer { _, _, connection in
                 let number = asked.add(1, ordering: .relaxed).newValue
-                if number % 3 == 0 { try connection.answer() } else { try connection.answer(503, Array("busy".utf8)) }
+                if number % 3 == 0 {
+                    try connection.answer()
+                } else {
+                    try connection.answer(Array("busy".utf8), status: 503)
+                }
                 return true
             }
             let (daemon, web) = try await Daemon.http(

@@ -51,7 +51,7 @@ final class HTTPServer: Sendable {
     /// Answers every request with this status and text.
     static func saying(_ text: String, status: Int = 200) throws -> HTTPServer {
         try HTTPServer { _, _, connection in
-            try connection.answer(status, Array(text.utf8))
+            try connection.answer(Array(text.utf8), status: status)
             return true
         }
     }

@@ -10,6 +10,12 @@ public struct PeerError: Error, Equatable, CustomStringConvertible {
     /// As in `errno.h`.
     public let code: Int32
 
+    /// What a call of a test's own failed with.
+    public init(call: String, code: Int32) {
+        self.call = call
+        self.code = code
+    }
+
     /// `receive: errno 104`.
     public var description: String { "\(call): errno \(code)" }
 

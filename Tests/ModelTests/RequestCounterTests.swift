@@ -92,6 +92,17 @@ import Testing
         #expect(!statistics.requestsByCluster.hasBlock(0), "no cluster was chosen")
     }
 
+    @Test func aMirroredCopyCountsForItsClusterOnly() {
+        let statistics = WorkerStatistics()
+        statistics.countRequest(
+            record {
+                $0.listener = -1
+                $0.cluster = 4
+            })
+        #expect(statistics.requestsByCluster.value(slot: 4, counter: RequestCounter.status2xx.rawValue) == 1)
+        #expect(!statistics.requestsByPod.hasBlock(PodRequests.podless) && !statistics.requestsByListener.hasBlock(0))
+    }
+
     @Test func onlyWhatIsUsedHasABlockAndAClearedOneStartsAtZero() {
         let table = SparseCounterTable(capacity: 10_000, width: 3)
         for slot in stride(from: 0, to: 10_000, by: 100) { table.add(slot + 1, slot: slot, counter: 2) }

@@ -37,6 +37,15 @@ final class TestProxy {
         compiler = next
     }
 
+    /// Other endpoints for the first cluster, as discovery gives them.
+    func replace(_ addresses: [SocketAddress]) async throws {
+        let snapshot = try #require(server.snapshot)
+        let update = try compiler.update(
+            cluster: 1, to: addresses.map { Configuration.Endpoint(address: $0) }, of: snapshot,
+            oldestGenerationInUse: server.oldestGenerationInUse, now: 1)
+        if let update { await server.replaceEndpoints(update) }
+    }
+
     /// Records of all finished connections, once there are `count` of them (or ten seconds later).
     func records(_ count: Int) async -> [ConnectionRecord] {
         _ = await eventually {

@@ -63,6 +63,8 @@ struct Exchange: ~Copyable {
 
     // MARK: request
     var requestFraming = BodyFraming.none
+    /// As the client sent them, once a rule has rewritten them: their bytes stay in the head.
+    var asked: (path: ByteRange, authority: ByteRange)?
     var wantsUpgrade = false
     var expectsContinue = false
     /// All of it has been received; has been handed to the upstream session.

@@ -69,18 +69,21 @@ extension Worker {
         var record = exchange.value.record
         record.durationNanoseconds = now - exchange.value.startedAt
         record.generation = snapshot.generation
+        // A mirrored copy is traffic of its cluster and of nobody else.
+        if exchange.value.client.isNone { (record.listener, record.pod, record.destinationPod) = (-1, -1, -1) }
         context.statistics.countRequest(record)
         guard context.requests.isWanted, !exchange.value.client.isNone else { return }
         text.removeAll()
         if let violation = exchange.value.violation { text.append(violation.label) }
         let requestID = exchange.value.heads.reference.value.request.value(.xRequestId) ?? .none
+        let path = exchange.value.asked?.path ?? exchange.value.heads.reference.value.request.path
+        let authority = exchange.value.asked?.authority ?? exchange.value.heads.reference.value.request.authority
         let isPushed = context.requests.push(
             record,
             method: exchange.value.heads.reference.value.request.bytes(
                 exchange.value.heads.reference.value.request.methodText),
-            authority: exchange.value.heads.reference.value.request.bytes(
-                exchange.value.heads.reference.value.request.authority),
-            path: exchange.value.heads.reference.value.request.bytes(exchange.value.heads.reference.value.request.path),
+            authority: exchange.value.heads.reference.value.request.bytes(authority),
+            path: exchange.value.heads.reference.value.request.bytes(path),
             requestId: exchange.value.heads.reference.value.request.bytes(requestID), detail: text.bytes)
         if !isPushed { count(.accessLogDropped) }
     }

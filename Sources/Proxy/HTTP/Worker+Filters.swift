@@ -45,6 +45,11 @@ extension Worker {
     /// A filter's pause is over.
     mutating func resumeFilters(_ exchange: SlabReference<Exchange>) {
         guard !abort(exchange) else { return }
+        if exchange.value.stage == .receiver || exchange.value.stage == .receiverRoute {
+            // Still on its way to a connection: its body has to wait for that.
+            exchange.value.phase = .acquiring
+            return exchange.value.generation == snapshot.generation ? runFilters(exchange) : askReceiverAnew(exchange)
+        }
         exchange.value.phase = .receiving
         if exchange.value.generation == snapshot.generation { return runFilters(exchange) }
         // A reload has come meanwhile: indices mean nothing any more. The request is routed anew; filters that have let

@@ -30,6 +30,24 @@ extension Worker {
         runFilters(exchange)
     }
 
+    /// A reload has come while one of the receiver's filters let the request wait. Filters that have let it pass are not
+    /// asked again, and what the sender's route did with it stays.
+    mutating func askReceiverAnew(_ exchange: SlabReference<Exchange>) {
+        guard currentCluster(exchange) != nil else {
+            return reply(exchange, status: 503, .noEndpoint, "its cluster is gone\n")
+        }
+        let (endpoint, client) = (exchange.value.endpoint, exchange.value.record.client.address)
+        guard let pod = snapshot.pod(at: endpoint.address),
+            let index = snapshot.inboundEntry(pod: pod, client: client, port: endpoint.port)
+        else { return connect(exchange) }
+        let entry = snapshot.entries[index]
+        if entry.action == .deny { return upstreamFailed(exchange, .denied) }
+        guard entry.http >= 0 else { return connect(exchange) }
+        exchange.value.receiver = Int(entry.http)
+        guard findReceiverRoute(exchange) else { return }
+        obeyReceiverRoute(exchange)
+    }
+
     private func isPinned(_ exchange: SlabReference<Exchange>) -> Bool {
         clients.find(exchange.value.client)?.value.pinned != nil
     }
@@ -65,6 +83,7 @@ extension Worker {
         exchange.value.record.inboundRoute = Int32(rule.slot)
         context.shared.routeRequests.add(1, at: rule.slot)
         if rule.hasRequestEdits {
+            keepTarget(exchange)
             exchange.value.heads.reference.value.sent.copy(from: exchange.value.heads.reference.value.request)
             exchange.value.isEditedForReceiver = true
             routes.rewriteRequest(rule, &exchange.value.heads.reference.value.request, variables(exchange))

@@ -70,6 +70,7 @@ extension Worker {
         let rule = routes.rule(exchange.value.rule)
         if rule.hasRequestEdits {
             let variables = variables(exchange)
+            keepTarget(exchange)
             routes.rewriteRequest(rule, &exchange.value.heads.reference.value.request, variables)
         }
         switch rule.action {
@@ -77,6 +78,13 @@ extension Worker {
         case .respond(let status): respond(exchange, rule, status: Int(status))
         case .redirect(let status): redirect(exchange, rule, status: Int(status))
         }
+    }
+
+    /// The log shows what the client asked for, not what a rule makes of it.
+    func keepTarget(_ exchange: SlabReference<Exchange>) {
+        guard exchange.value.asked == nil else { return }
+        let head = exchange.value.heads.reference
+        exchange.value.asked = (head.value.request.path, head.value.request.authority)
     }
 
     /// Chooses the cluster, and takes the request's places in its limits.
