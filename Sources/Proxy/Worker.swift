@@ -148,7 +148,7 @@ struct Worker: ~Copyable {
             continueAdoption()
             if cpu.isDue(now) { cpu.measure(now: now, cpu: Clock.threadCPU()) }
             let end = Clock.monotonic()
-            context.statistics.addTurn(nanoseconds: end - now)
+            context.statistics.turns.addTurn(nanoseconds: end - now)
         }
         closeEverything()
     }
