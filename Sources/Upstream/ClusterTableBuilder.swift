@@ -59,23 +59,17 @@ struct ClusterTableBuilder {
 
     /// Members by weight, lightest first; a group for each weight.
     private mutating func addZone(_ members: [UInt32], key: UInt64, isLocal: Bool) {
-        let records = source.set.records
-        let weight = { (member: UInt32) in records[Int(member)].weight }
-        var sorted = members
-        if let first = members.first.map(weight), members.contains(where: { weight($0) != first }) {
-            sorted.sort { (weight($0), $0) < (weight($1), $1) }
-        }
+        let records = source.set.records.view
+        // Few weights, many endpoints: a list for each weight instead of sorting. Each in the configuration's order.
+        var byWeight: [Int: [UInt32]] = [:]
+        for member in members { byWeight[records[Int(member)].weight, default: []].append(member) }
         let first = groups.count
-        var start = 0
-        while start < sorted.count {
-            let value = weight(sorted[start])
-            let end = sorted[start...].firstIndex { weight($0) != value } ?? sorted.count
+        for (weight, members) in byWeight.sorted(by: { $0.key < $1.key }) {
             groups.append(
                 ClusterTable.Group(
-                    weight: value, lower: UInt32(order.count), upper: UInt32(order.count + end - start),
-                    key: StableHash.combine(key, UInt64(value))))
-            order += sorted[start..<end]
-            start = end
+                    weight: weight, lower: UInt32(order.count), upper: UInt32(order.count + members.count),
+                    key: StableHash.combine(key, UInt64(weight))))
+            order += members
         }
         zones.append(
             ClusterTable.Zone(firstGroup: UInt32(first), endGroup: UInt32(groups.count), isLocal: isLocal))

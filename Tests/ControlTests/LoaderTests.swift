@@ -161,4 +161,48 @@ struct LoaderTests {
         #expect(configuration.pods.map(\.name) == ["one", "two"])
         #expect(configuration.pods.map(\.uid) == [nil, "42"])
     }
+
+    @Test func everythingAClusterCanSay() throws {
+        let configuration = try Self.load(
+            """
+            version: 1
+            node: {name: n, zone: a}
+            clusters:
+              - name: all
+                discovery: {dns: "Cart.Shop.:8080"}
+                protocol: http1
+                loadBalancer: peakEwma
+                slowStart: 30s
+                panicThreshold: 20%
+                zoneAware: true
+                connectTimeout: 1s
+                idleTimeout: 90s
+                tunnelIdleTimeout: 2h
+                healthCheck: {http: {path: /healthz, host: h, expect: [200, 204]}, interval: 3s, timeout: 2s}
+                outlierDetection:
+                  {consecutiveFailures: 7, baseEjection: 10s, maxEjected: 30%,
+                   successRate: {interval: 5s, requests: 50, endpoints: 3, factor: 2.5}}
+                circuitBreaker: {connections: 1, pendingRequests: 2, requests: 3, retries: 0}
+              - {name: defaults, endpoints: [], outlierDetection: {}}
+              - {name: bytes, endpoints: [], protocol: tcp, outlierDetection: {successRate: none}}
+            """)
+        let expected = Configuration.Cluster(
+            name: "all", discovery: .dns(.init(host: "cart.shop", port: 8080)), loadBalancer: .peakEwma,
+            connectTimeout: .seconds(1), tunnelIdleTimeout: .seconds(7200),
+            healthCheck: .init(
+                interval: .seconds(3), timeout: .seconds(2),
+                http: .init(path: "/healthz", host: "h", expected: [200, 204])),
+            panicThreshold: 0.2, connectionsMax: 1, pendingMax: 2, requestsMax: 3, retriesMax: 0,
+            idleTimeout: .seconds(90), upstreamProtocol: .http1, slowStart: .seconds(30), isZoneAware: true,
+            outlierDetection: .init(
+                consecutiveFailures: 7, baseEjection: .seconds(10), maxEjected: 0.3,
+                successRate: .init(interval: .seconds(5), requestsMin: 50, endpointsMin: 3, factor: 2.5)))
+        #expect(configuration.clusters[0] == expected)
+        #expect(
+            configuration.clusters[1].outlierDetection == .init()
+                && configuration.clusters[1].idleTimeout == .seconds(60))
+        #expect(configuration.clusters[2].upstreamProtocol == .tcp)
+        #expect(configuration.clusters[2].outlierDetection?.successRate == nil)
+        #expect(configuration.dnsNames == [.init(host: "cart.shop", port: 8080)])
+    }
 }

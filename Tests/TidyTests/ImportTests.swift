@@ -18,6 +18,7 @@ struct ImportTests {
         "Sources/EventLoop": ["Syscalls", "Buffers"],
         "Sources/Upstream": ["Model"],
         "Sources/Proxy": ["Buffers", "EventLoop", "HTTP", "Model", "Patterns", "Routing", "Syscalls", "Upstream"],
+        "Sources/Proxy/HTTP": ["Buffers", "EventLoop", "HTTP", "Model", "Patterns", "Routing", "Syscalls", "Upstream"],
         "Sources/HandOver": ["Model", "Proxy", "Syscalls"],
         "Sources/Patterns": ["CPCRE2"],
         "Sources/Routing": ["Buffers", "HTTP", "Model", "Patterns"],
