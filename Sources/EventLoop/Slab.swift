@@ -14,14 +14,18 @@ public struct SlabHandle: Hashable, Sendable, BitwiseCopyable {
 }
 
 /// Things at stable addresses, by handle. Pages of 64, taken as needed and kept; not shared between threads.
+///
+/// Inlinable, because a generic that is not specialised looks its types up at run time: 1,000 instructions a request.
 @safe public struct Slab<Element: ~Copyable>: ~Copyable {
     @usableFromInline static var pageSize: Int { 64 }
     @usableFromInline var pages: [UnsafeMutablePointer<Element>] = unsafe []
     /// By place: the generation, odd while taken.
     @usableFromInline var generations: [UInt32] = []
     @usableFromInline var free: [UInt32] = []
+    @usableFromInline var taken = 0
+
     /// Things in it.
-    public private(set) var count = 0
+    public var count: Int { taken }
 
     /// Empty.
     public init() {}
@@ -36,9 +40,11 @@ public struct SlabHandle: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// Puts a thing in.
+    @inlinable
     public mutating func insert(_ element: consuming Element) -> SlabHandle { place(element).handle }
 
     /// Puts a thing in, and says where it lies.
+    @inlinable
     public mutating func place(
         _ element: consuming Element
     ) -> (handle: SlabHandle, reference: SlabReference<Element>) {
@@ -48,12 +54,13 @@ public struct SlabHandle: Hashable, Sendable, BitwiseCopyable {
         // The place was free (even generation), so it is not initialised; it is in its page's bounds.
         let pointer = unsafe pages[place / Self.pageSize] + place % Self.pageSize
         unsafe pointer.initialize(to: element)
-        count += 1
+        taken += 1
         // Pages do not move.
         return unsafe (SlabHandle(index: index, generation: generations[place]), SlabReference(pointer))
     }
 
     /// Takes a thing out; nil when the handle is stale.
+    @inlinable
     public mutating func remove(_ handle: SlabHandle) -> Element? {
         let place = Int(handle.index)
         guard place < generations.count, generations[place] == handle.generation, handle.generation & 1 == 1 else {
@@ -61,7 +68,7 @@ public struct SlabHandle: Hashable, Sendable, BitwiseCopyable {
         }
         generations[place] = (generations[place] &+ 1) & 0xff_ffff
         free.append(handle.index)
-        count -= 1
+        taken -= 1
         // The odd generation said it was initialised; it no longer is.
         return unsafe (pages[place / Self.pageSize] + place % Self.pageSize).move()
     }
@@ -78,15 +85,18 @@ public struct SlabHandle: Hashable, Sendable, BitwiseCopyable {
     }
 
     /// The handle of what is at `index` now; nil when nothing is.
+    @inlinable
     public func handle(at index: Int) -> SlabHandle? {
         guard index < generations.count, generations[index] & 1 == 1 else { return nil }
         return SlabHandle(index: UInt32(index), generation: generations[index])
     }
 
     /// One past the highest place ever taken, to walk over everything with `handle(at:)`.
+    @inlinable
     public var indexEnd: Int { generations.count }
 
-    private mutating func addPlace() -> UInt32 {
+    @usableFromInline
+    mutating func addPlace() -> UInt32 {
         if generations.count % Self.pageSize == 0 {
             // Freed in deinit.
             unsafe pages.append(.allocate(capacity: Self.pageSize))

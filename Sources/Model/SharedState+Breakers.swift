@@ -7,6 +7,7 @@ extension SharedState {
     }
 
     /// The request is over.
+    @inlinable
     public func finishRequest(clusterSlot: Int) { clusterRequests.addReleasing(-1, at: clusterSlot) }
 
     /// A request waits for a connection. False: `circuitBreaker.pendingRequests` are waiting already.
@@ -15,6 +16,7 @@ extension SharedState {
     }
 
     /// It waits no longer.
+    @inlinable
     public func finishPending(clusterSlot: Int) { clusterPending.addReleasing(-1, at: clusterSlot) }
 
     /// A retry begins, its backoff included. False: `circuitBreaker.retries` are under way already.
@@ -23,6 +25,7 @@ extension SharedState {
     }
 
     /// The retry is over.
+    @inlinable
     public func finishRetry(clusterSlot: Int) { clusterRetries.addReleasing(-1, at: clusterSlot) }
 
     /// Makes the words of a cluster's slot usable.

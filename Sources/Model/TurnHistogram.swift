@@ -42,13 +42,15 @@ public enum TurnHistogram {
     }
 }
 
-extension WorkerStatistics {
-    /// Adds a turn that took so long. Only the worker calls this.
+extension CounterTable {
+    /// Adds a turn that took so long, to a table of `TurnHistogram`. Only the worker calls this.
+    ///
+    /// The table's method, not `WorkerStatistics`': what is called on an object is retained for the call.
     public func addTurn(nanoseconds: Int64) {
         let length = Int(nanoseconds)
-        turns.add(1, slot: 0, counter: TurnHistogram.bucket(length))
-        turns.add(length, slot: 0, counter: TurnHistogram.sum)
-        guard length > turns.value(slot: 0, counter: TurnHistogram.max) else { return }
-        turns.set(length, slot: 0, counter: TurnHistogram.max)
+        add(1, slot: 0, counter: TurnHistogram.bucket(length))
+        add(length, slot: 0, counter: TurnHistogram.sum)
+        guard length > value(slot: 0, counter: TurnHistogram.max) else { return }
+        set(length, slot: 0, counter: TurnHistogram.max)
     }
 }

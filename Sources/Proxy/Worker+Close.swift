@@ -98,18 +98,17 @@ extension Worker {
         tunnel.value.up.uncounted = 0
         tunnel.value.down.uncounted = 0
         let record = tunnel.value.record
-        let statistics = context.statistics
         // A pod sends what its own connections send, and what connections to it receive.
         if record.pod >= 0 { countPodBytes(Int(record.pod), sent: sent, received: received) }
         if record.destinationPod >= 0 { countPodBytes(Int(record.destinationPod), sent: received, received: sent) }
         if record.cluster >= 0 {
             let slot = Int(record.cluster)
-            statistics.clusters.add(sent, slot: slot, counter: ClusterCounter.bytesSent.rawValue)
-            statistics.clusters.add(received, slot: slot, counter: ClusterCounter.bytesReceived.rawValue)
+            context.statistics.clusters.add(sent, slot: slot, counter: ClusterCounter.bytesSent.rawValue)
+            context.statistics.clusters.add(received, slot: slot, counter: ClusterCounter.bytesReceived.rawValue)
         }
         let slot = Int(record.listener)
-        statistics.listeners.add(sent, slot: slot, counter: ListenerCounter.bytesSent.rawValue)
-        statistics.listeners.add(received, slot: slot, counter: ListenerCounter.bytesReceived.rawValue)
+        context.statistics.listeners.add(sent, slot: slot, counter: ListenerCounter.bytesSent.rawValue)
+        context.statistics.listeners.add(received, slot: slot, counter: ListenerCounter.bytesReceived.rawValue)
     }
 
     private func countPodBytes(_ slot: Int, sent: Int, received: Int) {

@@ -57,10 +57,9 @@ extension Worker {
 
     /// The places that it has in its cluster's limits are free.
     func releasePlaces(_ exchange: SlabReference<Exchange>) {
-        let shared = context.shared
         releasePending(exchange)
-        if exchange.value.counted.request { shared.finishRequest(clusterSlot: exchange.value.clusterSlot) }
-        if exchange.value.counted.retry { shared.finishRetry(clusterSlot: exchange.value.clusterSlot) }
+        if exchange.value.counted.request { context.shared.finishRequest(clusterSlot: exchange.value.clusterSlot) }
+        if exchange.value.counted.retry { context.shared.finishRetry(clusterSlot: exchange.value.clusterSlot) }
         exchange.value.counted.request = false
         exchange.value.counted.retry = false
     }

@@ -87,14 +87,15 @@ extension Worker {
 
     /// Sets its timer to the next of its times.
     mutating func setTimer(_ exchange: SlabReference<Exchange>) {
-        var due = Int64.max
-        for time in [exchange.value.deadline, exchange.value.tryDeadline, exchange.value.pauseEnd] where time > 0 {
-            due = min(due, time)
-        }
+        let due = min(
+            Self.due(exchange.value.deadline), Self.due(exchange.value.tryDeadline), Self.due(exchange.value.pauseEnd))
         guard due < .max else { return }
         timers.cancel(exchange.value.timer)
         exchange.value.timer = timers.set(due, payload: Token(.exchangeTimer, exchange.value.id).bits)
     }
+
+    /// 0 is no such time.
+    private static func due(_ time: Int64) -> Int64 { time > 0 ? time : .max }
 
     mutating func exchangeTimerFired(_ handle: SlabHandle) {
         guard let exchange = exchanges.find(handle) else { return }
