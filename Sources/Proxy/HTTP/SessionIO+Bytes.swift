@@ -54,7 +54,7 @@ extension SessionIO {
 
     /// Keeps what could not be decoded yet.
     mutating func keepInput(_ bytes: UnsafeRawBufferPointer, _ pool: inout ChunkPool) {
-        guard !bytes.isEmpty else { return }
+        guard bytes.count > 0 else { return }
         var chunk = pool.take(bytes.count)
         unsafe chunk.append(bytes)
         input = consume chunk
