@@ -84,9 +84,10 @@ extension NodeTests {
                 }
                 try load.more(200)
                 let outcome = try load.stop()
-                // What was on the dead process's connections is lost, once for each client.
-                #expect(outcome.failures.count <= 4, "\(outcome.failures.prefix(8))")
-                #expect(server.requests.count >= outcome.requests - 4)
+                // What was on the dead process's connections is lost, once for each client; and once more for one that
+                // connected again while the process was dying, its listeners last.
+                #expect(outcome.failures.count <= 8, "\(outcome.failures.prefix(12))")
+                #expect(server.requests.count >= outcome.requests - 8)
             }
         }
 

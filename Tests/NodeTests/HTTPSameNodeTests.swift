@@ -222,6 +222,8 @@ extension NodeTests {
             try withMesh({
                 plan(
                     &$0, pod, outbound: Self.routed, inbound: "{match: {ports: [8080]}, protocol: http, routes: in}")
+                // Idle connections count, and are one worker's each.
+                ($0.a.workers, $0.b.workers) = (1, 1)
                 if pod.host == .a {
                     $0.a.limits[pod] = "{connections: 2}"
                 } else {

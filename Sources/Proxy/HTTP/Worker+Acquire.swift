@@ -120,7 +120,7 @@ extension Worker {
         else { return true }
         let receiver = snapshot.pods[pod]
         if receiver.slot == Int(exchange.value.record.pod) { return true }
-        guard context.shared.podConnections.take(at: receiver.slot, limit: receiver.connectionsMax) else {
+        guard takeReceiver(receiver, endpointSlot: exchange.value.endpointSlot) else {
             releaseAdmission(admission)
             upstreamFailed(exchange, .receiverFull)
             return false
@@ -128,6 +128,15 @@ extension Worker {
         admission.destinationPod = receiver.slot
         countPod(receiver.slot, .inboundConnections)
         return true
+    }
+
+    /// A place among the receiver's connections. An idle one of another pod gives way.
+    private mutating func takeReceiver(_ receiver: PodRecord, endpointSlot: Int) -> Bool {
+        let words = context.shared.podConnections
+        if words.take(at: receiver.slot, limit: receiver.connectionsMax) { return true }
+        guard endpointSlot >= 0, let index = idle.removeAny(endpointSlot: Int32(endpointSlot)) else { return false }
+        closeIdle(index)
+        return words.take(at: receiver.slot, limit: receiver.connectionsMax)
     }
 
     /// Gives back what a connection was counted under.
