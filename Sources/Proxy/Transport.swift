@@ -61,8 +61,8 @@ struct Transport: ~Copyable, Sendable {
     /// Writes two pieces, one behind the other, as far as they are taken at once.
     @inline(__always)
     func write(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> WriteResult {
-        if second.isEmpty { return unsafe write(first) }
-        if first.isEmpty { return unsafe write(second) }
+        if second.count == 0 { return unsafe write(first) }
+        if first.count == 0 { return unsafe write(second) }
         let total = first.count + second.count
         // The caller owns the memory.
         switch unsafe socket.write(first, second) {

@@ -9,7 +9,7 @@ extension RouteView {
     public func rewriteRequest(_ rule: RuleRecord, _ head: inout MessageHead, _ variables: RequestVariables) {
         guard rule.hasRequestEdits else { return }
         // A variable shows the request as it came.
-        let id = RequestIdText(head)
+        let id = usesRequestId(rule.requestEdits) ? RequestIdText(head) : RequestIdText()
         if rule.path.kind != .none, !head.path.isNone { rewritePath(rule.path, &head) }
         if !rule.host.isEmpty {
             // The texts live as long as the tables.
@@ -23,6 +23,14 @@ extension RouteView {
     public func rewriteResponse(_ rule: RuleRecord, _ head: inout MessageHead, _ variables: RequestVariables) {
         guard rule.hasResponseEdits else { return }
         apply(rule.responseEdits, &head, variables, variables.requestIdText)
+    }
+
+    /// Whether a template asks for the request's id, which is no little thing to keep.
+    private func usesRequestId(_ range: IndexRange) -> Bool {
+        for index in range.indices {
+            for part in edits[index].parts.indices where parts[part].variable == .requestId { return true }
+        }
+        return false
     }
 
     private func rewritePath(_ edit: PathEdit, _ head: inout MessageHead) {

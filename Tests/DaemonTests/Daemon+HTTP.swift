@@ -36,15 +36,16 @@ extension Daemon {
             """
     }
 
-    /// Starts it with such a configuration, and returns where `web` listens.
+    /// Starts it with such a configuration, and returns where `web` listens. It keeps the servers alive.
     static func http(
-        to endpoints: [SocketAddress], route: String = "", cluster: String = "", listener: String = "",
+        to servers: [any Listening], route: String = "", cluster: String = "", listener: String = "",
         rules: [String]? = nil, clusters: [String] = [], workers: Int = 1, more: String = ""
     ) async throws -> (daemon: Daemon, web: SocketAddress) {
         let (daemon, web) = (try Daemon(), try freeAddress())
+        daemon.keep(servers)
         try daemon.write(
             daemon.http(
-                web, to: endpoints, route: route, cluster: cluster, listener: listener, rules: rules,
+                web, to: servers.map(\.address), route: route, cluster: cluster, listener: listener, rules: rules,
                 clusters: clusters, workers: workers, more: more))
         try await daemon.startServing()
         return (daemon, web)
@@ -133,3 +134,14 @@ func concurrently(_ count: Int, _ body: @escaping @Sendable (_ index: Int) throw
         try await group.waitForAll()
     }
 }
+
+/// Something that listens as long as it is not released.
+protocol Listening: AnyObject {
+    var address: SocketAddress { get }
+}
+
+extension Acceptor: Listening {}
+extension HTTPServer: Listening {}
+extension Nginx: Listening {}
+extension PythonServer: Listening {}
+extension Server: Listening {}

@@ -13,6 +13,8 @@ final class Daemon {
     private(set) var process: LabProcess?
     /// Every generation, the newest last.
     private var all: [LabProcess] = []
+    /// Servers that live as long as it does.
+    private var kept: [any Listening] = []
 
     /// A folder for it, and a port for its admin API.
     init() throws {
@@ -28,6 +30,9 @@ final class Daemon {
         }
         try? FileManager.default.removeItem(at: folder)
     }
+
+    /// Keeps servers alive as long as itself.
+    func keep(_ servers: [any Listening]) { kept += servers }
 
     var file: URL { folder.appendingPathComponent("apus.yaml") }
 

@@ -11,16 +11,25 @@ extension RunningDaemon {
         private final class Gate: Sendable {
             let isOpen = Atomic<Bool>(false)
             let inside = Atomic<Int>(0)
+            let asked = Atomic<Int>(0)
 
-            func server(status: Int = 200) throws -> HTTPServer {
+            /// The gate is for the first so many requests; others are let once `isOpenForOthers`.
+            let isOpenForOthers = Atomic<Bool>(false)
+
+            func server(status: Int = 200, first: Int = .max) throws -> HTTPServer {
                 try HTTPServer { [self] _, _, connection in
                     inside.add(1, ordering: .relaxed)
+                    let isFirst = asked.add(1, ordering: .relaxed).newValue <= first
                     // Nothing but time: another thread opens it.
-                    while !isOpen.load(ordering: .relaxed) { usleep(1000) }
+                    while !isOpen(isFirst) { usleep(1000) }
                     inside.subtract(1, ordering: .relaxed)
                     try connection.answer(status: status)
                     return true
                 }
+            }
+
+            private func isOpen(_ isFirst: Bool) -> Bool {
+                isFirst ? isOpen.load(ordering: .relaxed) : isOpenForOthers.load(ordering: .relaxed)
             }
         }
 
@@ -47,7 +56,7 @@ extension RunningDaemon {
             let gate = Gate()
             let server = try gate.server()
             let (daemon, web) = try await Daemon.http(
-                to: [server.address], cluster: ", circuitBreaker: {requests: 3}", workers: 2)
+                to: [server], cluster: ", circuitBreaker: {requests: 3}", workers: 2)
             for round in 1...2 {
                 let seen = try await ask(12, web) {
                     #expect(await eventually { overflows(daemon, "requests") == 9 * round })
@@ -65,7 +74,7 @@ extension RunningDaemon {
             let gate = Gate()
             let server = try gate.server()
             let (daemon, web) = try await Daemon.http(
-                to: [server.address], cluster: ", circuitBreaker: {connections: 2}, connectTimeout: 20s", workers: 2)
+                to: [server], cluster: ", circuitBreaker: {connections: 2}, connectTimeout: 20s", workers: 2)
             let seen = try await ask(10, web) {
                 #expect(await eventually { gate.inside.load(ordering: .relaxed) == 2 })
                 gate.isOpen.store(true, ordering: .relaxed)
@@ -78,8 +87,8 @@ extension RunningDaemon {
 
         @Test func theOneConnectionGoesFromWorkerToWorker() async throws {
             let server = try HTTPServer.saying("x")
-            let (_, web) = try await Daemon.http(
-                to: [server.address], cluster: ", circuitBreaker: {connections: 1}, connectTimeout: 5s", workers: 2)
+            let (daemon, web) = try await Daemon.http(
+                to: [server], cluster: ", circuitBreaker: {connections: 1}, connectTimeout: 5s", workers: 2)
             // Each client asks as soon as it is answered: who has the connection would have it for ever.
             try await concurrently(8) { _ in
                 let client = try HTTPConnection(to: web)
@@ -88,6 +97,7 @@ extension RunningDaemon {
                     #expect(try client.required().status == 200)
                 }
             }
+            #expect(try await daemon.isAtRest())
         }
 
         @Test func pendingRequests() async throws {
@@ -95,7 +105,7 @@ extension RunningDaemon {
             let acceptor = try Acceptor(backlog: 0)
             let filler = try Peer(to: acceptor.address)
             let (daemon, web) = try await Daemon.http(
-                to: [acceptor.address], cluster: ", circuitBreaker: {pendingRequests: 3}, connectTimeout: 700ms",
+                to: [acceptor], cluster: ", circuitBreaker: {pendingRequests: 3}, connectTimeout: 700ms",
                 workers: 2)
             let seen = try await ask(10, web) {
                 #expect(await eventually { overflows(daemon, "pendingRequests") == 7 })
@@ -109,15 +119,16 @@ extension RunningDaemon {
 
         @Test func retries() async throws {
             let gate = Gate()
-            let server = try gate.server(status: 503)
+            let server = try gate.server(status: 503, first: 10)
             let (daemon, web) = try await Daemon.http(
-                to: [server.address],
-                route: ", retry: {attempts: 1, when: [5xx], budget: 100%, backoff: {base: 1s, max: 1s}}",
+                to: [server],
+                route: ", retry: {attempts: 1, when: [5xx], budget: 100%, backoff: {base: 1ms}}",
                 cluster: ", circuitBreaker: {retries: 2}", workers: 2)
             let seen = try await ask(10, web) {
                 #expect(await eventually { gate.inside.load(ordering: .relaxed) == 10 })
                 gate.isOpen.store(true, ordering: .relaxed)
                 #expect(await eventually { overflows(daemon, "retries") == 8 })
+                gate.isOpenForOthers.store(true, ordering: .relaxed)
             }
             #expect(seen == [503: 10])
             #expect(server.requests.count == 12)

@@ -18,7 +18,7 @@ extension RunningDaemon {
                 try peer.send(response)
             }
             let (daemon, web) = try await Daemon.http(
-                to: [server.address], route: ", retry: {attempts: 2, when: [reset]}")
+                to: [server], route: ", retry: {attempts: 2, when: [reset]}")
             let client = try HTTPConnection(to: web)
             try client.send("GET", "/")
             let head = try #require(try client.message(answersHead: true))
@@ -37,7 +37,7 @@ extension RunningDaemon {
                 _ = try HTTPConnection(peer).message()
                 try peer.send(Array("HTTP/1.0 200 OK\r\n\r\n".utf8) + body)
             }
-            let (daemon, web) = try await Daemon.http(to: [server.address])
+            let (daemon, web) = try await Daemon.http(to: [server])
             let client = try HTTPConnection(to: web)
             for _ in 0..<3 {
                 try client.send("GET", "/")
@@ -55,7 +55,7 @@ extension RunningDaemon {
                 if request.path == "/response" { try connection.send(Self.lengthTooLong) }
                 ends.add(peer.end())
             }
-            let (daemon, web) = try await Daemon.http(to: [server.address])
+            let (daemon, web) = try await Daemon.http(to: [server])
             // In the middle of its request.
             let first = try HTTPConnection(to: web)
             try first.send("POST /request HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nabc")
@@ -82,7 +82,7 @@ extension RunningDaemon {
 
         @Test func aClientThatHalfClosesGetsItsResponse() async throws {
             let server = try HTTPServer.saying("late")
-            let (daemon, web) = try await Daemon.http(to: [server.address])
+            let (daemon, web) = try await Daemon.http(to: [server])
             let client = try HTTPConnection(to: web)
             try client.send("GET", "/")
             client.peer.shutdownWrite()
@@ -98,7 +98,7 @@ extension RunningDaemon {
                 try connection.answer(Array("too much".utf8), status: 413, fields: "connection: close\r\n")
                 // Its client gets a reset for what it still sends.
             }
-            let (daemon, web) = try await Daemon.http(to: [server.address])
+            let (daemon, web) = try await Daemon.http(to: [server])
             let body = [UInt8](repeating: 1, count: 3 << 20)
             for _ in 0..<5 {
                 let client = try HTTPConnection(to: web)
@@ -117,7 +117,7 @@ extension RunningDaemon {
                 _ = try HTTPConnection(peer).message()
                 _ = try peer.receive()
             }
-            let (daemon, web) = try await Daemon.http(to: [server.address])
+            let (daemon, web) = try await Daemon.http(to: [server])
             let client = try HTTPConnection(to: web)
             try client.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n")
             #expect(await eventually { server.accepted == 1 })
@@ -137,7 +137,7 @@ extension RunningDaemon {
                 for _ in 0..<(size >> 20) { try connection.peer.send(piece) }
                 return true
             }
-            let (daemon, web) = try await Daemon.http(to: [server.address])
+            let (daemon, web) = try await Daemon.http(to: [server])
             let before = try daemon.residentKiB()
             let clients = try (0..<4).map { _ in try HTTPConnection(to: web, receiveBuffer: 4096) }
             for client in clients { try client.send("GET", "/") }

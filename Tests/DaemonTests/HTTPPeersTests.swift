@@ -10,7 +10,7 @@ extension RunningDaemon {
     @Suite(.timeLimit(.minutes(1))) struct HTTPPeersTests {
         @Test func nginxInAllItsWays() async throws {
             let nginx = try Nginx(in: FileManager.default.temporaryDirectory)
-            let (daemon, web) = try await Daemon.http(to: [nginx.address])
+            let (daemon, web) = try await Daemon.http(to: [nginx])
             let client = try HTTPConnection(to: web)
             for _ in 0..<3 {
                 try client.send("GET", "/")
@@ -40,7 +40,7 @@ extension RunningDaemon {
 
         @Test func wrkWithoutAnError() async throws {
             let nginx = try Nginx(in: FileManager.default.temporaryDirectory)
-            let (daemon, web) = try await Daemon.http(to: [nginx.address], workers: 2)
+            let (daemon, web) = try await Daemon.http(to: [nginx], workers: 2)
             let result = try daemon.run(["wrk", "-t2", "-c32", "-d2s", "http://\(web)/"])
             #expect(result.status == .status(0) && !result.output.contains("Socket errors"), "\(result)")
             #expect(!result.output.contains("Non-2xx"), "\(result)")
@@ -54,7 +54,7 @@ extension RunningDaemon {
 
         @Test func pythonsServerAndClient() async throws {
             let server = try await PythonServer(in: FileManager.default.temporaryDirectory)
-            let (daemon, web) = try await Daemon.http(to: [server.address])
+            let (daemon, web) = try await Daemon.http(to: [server])
             let program = """
                 import http.client, os
                 connection = http.client.HTTPConnection('127.0.0.1', \(web.port), timeout=10)
@@ -93,7 +93,7 @@ extension RunningDaemon {
             }
             #expect(await eventually { server.output.hasSuffix("\n") || !server.isRunning })
             let port = try #require(UInt16(server.output.dropLast()), "\(server.errors)")
-            let (daemon, web) = try await Daemon.http(to: [SocketAddress(.loopbackV4, port)])
+            let (daemon, web) = try await Daemon.http(to: [Elsewhere(address: SocketAddress(.loopbackV4, port))])
             let client = """
                 import asyncio, os, websockets
                 async def main():
@@ -124,7 +124,7 @@ extension RunningDaemon {
                 let said = try peer.receiveAll()
                 try peer.send(said)
             }
-            let (daemon, web) = try await Daemon.http(to: [server.address])
+            let (daemon, web) = try await Daemon.http(to: [server])
             let client = try HTTPConnection(to: web)
             try client.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\nearly ")
             #expect(try client.message(answersHead: true)?.field("upgrade") == "chat")
@@ -140,7 +140,7 @@ extension RunningDaemon {
             let folder = FileManager.default.temporaryDirectory
             var servers = try (0..<3).map { _ in try Nginx(in: folder) }
             let (daemon, web) = try await Daemon.http(
-                to: servers.map(\.address),
+                to: servers,
                 route: ", retry: {attempts: 3, when: [connectFailure, reset, 5xx], budget: 100%, backoff: {base: 5ms}}",
                 workers: 2)
             let load = HTTPLoad(8, web)
@@ -162,4 +162,10 @@ extension RunningDaemon {
             #expect(try await daemon.isAtRest())
         }
     }
+}
+
+/// What listens in another process, which somebody else ends.
+private final class Elsewhere: Listening {
+    let address: SocketAddress
+    init(address: SocketAddress) { self.address = address }
 }

@@ -9,7 +9,7 @@ extension RunningDaemon {
         @Test func aRefusedConnectionIsNobodysRequest() async throws {
             let (server, nobody) = (try HTTPServer.echo(), try Acceptor(isListening: false))
             let (daemon, web) = try await Daemon.http(
-                to: [nobody.address, server.address], route: ", retry: {attempts: 2}")
+                to: [nobody, server], route: ", retry: {attempts: 2}")
             let client = try HTTPConnection(to: web)
             for index in 0..<20 {
                 try client.send("POST", "/\(index)", body: Array("abc".utf8))
@@ -31,7 +31,7 @@ extension RunningDaemon {
                 return true
             }
             let (daemon, web) = try await Daemon.http(
-                to: [server.address],
+                to: [server],
                 route: ", retry: {attempts: 2, when: [5xx], budget: 100%, backoff: {base: 1ms}}")
             let client = try HTTPConnection(to: web)
             try client.send("PUT /chunked HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n")
@@ -65,7 +65,7 @@ extension RunningDaemon {
                 return true
             }
             let (daemon, web) = try await Daemon.http(
-                to: [server.address], route: ", retry: {attempts: 1, when: [reset], budget: 100%, backoff: {base: 1ms}}"
+                to: [server], route: ", retry: {attempts: 1, when: [reset], budget: 100%, backoff: {base: 1ms}}"
             )
             let client = try HTTPConnection(to: web)
             try client.send("DELETE", "/twice")
@@ -88,7 +88,7 @@ extension RunningDaemon {
                 if seed % 4 == 0 { return false }
                 return number < 2 + seed % 5
             }
-            let (daemon, web) = try await Daemon.http(to: [server.address], workers: 2)
+            let (daemon, web) = try await Daemon.http(to: [server], workers: 2)
             let failed = Journal<String>()
             try await concurrently(6) { index in
                 let client = try HTTPConnection(to: web)

@@ -24,8 +24,9 @@ extension RunningDaemon {
         private func start() async throws -> (Daemon, SocketAddress, HTTPServer, HTTPServer) {
             let (servers, other) = (try HTTPServer.echo(), try HTTPServer.saying("other"))
             let (daemon, web) = try await Daemon.http(
-                to: [servers.address], rules: Self.rules,
+                to: [servers], rules: Self.rules,
                 clusters: ["{name: other, endpoints: [{address: \"\(other.address)\"}]}"], workers: 2)
+            daemon.keep([other])
             return (daemon, web, servers, other)
         }
 
@@ -103,7 +104,7 @@ extension RunningDaemon {
         /// A new configuration every so often: no request fails, and the next one on a connection goes by the new routes.
         @Test func reloadsUnderLoad() async throws {
             let server = try HTTPServer.saying("x")
-            let (daemon, web) = try await Daemon.http(to: [server.address], workers: 2)
+            let (daemon, web) = try await Daemon.http(to: [server], workers: 2)
             let kept = try HTTPConnection(to: web)
             try kept.send("GET", "/")
             #expect(try kept.required().text == "x")
@@ -131,7 +132,7 @@ extension RunningDaemon {
                 try connection.answer()
                 return true
             }
-            let (daemon, web) = try await Daemon.http(to: [server.address], workers: 2, more: "drainTimeout: 15s")
+            let (daemon, web) = try await Daemon.http(to: [server], workers: 2, more: "drainTimeout: 15s")
             let idle = try HTTPConnection(to: web)
             let load = HTTPLoad(6, web)
             #expect(await eventually { server.requests.count > 100 })

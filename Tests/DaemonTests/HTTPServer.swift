@@ -43,6 +43,10 @@ final class HTTPServer: Sendable {
     /// Answers with the head and the body of the request.
     static func echo() throws -> HTTPServer {
         try HTTPServer { request, _, connection in
+            guard request.method != "HEAD" else {
+                try connection.send("HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n")
+                return true
+            }
             try connection.answer(Array(request.head.utf8) + [13, 10, 13, 10] + request.body)
             return true
         }

@@ -22,7 +22,7 @@ extension RunningDaemon {
 
         @Test func aHeadThatTakesTooLong() async throws {
             let server = try HTTPServer.echo()
-            let (daemon, web) = try await Daemon.http(to: [server.address], more: "limits: {headerTimeout: 300ms}")
+            let (daemon, web) = try await Daemon.http(to: [server], more: "limits: {headerTimeout: 300ms}")
             let client = try HTTPConnection(to: web)
             // The second request of a connection, a field at a time: activity does not help.
             try client.send("GET", "/")
@@ -32,10 +32,8 @@ extension RunningDaemon {
             try dripper.send("GET / HTTP/1.1\r\nhost: a\r\n")
             let spent = try seconds {
                 for _ in 0..<5 { try? dripper.send("x: y\r\n") }
-                let clientStatus = try client.required().status
-                #expect(clientStatus == 408)
-                let dripperStatus = try dripper.required().status
-                #expect(dripperStatus == 408)
+                let answers = [try client.required(), try dripper.required()]
+                #expect(answers.map(\.status) == [408, 408])
             }
             #expect(spent > 0.2 && spent < 5)
             #expect(client.peer.end() == nil)
@@ -46,7 +44,7 @@ extension RunningDaemon {
 
         @Test func connectionsThatAreNotUsed() async throws {
             let server = try HTTPServer.echo()
-            let (_, web) = try await Daemon.http(to: [server.address], more: "limits: {keepAliveTimeout: 300ms}")
+            let (daemon, web) = try await Daemon.http(to: [server], more: "limits: {keepAliveTimeout: 300ms}")
             let (fresh, used) = (try HTTPConnection(to: web), try HTTPConnection(to: web))
             try used.send("GET", "/")
             #expect(try used.required().status == 200)
@@ -55,6 +53,7 @@ extension RunningDaemon {
                 #expect(used.peer.end() == nil)
             }
             #expect(spent > 0.2 && spent < 5)
+            #expect(try await daemon.isAtRest())
         }
 
         @Test func requestsAndResponsesThatStandStill() async throws {
@@ -67,12 +66,13 @@ extension RunningDaemon {
                 }
             )
             let (daemon, web) = try await Daemon.http(
-                to: [silent.address],
+                to: [silent],
                 rules: [
                     "{match: {path: {prefix: /halting}}, route: {cluster: halting}}", "{route: {cluster: servers}}",
                 ],
                 clusters: ["{name: halting, endpoints: [{address: \"\(halting.address)\"}]}"],
                 more: "limits: {streamIdleTimeout: 300ms}")
+            daemon.keep([halting])
             let clients = try (0..<3).map { _ in try HTTPConnection(to: web) }
             let spent = try seconds {
                 try clients[0].send("GET", "/response")
@@ -98,7 +98,7 @@ extension RunningDaemon {
                 if request.path == "/quick" { try connection.answer() }
                 return request.path == "/quick" || connection.peer.end() == nil
             }
-            let (daemon, web) = try await Daemon.http(to: [server.address], route: ", timeout: 300ms")
+            let (daemon, web) = try await Daemon.http(to: [server], route: ", timeout: 300ms")
             let client = try HTTPConnection(to: web)
             let spent = try seconds {
                 try client.send("GET", "/slow")
@@ -132,7 +132,7 @@ extension RunningDaemon {
                 return true
             }
             let (daemon, web) = try await Daemon.http(
-                to: [server.address], route: ", retry: {attempts: 2, perTryTimeout: 250ms, when: [reset]}")
+                to: [server], route: ", retry: {attempts: 2, perTryTimeout: 250ms, when: [reset]}")
             let client = try HTTPConnection(to: web)
             try client.send("GET", "/twice")
             #expect(try client.required().status == 200)

@@ -54,7 +54,7 @@ extension SessionIO {
 
     /// Keeps what could not be decoded yet.
     mutating func keepInput(_ bytes: UnsafeRawBufferPointer, _ pool: inout ChunkPool) {
-        guard !bytes.isEmpty else { return }
+        guard bytes.count > 0 else { return }
         var chunk = pool.take(bytes.count)
         unsafe chunk.append(bytes)
         input = consume chunk
@@ -80,7 +80,7 @@ extension SessionIO {
                 UnsafeRawBufferPointer(rebasing: head[inHead...]),
                 UnsafeRawBufferPointer(rebasing: body[(count - inHead)...]), &pool)
         case .broken(let error):
-            isBroken = true
+            breakOff()
             return error
         }
         return nil
@@ -100,11 +100,19 @@ extension SessionIO {
             chunk.consume(count)
             output = consume chunk
         case .broken(let error):
-            isBroken = true
+            breakOff()
             pool.give(chunk)
             return error
         }
         return nil
+    }
+
+    /// A write has failed. What the peer said before its reset may still be there, and its edge be on its way: a server
+    /// that answers without reading the body does that.
+    private mutating func breakOff() {
+        isBroken = true
+        isReadable = !inputEnded
+        readToEnd = true
     }
 
     private mutating func keepOutput(

@@ -14,7 +14,7 @@ extension Worker {
             return reply(exchange, status: 503, .noEndpoint, "its cluster is gone\n")
         }
         guard let endpoint = pickEndpoint(exchange, cluster) else {
-            if exchange.value.record.attempts == 0 { countCluster(cluster.slot, .noEndpoint) }
+            if exchange.value.record.attempts == 0 { countCluster(snapshot.clusters[cluster].slot, .noEndpoint) }
             // What failed before says more than that nobody is left.
             guard exchange.value.lastFailure == nil else { return giveUp(exchange) }
             return reply(exchange, status: 503, .noEndpoint, "no healthy endpoint\n")
@@ -25,26 +25,26 @@ extension Worker {
         askReceiver(exchange)
     }
 
-    /// The plan's cluster in the snapshot in force; nil when a reload has taken it away.
-    func currentCluster(_ exchange: SlabReference<Exchange>) -> ClusterRecord? {
+    /// The index of its cluster in the snapshot in force; nil when a reload has taken it away.
+    func currentCluster(_ exchange: SlabReference<Exchange>) -> Int? {
         if exchange.value.generation != snapshot.generation {
             guard let index = snapshot.cluster(slot: exchange.value.clusterSlot) else { return nil }
             // Subsets are numbered anew with each generation: a retry right after a reload may leave its subset.
             exchange.value.target = ClusterTarget(cluster: index, subset: -1)
             exchange.value.generation = snapshot.generation
         }
-        return snapshot.clusters[exchange.value.target.cluster]
+        return exchange.value.target.cluster
     }
 
     private mutating func pickEndpoint(
-        _ exchange: SlabReference<Exchange>, _ cluster: ClusterRecord
+        _ exchange: SlabReference<Exchange>, _ cluster: Int
     ) -> SocketAddress? {
         exchange.value.endpointSlot = -1
         if let pinned = clients.find(exchange.value.client)?.value.pinned {
             exchange.value.endpointSlot = pinned.endpointSlot
             return pinned.address
         }
-        if cluster.isOriginalDestination { return exchange.value.record.originalDestination }
+        if snapshot.clusters[cluster].isOriginalDestination { return exchange.value.record.originalDestination }
         var pick = pick(exchange)
         if pick == .none, exchange.value.tried.count > 0 {
             // All of them have failed once: a second chance is better than none.
@@ -52,7 +52,7 @@ extension Worker {
             pick = self.pick(exchange)
         }
         guard case .endpoint(let endpoint, let panic) = pick else { return nil }
-        if panic { countCluster(cluster.slot, .panicPicks) }
+        if panic { countCluster(snapshot.clusters[cluster].slot, .panicPicks) }
         exchange.value.endpointSlot = endpoint.slot
         _ = exchange.value.tried.insert(endpointSlot: endpoint.slot)
         return endpoint.address
@@ -80,9 +80,10 @@ extension Worker {
             count(.upstreamsIdle, -1)
             return attach(exchange, server, handle)
         }
-        guard takePending(exchange, cluster) else { return }
+        guard takePending(exchange, snapshot.clusters[cluster]) else { return }
         var plan = ConnectPlan(
-            clusterIndex: exchange.value.target.cluster, clusterSlot: cluster.slot, generation: snapshot.generation)
+            clusterIndex: exchange.value.target.cluster, clusterSlot: snapshot.clusters[cluster].slot,
+            generation: snapshot.generation)
         var admission = Admission()
         guard admitUpstream(exchange, cluster, &admission) else { return }
         do throws(ConnectFailure) {
@@ -91,7 +92,7 @@ extension Worker {
         } catch {
             release(&plan, record.direction)
             releaseAdmission(admission)
-            countCluster(cluster.slot, .connectFailures)
+            countCluster(snapshot.clusters[cluster].slot, .connectFailures)
             upstreamFailed(exchange, error.failure)
         }
     }
@@ -99,32 +100,33 @@ extension Worker {
     /// A new connection counts for the cluster and for the pod that receives it. False: it may not, and the exchange has
     /// been dealt with.
     private mutating func admitUpstream(
-        _ exchange: SlabReference<Exchange>, _ cluster: ClusterRecord, _ admission: inout Admission
+        _ exchange: SlabReference<Exchange>, _ cluster: Int, _ admission: inout Admission
     ) -> Bool {
-        if leavesAlone(clusterSlot: cluster.slot) {
-            wait(exchange, cluster)
+        let record = snapshot.clusters[cluster]
+        if leavesAlone(clusterSlot: record.slot) {
+            wait(exchange, record)
             return false
         }
-        if !context.shared.clusterConnections.take(at: cluster.slot, limit: cluster.connectionsMax) {
+        if !context.shared.clusterConnections.take(at: record.slot, limit: record.connectionsMax) {
             guard evictIdle(of: exchange.value.target.cluster),
-                context.shared.clusterConnections.take(at: cluster.slot, limit: cluster.connectionsMax)
+                context.shared.clusterConnections.take(at: record.slot, limit: record.connectionsMax)
             else {
-                wait(exchange, cluster)
+                wait(exchange, record)
                 return false
             }
         }
-        admission.cluster = cluster.slot
+        admission.cluster = record.slot
         guard exchange.value.record.direction != .inbound, let pod = snapshot.pod(at: exchange.value.endpoint.address)
         else { return true }
-        let record = snapshot.pods[pod]
-        if record.slot == Int(exchange.value.record.pod) { return true }
-        guard takeReceiver(record, endpointSlot: exchange.value.endpointSlot) else {
+        let receiver = snapshot.pods[pod]
+        if receiver.slot == Int(exchange.value.record.pod) { return true }
+        guard takeReceiver(receiver, endpointSlot: exchange.value.endpointSlot) else {
             releaseAdmission(admission)
             upstreamFailed(exchange, .receiverFull)
             return false
         }
-        admission.destinationPod = record.slot
-        countPod(record.slot, .inboundConnections)
+        admission.destinationPod = receiver.slot
+        countPod(receiver.slot, .inboundConnections)
         return true
     }
 
@@ -146,7 +148,7 @@ extension Worker {
 
     private mutating func startSession(
         _ exchange: SlabReference<Exchange>, _ socket: consuming Socket, _ key: PoolKey, _ plan: ConnectPlan,
-        _ admission: Admission, _ record: ConnectionRecord, _ cluster: ClusterRecord
+        _ admission: Admission, _ record: ConnectionRecord, _ cluster: Int
     ) {
         var plan = plan
         if exchange.value.endpointSlot >= 0 {
@@ -156,13 +158,15 @@ extension Worker {
         let handle = servers.insert(
             ServerSession(
                 SessionIO(Transport(socket)), key: key, plan: plan, admission: admission, record,
-                idleTimeout: cluster.idleTimeout, limits: HTTP1Limits(exchange.value.settings), now: now))
+                idleTimeout: snapshot.clusters[cluster].idleTimeout, limits: HTTP1Limits(exchange.value.settings),
+                now: now))
         count(.upstreamsActive)
         guard let server = servers.find(handle) else { return bug() }
         server.value.exchange = exchange.value.id
         exchange.value.server = handle
         exchange.value.record.source = record.source
-        server.value.timer = timers.set(now + cluster.connectTimeout, payload: Token(.serverTimer, handle).bits)
+        server.value.timer = timers.set(
+            now + snapshot.clusters[cluster].connectTimeout, payload: Token(.serverTimer, handle).bits)
         do throws(Errno) {
             try server.value.io.transport.register(with: poller, token: Token(.server, handle).bits)
         } catch {

@@ -40,9 +40,21 @@ extension Worker {
         flushClient()
     }
 
+    /// Sends what was collected for a client.
+    mutating func flushClient() {
+        // Nothing behind it.
+        unsafe flushClient(UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+
+    /// Sends what was collected for a server.
+    mutating func flushServer() {
+        // Nothing behind it.
+        unsafe flushServer(UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+
     /// Sends what was collected for a client, and `body` behind it.
-    mutating func flushClient(_ body: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)) {
-        guard !toClient.isEmpty || !body.isEmpty else { return }
+    mutating func flushClient(_ body: UnsafeRawBufferPointer) {
+        guard !toClient.isEmpty || body.count > 0 else { return }
         guard let client = clients.find(toClientHandle) else { return toClient.removeAll() }
         var taken = 0
         // The buffer owns its bytes while they are lent; the body is the caller's.
@@ -54,8 +66,8 @@ extension Worker {
     }
 
     /// Sends what was collected for a server, and `body` behind it.
-    mutating func flushServer(_ body: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)) {
-        guard !toServer.isEmpty || !body.isEmpty else { return }
+    mutating func flushServer(_ body: UnsafeRawBufferPointer) {
+        guard !toServer.isEmpty || body.count > 0 else { return }
         guard let server = servers.find(toServerHandle) else { return toServer.removeAll() }
         var taken = 0
         // The buffer owns its bytes while they are lent; the body is the caller's.

@@ -135,7 +135,7 @@ extension Worker {
 
     /// Body bytes for the server that is being collected for.
     private mutating func sendBody(_ bytes: UnsafeRawBufferPointer, _ framing: BodyFraming) {
-        guard !bytes.isEmpty else { return }
+        guard bytes.count > 0 else { return }
         guard framing == .chunked else { return unsafe appendToServer(bytes) }
         HTTP1Encoder.chunkPrefix(count: bytes.count, into: &toServer)
         unsafe appendToServer(bytes)

@@ -76,13 +76,13 @@ extension Worker {
     private mutating func takeRetry(_ exchange: SlabReference<Exchange>) -> Bool {
         guard let cluster = currentCluster(exchange) else { return false }
         let percent = exchange.value.retry.budgetPercent
-        guard retryBudgets.take(cluster.slot, percent: percent, now: now) else {
-            countCluster(cluster.slot, .retryBudgetEmpty)
+        guard retryBudgets.take(snapshot.clusters[cluster].slot, percent: percent, now: now) else {
+            countCluster(snapshot.clusters[cluster].slot, .retryBudgetEmpty)
             return false
         }
         guard !exchange.value.counted.retry else { return true }
-        guard context.shared.takeRetry(cluster) else {
-            countCluster(cluster.slot, .retryBreakerOpen)
+        guard context.shared.takeRetry(snapshot.clusters[cluster]) else {
+            countCluster(snapshot.clusters[cluster].slot, .retryBreakerOpen)
             return false
         }
         exchange.value.counted.retry = true

@@ -169,7 +169,8 @@ extension Worker {
     /// FIN or an error, after all that came before it has been decoded.
     private mutating func serverBroken(_ server: SlabReference<ServerSession>, _ handle: SlabHandle) {
         guard let exchange = exchanges.find(server.value.exchange) else { return closeServer(handle) }
-        if server.value.io.inputEnded {
+        // After a failed write the end that is read is no FIN.
+        if server.value.io.inputEnded, !server.value.io.isBroken {
             switch server.value.decoder.endOfInput() {
             case .endOfBody:
                 server.value.hasLeftover = true

@@ -71,7 +71,7 @@ extension Worker {
         guard var client = clients.remove(clientHandle), var server = servers.remove(serverHandle) else { return bug() }
         count(.upstreamsActive, -1)
         count(.bufferedBytes, -client.io.countedBytes - server.io.countedBytes)
-        let none = UnsafeRawBufferPointer(start: nil, count: 0)
+        let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
         let up = unsafe joined(server.io.output.take(), client.io.input.take(), none)
         let down = unsafe joined(client.io.output.take(), server.io.input.take(), after)
         var admission = client.admission
