@@ -20,6 +20,13 @@ struct DocumentationTests {
         }
     }
 
+    /// A merge may empty a page without anybody's noticing: the other tests pass on what is not there.
+    @Test func noPageIsEmptyAndTheReadmeStartsWithTwoCommands() throws {
+        for document in Self.documents { #expect(document.lines.count > 10, "\(document.path): nearly empty") }
+        let readme = try Project.text("README.md")
+        #expect(readme.contains("\nmake demo ") && readme.contains("\nmake test "))
+    }
+
     @Test func makeTargetsExist() throws {
         let targets = Set(try Project.text("Makefile").matches(of: /(?m)^([a-z]+):/).map { String($0.output.1) })
         for document in Self.documents {

@@ -45,8 +45,11 @@ extension SessionIO {
     }
 
     /// Bytes waiting to be decoded.
-    var inputCount: Int {
-        switch input {
+    var inputCount: Int { Self.count(input) }
+
+    /// Bytes held; 0: there is no chunk.
+    static func count(_ chunk: borrowing Chunk?) -> Int {
+        switch chunk {
         case .some(let chunk): chunk.count
         case .none: 0
         }

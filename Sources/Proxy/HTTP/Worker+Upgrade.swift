@@ -105,24 +105,19 @@ extension Worker {
     private mutating func joined(
         _ first: consuming Chunk?, _ second: consuming Chunk?, _ third: UnsafeRawBufferPointer
     ) -> Chunk? {
-        var total = third.count
-        if let chunk = first.take() {
-            total += chunk.count
-            first = consume chunk
-        }
-        if let chunk = second.take() {
-            total += chunk.count
-            second = consume chunk
-        }
+        let total = SessionIO.count(first) + SessionIO.count(second) + third.count
         guard total > 0 else { return nil }
         var whole = pool.take(total)
-        for var piece in [0, 1] {
-            piece += 0
-            guard let chunk = piece == 0 ? first.take() : second.take() else { continue }
-            unsafe chunk.withBytes { unsafe whole.append($0) }
-            pool.give(chunk)
-        }
+        append(first, to: &whole)
+        append(second, to: &whole)
         unsafe whole.append(third)
         return whole
+    }
+
+    private mutating func append(_ piece: consuming Chunk?, to whole: inout Chunk) {
+        guard let piece else { return }
+        // The chunk owns its bytes while they are lent.
+        unsafe piece.withBytes { unsafe whole.append($0) }
+        pool.give(piece)
     }
 }
