@@ -28,7 +28,7 @@ extension ConfigurationReader {
     }
 
     /// The range may hold the interception ports: those belong to loopback addresses, these to pods' addresses.
-    private func readSourcePorts(_ value: Value) -> PortRange? {
+    func readSourcePorts(_ value: Value) -> PortRange? {
         guard let ports = value.portRange() else { return nil }
         if ports.count < 2 || ports.first < 1024 {
             value.fail(
@@ -38,7 +38,8 @@ extension ConfigurationReader {
     }
 
     private func readPodCIDRs(_ fields: Fields) -> [CIDR] {
-        let values = fields.required("podCIDRs", "the prefixes of this host's pods")?.nonEmptyList("address prefixes")
+        guard let list = fields["podCIDRs"] else { return missingPodCIDRs(fields) }
+        let values = configuration.node.mode == .remote ? list.list("prefixes") : list.nonEmptyList("address prefixes")
         var prefixes: [(prefix: CIDR, value: Value)] = []
         for value in values ?? [] {
             guard let prefix = value.prefix() else { continue }
@@ -52,6 +53,46 @@ extension ConfigurationReader {
             }
         }
         return prefixes.map(\.prefix)
+    }
+
+    /// This host's entry in `failover.protects` says them as well, and a remote may have no pods of its own.
+    private func missingPodCIDRs(_ fields: Fields) -> [CIDR] {
+        if let host = ownHost?.host { return host.podCIDRs }
+        if configuration.node.mode != .remote { _ = fields.required("podCIDRs", "the prefixes of this host's pods") }
+        return []
+    }
+
+    /// What `failover` and `interception` must agree on.
+    func checkHosts(_ fields: Fields) {
+        let failover = configuration.failover
+        let needsRules = failover.policy.first == .remote || !failover.protects.isEmpty
+        guard let interception = configuration.interception else {
+            if needsRules, !hasInterception {
+                fields["failover"]?.fail(
+                    "has no effect without interception, expected an interception section: its ports and marks")
+            }
+            return
+        }
+        if needsRules, failover.hostMarkMask & interception.mark.mask != 0 {
+            fields["failover"]?.fail(
+                "hostMark.mask \(Units.hexadecimal(failover.hostMarkMask)) shares bits with interception.mark.mask "
+                    + "\(Units.hexadecimal(interception.mark.mask)), expected masks without a common bit")
+        }
+        for host in failover.protects {
+            for (own, other) in interception.podCIDRs.flatMap({ own in host.podCIDRs.map { (own, $0) } })
+            where own.overlaps(other) {
+                fields["failover"]?.fail(
+                    "\(other) of \(host.node) overlaps \(own) of interception.podCIDRs, "
+                        + "expected prefixes that share no address")
+            }
+        }
+        guard configuration.node.mode == .local, !failover.protects.isEmpty else { return }
+        let (own, others) = (interception.sourcePorts, failover.sourcePorts)
+        if own.first <= others.last && others.first <= own.last {
+            fields["failover"]?.fail(
+                "sourcePorts \(others) shares ports with interception.sourcePorts \(own), expected ranges apart: "
+                    + "what one proxy left behind would meet the other's connections")
+        }
     }
 
     /// Why rules for `prefix` would cut the host off.

@@ -16,9 +16,9 @@ extension ConfigurationReader {
             ]
             guard let fields = item.fields(known) else { continue }
             let node = fields["node"].map { $0.name() } ?? configuration.node.name
-            // One file serves a fleet: another host's pod only has to be well formed.
-            let isEffective = node == configuration.node.name
-            if let pod = readPod(item, fields, isEffective: isEffective, places: &places), isEffective {
+            // One file serves a fleet: a pod of a host that is no business of ours only has to be well formed.
+            let host = node.flatMap(hostID)
+            if let pod = readPod(item, fields, host: host, places: &places), host != nil {
                 configuration.pods.append(pod)
             }
         }
@@ -32,42 +32,45 @@ extension ConfigurationReader {
     }
 
     private mutating func readPod(
-        _ value: Value, _ fields: Fields, isEffective: Bool, places: inout PodPlaces
+        _ value: Value, _ fields: Fields, host: Int?, places: inout PodPlaces
     ) -> Configuration.Pod? {
+        let isEffective = host != nil
         if isEffective { requireInterception(for: value) }
         let uid = fields["uid"]?.text()
         let account = fields["serviceAccount"]?.name()
-        if let failover = fields["failover"] { checkPodFailover(failover, isEffective: isEffective) }
+        let policy = fields["failover"].flatMap { readPodFailover($0, isEffective: host == 0) }
         let tables = readTables(value, fields: fields, isEffective: isEffective)
         let addressValues = fields.required("addresses", "the pod's IP addresses")?.nonEmptyList("IP addresses") ?? []
         guard let nameValue = fields.required("name", "a name, such as shop/cart-7d9f") else { return nil }
-        guard isEffective else {
+        guard let host else {
             _ = nameValue.name()
             for value in addressValues { _ = value.address() }
             return nil
         }
-        let name = places.names.declare(nameValue)
+        let name = places.names[host, default: NameIndex("pod")].declare(nameValue)
         if name == Self.unknownPod {
             nameValue.fail("\"\(Self.unknownPod)\" stands for addresses without a pod, expected another name")
         }
-        let addresses = addressValues.compactMap { readPodAddress($0, places: &places) }
+        let addresses = addressValues.compactMap { readPodAddress($0, host: host, places: &places) }
         return name.map {
-            Configuration.Pod(name: $0, uid: uid, addresses: addresses, serviceAccount: account, tables: tables)
+            Configuration.Pod(
+                name: $0, uid: uid, addresses: addresses, serviceAccount: account, tables: tables, host: host,
+                failoverPolicy: policy)
         }
     }
 
-    private func readPodAddress(_ value: Value, places: inout PodPlaces) -> IPAddress? {
+    private func readPodAddress(_ value: Value, host: Int, places: inout PodPlaces) -> IPAddress? {
         guard let address = value.address() else { return nil }
         if let first = places.addresses.updateValue(value.position, forKey: address) {
             places.addresses[address] = first
             value.fail(
                 "\(address) is already a pod's address at \(problems.place(first)), expected one pod per address")
         }
-        let prefixes = configuration.interception?.podCIDRs ?? []
+        let (field, prefixes) = podCIDRs(ofHost: host)
         if !prefixes.isEmpty, !prefixes.contains(where: { $0.contains(address) }) {
             let expected = Value.enumeration(prefixes.map(\.description))
             value.fail(
-                "\(address) is outside interception.podCIDRs and would never be intercepted, "
+                "\(address) is outside \(field) and would never be intercepted, "
                     + "expected an address in \(expected)")
         }
         return address
@@ -75,7 +78,8 @@ extension ConfigurationReader {
 
     /// Where names and addresses of this host's pods were given.
     private struct PodPlaces {
-        var names = NameIndex("pod")
+        /// By host: a name is unique on its node.
+        var names: [Int: NameIndex] = [:]
         var addresses: [IPAddress: Position] = [:]
     }
 }

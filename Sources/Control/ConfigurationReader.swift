@@ -9,6 +9,8 @@ struct ConfigurationReader {
     var configuration = Configuration()
     var clusters = ClusterIndex()
     var routes = RouteIndex()
+    /// What `failover.protects` says about this host itself: one file serves a fleet. `by` are its remotes' names.
+    var ownHost: (host: Configuration.ProtectedHost, by: [String]?)?
     /// Whether there is an `interception` section, even one with problems.
     var hasInterception = false
     /// The places of addresses that the process binds.
@@ -36,8 +38,9 @@ struct ConfigurationReader {
         {
             configuration.statisticsSeriesMax = seriesMax
         }
-        if let interception = fields["interception"] { readInterception(interception) }
         if let failover = fields["failover"] { readFailover(failover) }
+        if let interception = fields["interception"] { readInterception(interception) }
+        checkHosts(fields)
         if let passthrough = fields["passthrough"] { configuration.passthrough = readPassthrough(passthrough) }
         if let limits = fields["limits"] { readLimits(limits) }
         readClusters(fields["clusters"])
@@ -56,10 +59,7 @@ struct ConfigurationReader {
         var node = configuration.node
         guard let fields = value.fields(["name", "mode", "zone"]) else { return node }
         if let name = fields.required("name", "this host's name")?.name() { node.name = name }
-        if let mode = fields["mode"]?.choice(Configuration.Node.Mode.self) {
-            node.mode = mode
-            if mode == .remote { fields["mode"]?.notInThisBuild("mode remote", expected: "local") }
-        }
+        if let mode = fields["mode"]?.choice(Configuration.Node.Mode.self) { node.mode = mode }
         node.zone = fields["zone"]?.name()
         return node
     }

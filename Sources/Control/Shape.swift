@@ -33,19 +33,4 @@ indirect enum Shape: Sendable {
 extension Shape {
     /// `filters` of other hosts' pods: named by their one key; what is behind it is theirs.
     static let filters = Shape.list(.names(.anything))
-
-    /// `failover.*` other than `policy` and `protects`.
-    static let failover: [String: Shape] = [
-        "remotes": .list(.scalars("name", "address", "adminPort")),
-        "probe": .scalars("interval", "timeout", "unhealthyAfter", "healthyAfter", "killAfter"),
-        "tunnel": tunnel,
-        "hostMark": .scalars("mask"),
-    ]
-
-    /// `failover.protects[]`.
-    static let protectedHost = Shape.mapping([
-        "id": .scalar, "node": .scalar, "address": .scalar, "podCIDRs": .list(.scalar), "tunnel": tunnel,
-    ])
-
-    private static let tunnel = Shape.scalars("vni", "port")
 }

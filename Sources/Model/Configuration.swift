@@ -155,17 +155,6 @@ extension Configuration {
         public func mark(_ number: UInt32) -> UInt32 { value &* number }
     }
 
-    /// What happens to new connections when the local proxy is gone.
-    public struct Failover: Sendable, Equatable {
-        /// One answer.
-        public enum Answer: String, Sendable, CaseIterable { case remote, direct, drop }
-        /// Answers in order of preference. `remote` is not in this build and refused by validation.
-        public var policy: [Answer]
-
-        /// A policy.
-        public init(policy: [Answer] = [.direct]) { self.policy = policy }
-    }
-
     /// Connections to the original destination.
     public struct Passthrough: Sendable, Equatable {
         /// How long a connect may take.
@@ -190,19 +179,25 @@ extension Configuration {
         public var addresses: [IPAddress]
         /// Its service account, for logs and policies.
         public var serviceAccount: String?
+        /// The id of the protected host it runs on (`ProtectedHost.id`); 0: this host.
+        public var host: Int
+        /// Its own answer when its host's proxy is gone; nil: the node's.
+        public var failoverPolicy: [Failover.Answer]?
         /// Tables and limits; an absent one comes from `podDefaults`.
         public var tables: PodTables
 
         /// A pod.
         public init(
             name: String, uid: String? = nil, addresses: [IPAddress], serviceAccount: String? = nil,
-            tables: PodTables = PodTables()
+            tables: PodTables = PodTables(), host: Int = 0, failoverPolicy: [Failover.Answer]? = nil
         ) {
             self.name = name
             self.uid = uid
             self.addresses = addresses
             self.serviceAccount = serviceAccount
             self.tables = tables
+            self.host = host
+            self.failoverPolicy = failoverPolicy
         }
     }
 
