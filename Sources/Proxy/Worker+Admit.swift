@@ -44,16 +44,20 @@ extension Worker {
         record.listener = Int32(spec.slot)
         record.direction = spec.direction
         record.originalDestination = spec.address
+        var hasHost = true
         if spec.isTransparent {
             // The address the client dialled is the accepted socket's own.
             record.originalDestination = (try? socket.localAddress()) ?? spec.address
+            hasHost = identifyHost(socket, &record)
         }
         context.statistics.listeners.add(1, slot: spec.slot, counter: ListenerCounter.connections.rawValue)
 
         var admission = Admission()
         admission.isCounted = isCounted
         if isCounted { count(.connectionsActive) }
-        let verdict = judge(&record, &admission, spec)
+        countHost(record.host, .connections)
+        if isCounted { countHost(record.host, .connectionsActive) }
+        let verdict = hasHost ? judge(&record, &admission, spec) : .refuse(.unknownHost)
         switch verdict {
         case .refuse(let reason): refuse(Transport(socket), record, admission, reason)
         case .forward(let cluster): connect(Transport(socket), record, admission, cluster: cluster)
@@ -80,7 +84,7 @@ extension Worker {
         let destination = record.originalDestination
         // The rules bring pods' connections only, but a host process can dial the listener itself.
         guard !isOwnListener(destination) else { return .refuse(.loop) }
-        guard let pod = snapshot.pod(at: record.client.address) else {
+        guard let pod = snapshot.pod(at: record.client.address, host: record.host) else {
             return .forward(cluster: Snapshot.passthroughCluster)
         }
         let podRecord = snapshot.pods[pod]
@@ -102,11 +106,11 @@ extension Worker {
             ?? .forward(cluster: Snapshot.passthroughCluster)
     }
 
-    /// What the table of the local pod at `destination` says of the client; nil when no local pod is there.
+    /// What the table of the pod at `destination` says of the client, where that pod is of the same host; nil elsewhere.
     func judgeReceiver(
         of destination: SocketAddress, _ record: inout ConnectionRecord, _ admission: inout Admission
     ) -> Verdict? {
-        guard let pod = snapshot.pod(at: destination.address) else { return nil }
+        guard let pod = snapshot.pod(at: destination.address, host: record.host) else { return nil }
         let podRecord = snapshot.pods[pod]
         record.destinationPod = Int32(podRecord.slot)
         countPod(podRecord.slot, .inboundConnections)
