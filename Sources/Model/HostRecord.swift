@@ -39,6 +39,9 @@ extension Snapshot {
         withExtendedLifetime(self) { view.pod(at: address, host: host) }
     }
 
+    /// See `SnapshotView`.
+    public func isUnknown(pod index: Int) -> Bool { withExtendedLifetime(self) { view.isUnknown(pod: index) } }
+
     /// The host whose pod has `address`: 0 for this one and for an address that is nobody's.
     public func host(of address: IPAddress) -> UInt16 {
         let ids = hosts.lazy.map { UInt16(truncatingIfNeeded: $0.id) }
