@@ -117,7 +117,9 @@ extension Explainer {
     func addReceivingPodLimits(_ leg: ConnectionDirection, _ draft: inout Explanation) {
         guard leg != .inbound else { return }
         let pods = Set(
-            draft.endpoints.compactMap { SocketAddress($0.address).flatMap { snapshot.pod(at: $0.address, host: host) } })
+            draft.endpoints.compactMap {
+                SocketAddress($0.address).flatMap { snapshot.pod(at: $0.address, host: host) }
+            })
         for pod in pods.sorted() {
             let limit = podLimit(pod)
             if !draft.limits.contains(limit) { draft.limits.append(limit) }

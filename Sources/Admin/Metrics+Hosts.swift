@@ -5,14 +5,16 @@ extension Metrics {
     mutating func addHosts() {
         guard !hosts.isEmpty else { return }
         text.family(
-            "apus_protected_connections_total", .counter, "Connections out of the tunnel of a host this one stands in for.")
+            "apus_protected_connections_total", .counter,
+            "Connections out of the tunnel of a host this one stands in for.")
         for host in hosts { text.sample(sum(host, .connections), ["host": host.name]) }
         text.family("apus_protected_connections_active", .gauge, "Those that are live.")
         for host in hosts { text.sample(sum(host, .connectionsActive), ["host": host.name]) }
         text.family("apus_protected_bytes_total", .counter, "Payload bytes sent and received by their clients.")
         for host in hosts {
             text.sample(sum(host, .bytesSent), ["host": host.name, "direction": PayloadDirection.sent.rawValue])
-            text.sample(sum(host, .bytesReceived), ["host": host.name, "direction": PayloadDirection.received.rawValue])
+            text.sample(
+                sum(host, .bytesReceived), ["host": host.name, "direction": PayloadDirection.received.rawValue])
         }
         text.family("apus_protected_resets_total", .counter, "Those that did not end in order, by reason.")
         for host in hosts {

@@ -54,9 +54,12 @@ public final class Readiness: Sendable {
     private static let problemsMax = 100
 
     private let state = Mutex(State())
+    private let acceptsMarks: @Sendable () -> Bool
 
-    /// Nothing applied, nothing refused.
-    public init() {}
+    /// Nothing applied, nothing refused. `acceptsMarks` says whether connections of protected hosts can be told apart.
+    public init(acceptsMarks: @escaping @Sendable () -> Bool = Readiness.kernelAcceptsMarks) {
+        self.acceptsMarks = acceptsMarks
+    }
 
     /// A configuration is in force. Ends an earlier refusal.
     public func applied(restartNeeded: [String], at unixSeconds: Int64) {
@@ -95,7 +98,8 @@ public final class Readiness: Sendable {
         }
         reasons += state.reloads.restartNeeded.map { "restart needed: \($0)" }
         reasons += state.reasons.sorted { $0.key < $1.key }.map(\.value)
-        let warnings = state.reloads.refusal.map { Self.warnings($0, now.unixSeconds) } ?? []
+        var warnings = state.reloads.refusal.map { Self.warnings($0, now.unixSeconds) } ?? []
+        warnings += Self.hostWarnings(proxy.snapshot, acceptsMarks: acceptsMarks)
         return ReadinessView(
             ready: reasons.isEmpty, reasons: reasons, warnings: warnings,
             workers: Self.heartbeats(proxy.workerStatistics, now.monotonicMilliseconds))

@@ -27,6 +27,9 @@ extension SnapshotView {
         return holds(record.cidrs, address) ? record.unknownPod : nil
     }
 
+    /// Whether an address is a protected host's pod's.
+    public func isProtected(_ address: IPAddress) -> Bool { hosts.indices.contains { holds(hosts[$0].cidrs, address) } }
+
     /// Whether a pod stands for addresses that no listed pod has.
     public func isUnknown(pod index: Int) -> Bool {
         index == Snapshot.unknownPod || self.host(id: pods[index].host)?.unknownPod == index

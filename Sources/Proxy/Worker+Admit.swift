@@ -85,7 +85,7 @@ extension Worker {
         // The rules bring pods' connections only, but a host process can dial the listener itself.
         guard !isOwnListener(destination) else { return .refuse(.loop) }
         guard let pod = snapshot.pod(at: record.client.address, host: record.host) else {
-            return .forward(cluster: Snapshot.passthroughCluster)
+            return passed(record, record.client.address)
         }
         let podRecord = snapshot.pods[pod]
         record.pod = Int32(podRecord.slot)
@@ -103,7 +103,14 @@ extension Worker {
     private func judgeInbound(_ record: inout ConnectionRecord, _ admission: inout Admission) -> Verdict {
         guard !isOwnListener(record.originalDestination) else { return .refuse(.loop) }
         return judgeReceiver(of: record.originalDestination, &record, &admission)
-            ?? .forward(cluster: Snapshot.passthroughCluster)
+            ?? passed(record, record.originalDestination.address)
+    }
+
+    /// What becomes of a connection without a pod. Of a protected host's pod it cannot be without that host's mark: on
+    /// the way that it would take, nobody would ask the pod's tables.
+    private func passed(_ record: ConnectionRecord, _ address: IPAddress) -> Verdict {
+        record.host == 0 && snapshot.isProtected(address)
+            ? .refuse(.unknownHost) : .forward(cluster: Snapshot.passthroughCluster)
     }
 
     /// What the table of the pod at `destination` says of the client, where that pod is of the same host; nil elsewhere.

@@ -49,9 +49,10 @@ extension Worker {
         let client = record.client.address
         let pod = record.direction == .outbound ? snapshot.pod(at: client, host: record.host) : nil
         // Two unlisted addresses are both the pod `unknown`, but not the same pod.
-        let isSamePod = pod.map {
-            !snapshot.isUnknown(pod: $0) && snapshot.pod(at: endpoint.address, host: record.host) == $0
-        } ?? false
+        let isSamePod =
+            pod.map {
+                !snapshot.isUnknown(pod: $0) && snapshot.pod(at: endpoint.address, host: record.host) == $0
+            } ?? false
         return UpstreamSource.decide(
             client: client, pod: pod.map { snapshot.pods[$0] }, endpoint: endpoint.address, isSamePod: isSamePod,
             preserve: preserve && record.direction != .listener)

@@ -83,7 +83,7 @@ struct WorkerSettings: Sendable {
         sourcePorts = interception?.sourcePorts ?? Configuration.Interception.defaultSourcePorts
         let isRemote = configuration.node.mode == .remote
         protectedPorts = isRemote ? nil : configuration.failover.sourcePorts
-        hasOwnPods = !isRemote || interception?.podCIDRs.isEmpty == false
+        hasOwnPods = !isRemote
         hostMarkMask = configuration.failover.hostMarkMask
         heartbeatNanoseconds = interception == nil ? 250_000_000 : 100_000_000
         interceptionPorts = InterceptionPorts(
