@@ -242,6 +242,7 @@ int apus_drop_handshakes(int fd) {
 // Network namespaces, of the calling thread alone.
 int apus_unshare_network(void) { return APUS_RESULT(unshare(CLONE_NEWNET)); }
 int apus_open_network(void) { return APUS_RESULT(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)); }
+int apus_open_file(const char *path) { return APUS_RESULT(open(path, O_RDONLY | O_CLOEXEC)); }
 int apus_enter_network(int fd) { return APUS_RESULT(setns(fd, CLONE_NEWNET)); }
 
 // epoll, eventfd.

@@ -9,7 +9,7 @@ import Model
 /// gets its share of the connections whatever the others do.
 public struct LocalProxy: Sendable, Equatable {
     /// How it fares.
-    public enum State: String, Sendable, Codable {
+    public enum State: String, Sendable, Codable, CaseIterable {
         /// Nothing speaks against it.
         case serving
         /// Nobody listens.
@@ -90,7 +90,10 @@ public struct LocalProxy: Sendable, Equatable {
         refusals[family] = outcome == .refused
         switch outcome {
         case .refused: return refused(now)
-        case .answered: return answered(lane, now)
+        case .answered:
+            // Each worker that answers is one that can be reached by the family.
+            if lane != .any(family), lanes[.any(family)] != nil { _ = answered(.any(family), now) }
+            return answered(lane, now)
         case .unanswered: return unanswered(lane, now)
         }
     }
@@ -189,14 +192,5 @@ extension LocalProxy.Lane: CustomStringConvertible {
         case .port(let port): "the worker behind port \(port)"
         case .any(let family): "any worker by \(family == .v4 ? "IPv4" : "IPv6")"
         }
-    }
-}
-
-extension Duration {
-    /// Whole nanoseconds, as far as they fit.
-    var nanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        guard seconds.magnitude < 9_000_000_000 else { return seconds < 0 ? .min : .max }
-        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
     }
 }

@@ -16,6 +16,8 @@ enum RuleNews: Int, Sendable, Comparable {
     private static let ownTable = Array("apus".utf8) + [0]
     private static let ownChains = Array("APUS_".utf8)
     private static let tunnels = Array("apus-t".utf8)
+    /// Preferences of the routing policy that are ours, and those between.
+    private static let preferences = 80...110
     // linux/rtnetlink.h.
     private static let newLink: UInt16 = 16, deleteLink: UInt16 = 17, newRoute: UInt16 = 24, deleteRoute: UInt16 = 25
     private static let rules: ClosedRange<UInt16> = 32...33, nextHops: ClosedRange<UInt16> = 104...105
@@ -35,22 +37,30 @@ enum RuleNews: Int, Sendable, Comparable {
             if podAddresses.contains(where: { contains(message.payload, $0) }) { return .pod }
             return isOurs(table(message.payload)) ? .ours : .none
         case newRoute: return isOurs(table(message.payload)) ? .ours : .none
-        case rules, nextHops: return .ours
+        case rules:
+            let isNear = attribute(6, message.payload).map(preferences.contains) ?? true
+            return isNear || isOurs(table(message.payload)) ? .ours : .none
+        case nextHops: return .ours
         default: return .none
         }
     }
 
-    /// `struct rtmsg` is followed by attributes; RTA_TABLE (15) has the numbers above 255.
-    private static func table(_ payload: ArraySlice<UInt8>) -> Int {
+    /// RTA_TABLE and FRA_TABLE (15) have the numbers above 255 as well.
+    private static func table(_ payload: ArraySlice<UInt8>) -> Int { attribute(15, payload) ?? 0 }
+
+    /// `struct rtmsg` and `struct fib_rule_hdr`, 12 bytes, are followed by attributes: this one's 32-bit value.
+    private static func attribute(_ wanted: UInt16, _ payload: ArraySlice<UInt8>) -> Int? {
         var rest = payload.dropFirst(12)
         while rest.count >= 8 {
             let start = rest.startIndex
             let length = Int(rest[start]) | Int(rest[start + 1]) << 8
-            guard length >= 4 else { return 0 }
-            if rest[start + 2] == 15 { return Int(rest[start + 4]) | Int(rest[start + 5]) << 8 }
+            guard length >= 4 else { return nil }
+            if UInt16(rest[start + 2]) | UInt16(rest[start + 3]) << 8 == wanted, length == 8 {
+                return (0..<4).reduce(0) { $0 | Int(rest[start + 4 + $1]) << (8 * $1) }
+            }
             rest = rest.dropFirst((length + 3) & ~3)
         }
-        return 0
+        return nil
     }
 
     /// Into the proxy, into the tunnel, back to each protected host.

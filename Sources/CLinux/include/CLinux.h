@@ -60,6 +60,7 @@ ssize_t apus_send_two(int fd, const void *first, size_t first_count, const void 
 int apus_claim_name(const char *name);
 int apus_unshare_network(void);
 int apus_open_network(void);
+int apus_open_file(const char *path);
 int apus_enter_network(int fd);
 int apus_connect_name(const char *name);
 int apus_peer_user(int fd, uint32_t *user);
