@@ -117,6 +117,10 @@ int apus_socket_memory(int fd, struct apus_socket_memory *memory) {
     memory->send = values[SK_MEMINFO_WMEM_QUEUED];
     return result;
 }
+int apus_mark(int fd, uint32_t *mark) {
+    socklen_t n = sizeof *mark;
+    return APUS_RESULT(getsockopt(fd, SOL_SOCKET, SO_MARK, mark, &n));
+}
 int apus_socket_error(int fd) {
     int value = 0;
     socklen_t n = sizeof value;

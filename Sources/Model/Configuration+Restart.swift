@@ -37,6 +37,8 @@ extension Configuration {
         keep(\.mark, "mark")
         keep(\.podCIDRs, "podCIDRs")
         reload.effective.interception = new
+        reload.keep(\.failover.hostMarkMask, "failover.hostMark.mask", of: running)
+        reload.keep(\.failover.sourcePorts, "failover.sourcePorts", of: running)
         return reload
     }
 }

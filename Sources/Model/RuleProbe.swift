@@ -41,6 +41,18 @@ public enum RuleProbe {
     /// Whether an address is a synthetic pod's.
     public static func isClient(_ address: IPAddress) -> Bool { clients.contains { $0.contains(address) } }
 
+    /// Where both ends of tunnels have their addresses.
+    private static let tunnels = ["169.254.96.0/20", "fe80::/64"].compactMap { CIDR($0) }
+
+    /// Whether a connection tests, through a tunnel, the proxy at this end of it. Nobody else has such addresses: no
+    /// pod, and no network beyond the link.
+    public static func isTunnelProbe(from client: IPAddress, to destination: SocketAddress) -> Bool {
+        destination.port == port && isTunnelEnd(client) && isTunnelEnd(destination.address)
+    }
+
+    /// Whether an address can be a tunnel's end.
+    public static func isTunnelEnd(_ address: IPAddress) -> Bool { tunnels.contains { $0.contains(address) } }
+
     private static func address(_ number: UInt64, _ family: IPAddress.Family) -> IPAddress {
         switch family {
         case .v4: IPAddress(v4: 0xa9fe_7000 | UInt32(number))

@@ -49,6 +49,7 @@ int apus_connect(int fd, const struct apus_address *a);
 int apus_listen(int fd, int backlog);
 int apus_local_address(int fd, struct apus_address *a);
 int apus_set_option(int fd, int level, int option, int value);
+int apus_mark(int fd, uint32_t *mark);
 int apus_socket_error(int fd);
 int apus_socket_memory(int fd, struct apus_socket_memory *memory);
 int apus_linger_reset(int fd);

@@ -71,6 +71,9 @@ extension Worker {
         // A mirrored copy is traffic of its cluster and of nobody else.
         if exchange.value.client.isNone { (record.listener, record.pod, record.destinationPod) = (-1, -1, -1) }
         context.statistics.countRequest(record)
+        if !exchange.value.client.isNone {
+            countHostBytes(record.host, sent: record.bytesSent, received: record.bytesReceived)
+        }
         guard context.requests.isWanted, !exchange.value.client.isNone else { return }
         text.removeAll()
         if let violation = exchange.value.violation { text.append(violation.label) }
@@ -104,6 +107,7 @@ extension Worker {
         record.destinationPod = client.value.record.destinationPod
         record.listener = client.value.record.listener
         record.direction = client.value.record.direction
+        record.host = client.value.record.host
         record.worker = UInt16(context.index)
         return record
     }
@@ -125,7 +129,7 @@ extension EndReason {
         case .upstreamVanished: .upstreamVanished
         case .internalError: .internalError
         case .completed, .clientReset, .deniedOutbound, .deniedInbound, .circuitBreaker, .noEndpoint, .connectFailed,
-            .connectTimeout, .sourcePortsExhausted, .loop:
+            .connectTimeout, .sourcePortsExhausted, .loop, .unknownHost:
             .clientReset
         }
     }
