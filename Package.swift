@@ -147,7 +147,7 @@ let package = Package(
         .executableTarget(
             name: "apus-guard",
             dependencies: [
-                "Admin", "Control", "Failover", "Interception", "Model",
+                "Admin", "Control", "Failover", "Model",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
