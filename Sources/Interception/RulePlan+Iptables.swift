@@ -30,8 +30,6 @@ extension RulePlan {
 
     // MARK: pieces
 
-    private var field: Configuration.MarkField { interception.mark }
-
     private func chain(_ name: String, _ rules: [String]) -> XtablesRules.Chain {
         XtablesRules.Chain(name: XtablesRules.chainPrefix + name, rules: rules)
     }
@@ -138,13 +136,13 @@ extension RulePlan {
     /// nothing has to be opened.
     private func filter(_ set: Xtables, refusing: Bool) -> XtablesRules.Table {
         var opened: [(builtIn: String, rules: [String])] = []
-        if hostFirewalls.contains(set) {
+        if host.hostFirewalls.contains(set) {
             opened.append(("INPUT", ["\(has(.toProxy)) -j ACCEPT", "\(has(.loop)) -j ACCEPT"]))
         }
         // Nothing else of ours is forwarded: what is taken is delivered locally, and what passes while no proxy listens
         // is the host's to judge, as before. Accepts for tunnels to a remote proxy belong here.
         if refusing { opened.append(("FORWARD", ["-p tcp \(has(.refuse)) -j REJECT --reject-with tcp-reset"])) }
-        if closedOutputs.contains(set) {
+        if host.closedOutputs.contains(set) {
             let none = "0x0/\(field.mask.hexadecimal)"
             opened.append(("OUTPUT", ["-m connmark ! --mark \(none) -j ACCEPT"]))
         }
