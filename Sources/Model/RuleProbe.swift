@@ -13,8 +13,20 @@ public enum RuleProbe {
         CIDR(address(0, family), length: family == .v4 ? 29 : 125)
     }
 
-    /// The synthetic pod of `redirect status`.
-    public static func client(_ family: IPAddress.Family) -> IPAddress { address(2, family) }
+    /// Who has a synthetic pod. Each has its own, so they do not wait for each other.
+    public enum Purpose: UInt64, Sendable, CaseIterable {
+        /// `redirect status`.
+        case status = 2
+        /// The guard, for as long as it runs.
+        case `guard` = 3
+        /// A drill of the fallback.
+        case drill = 4
+    }
+
+    /// A synthetic pod's address.
+    public static func client(_ family: IPAddress.Family, _ purpose: Purpose = .status) -> IPAddress {
+        address(purpose.rawValue, family)
+    }
 
     /// What is dialled. Nobody has this address.
     public static func destination(_ family: IPAddress.Family) -> SocketAddress {
