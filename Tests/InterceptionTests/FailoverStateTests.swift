@@ -53,7 +53,7 @@ import Testing
 
     @Test func aHungProxyIsStillAskedWhetherItIsBack() throws {
         let text = try plan(FailoverState(isLocalTaken: true)).switchText
-        let asking = text.split(separator: "\n").filter { $0.contains("tproxy") }
+        let asking = text.split(separator: "\n").filter { $0.contains(" tproxy ip") }
         #expect(asking.count == 2 && asking.allSatisfy { $0.contains("tcp dport 15021") }, "\(asking)")
     }
 }

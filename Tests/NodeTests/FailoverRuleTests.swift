@@ -136,7 +136,7 @@ extension NodeTests {
             (["ip", "rule", "add", "pref", "98", "lookup", "main"], "rule pref 98: this preference is needed"),
             (["ip", "route", "add", "10.9.0.0/16", "dev", "eth0", "table", "1501"], "table 1501: has a route"),
             (["ip", "nexthop", "add", "id", "1504", "blackhole"], "nexthop id 1504: this id is needed"),
-            (["ip", "route", "del", "10.99.0.0/24"], "no route to 10.99.0.13"),
+            (["ip", "link", "set", "eth0", "down"], "no route to 10.99.0.13"),
         ]
 
         @Test(arguments: conflicts)
