@@ -29,7 +29,9 @@ import Testing
     @Test func aPodWithNothingButRemoteIsRefusedNotPassed() throws {
         let text = try plan(FailoverState(remotes: []), pods: [[.remote]]).nftText
         #expect(text.contains("ip saddr @drop_pods4 goto refuse"))
-        #expect(text.contains("set drop_pods4 {\n        type ipv4_addr\n        flags interval\n        elements = { 10.1.0.11 }"))
+        #expect(
+            text.contains(
+                "set drop_pods4 {\n        type ipv4_addr\n        flags interval\n        elements = { 10.1.0.11 }"))
     }
 
     /// The rest of the table is not written anew, so it must not depend on the state.

@@ -130,7 +130,10 @@ extension NodeTests {
         static let conflicts: [([String], String)] = [
             (["ip", "link", "add", "apus-tun", "type", "bridge"], "device apus-tun: this name is needed"),
             (
-                ["ip", "link", "add", "flannel.1", "type", "vxlan", "id", "7011", "dstport", "4799", "local", "10.99.0.11"],
+                [
+                    "ip", "link", "add", "flannel.1", "type", "vxlan", "id", "7011", "dstport", "4799", "local",
+                    "10.99.0.11",
+                ],
                 "flannel.1: is a VXLAN with the same vni 7011"
             ),
             (["ip", "rule", "add", "pref", "98", "lookup", "main"], "rule pref 98: this preference is needed"),
