@@ -58,8 +58,10 @@ extension Installer {
             let backend = Backend(installed.backend)
         else { throw .refused(["the rules are not installed by this version: run redirect install"]) }
         let plan = try RulePlan(redirection, state: state, backend: backend, host: host)
-        guard plan.nftText != installed.nftText || plan.iptables.map({ $0.installText() }) != installed.iptables.map(\.text)
-            || plan.nexthops != installed.nexthops
+        guard
+            plan.nftText != installed.nftText
+                || plan.iptables.map({ $0.installText() }) != installed.iptables.map(\.text)
+                || plan.nexthops != installed.nexthops
         else { return try note(state, &installed) }
         for step in plan.switchSteps(from: installed) where await step.action.perform() != nil {
             // Somebody has taken it away meanwhile.
@@ -91,12 +93,17 @@ extension RulePlan {
     func switchSteps(from installed: InstallState) -> [Step] {
         var steps: [Step] = []
         if nftText != installed.nftText, !nftText.isEmpty {
-            steps.append(Step("nft table inet \(Self.tableName): switch", .run(Command("nft", ["-f", "-"], input: switchText))))
+            steps.append(
+                Step("nft table inet \(Self.tableName): switch", .run(Command("nft", ["-f", "-"], input: switchText))))
         }
         for rules in iptables {
-            guard installed.iptables.first(where: { $0.set == rules.set })?.text != rules.installText() else { continue }
+            guard installed.iptables.first(where: { $0.set == rules.set })?.text != rules.installText() else {
+                continue
+            }
             steps.append(
-                Step("\(rules.set) chains \(XtablesRules.chainPrefix)*: switch", .run(rules.set.restore(rules.switchText))))
+                Step(
+                    "\(rules.set) chains \(XtablesRules.chainPrefix)*: switch",
+                    .run(rules.set.restore(rules.switchText))))
         }
         for nexthop in nexthops where !(installed.nexthops ?? []).contains(nexthop) { steps.append(.nexthop(nexthop)) }
         return steps
