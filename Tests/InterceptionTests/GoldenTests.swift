@@ -91,14 +91,17 @@ struct PlanCase: Sendable, CustomTestStringConvertible {
         "D": ("10.99.0.14", "10.4"), "E": ("fd99::15", "10.5"),
     ]
 
-    static func address(_ name: String) throws -> IPAddress { try #require(IPAddress(#require(hosts[name]).0)) }
+    static func address(_ name: String) throws -> IPAddress {
+        let text = try #require(hosts[name]).0
+        return try #require(IPAddress(text))
+    }
 
     private func failover() throws -> Configuration.Failover {
         let protected = try protects.enumerated().map { index, name in
-            Configuration.ProtectedHost(
+            let pods = try #require(Self.hosts[name]).1
+            return Configuration.ProtectedHost(
                 id: index + 1, node: name, address: try Self.address(name),
-                podCIDRs: [try #require(CIDR("\(#require(Self.hosts[name]).1).0.0/24"))],
-                tunnel: .init(vni: 7021 + UInt32(index)))
+                podCIDRs: [try #require(CIDR("\(pods).0.0/24"))], tunnel: .init(vni: 7021 + UInt32(index)))
         }
         return Configuration.Failover(
             policy: policy, remotes: try remotes.map { .init(name: $0, address: try Self.address($0)) },
