@@ -82,7 +82,8 @@ extension NodeTests {
                 try mesh.a.process.signal(SIGCONT)
                 let isBack = try eventually(within: .seconds(10)) { try isLocal(mesh) }
                 #expect(isBack, "\(guardian.errors)")
-                #expect(try mesh.redirect("status", mesh.a).succeeded)
+                let status = try mesh.redirect("status", mesh.a)
+                #expect(status.succeeded, "\(status)")
             }
         }
 
