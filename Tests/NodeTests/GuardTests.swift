@@ -75,9 +75,9 @@ extension NodeTests {
             try withGuard({ $0.backend = backend }) { mesh, guardian, _ in
                 #expect(try isLocal(mesh))
                 try mesh.a.process.signal(SIGSTOP)
-                let time = timeUntilServed(mesh, target)
-                #expect(time < .seconds(1), "\(time)")
                 let target6 = SocketAddress(PodName.b1.v6, 8080)
+                let time = timeUntilServed(mesh, target) + timeUntilServed(mesh, target6)
+                #expect(time < .seconds(1), "\(time)\n\(guardian.errors)")
                 for _ in 0..<50 { #expect(works(mesh, target) && works(mesh, target6)) }
                 try mesh.a.process.signal(SIGCONT)
                 let isBack = try eventually(within: .seconds(10)) { try isLocal(mesh) }
@@ -172,7 +172,8 @@ extension NodeTests {
                     #expect(try isLocal(mesh), "\(damage)")
                 }
                 #expect(isState("serving", guardian), "missing rules are not the proxy's fault")
-                #expect(try guardian.admin.metric("apus_guard_rule_repairs_total") >= Double(damages.count))
+                let repairs = try guardian.admin.metric("apus_guard_rule_repairs_total")
+                #expect(repairs >= Double(damages.count), "\(guardian.errors)")
             }
         }
 
