@@ -19,7 +19,7 @@ extension RulePlan {
     }
 
     private var switchChains: [String] {
-        ["outbound", "inbound", "decide_translated", "fallback"] + hostTunnels.map(takeChain)
+        ["fallback", "nobody", "outbound", "inbound", "decide_translated"] + hostTunnels.map(takeChain)
     }
 
     /// For `nft -f`, on top of the table of the same plan in another state.
