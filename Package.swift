@@ -186,6 +186,11 @@ let package = Package(
             name: "apus-routes", dependencies: ["HTTP", "Model", "Patterns", "Routing"], path: "tools/bench/routes",
             swiftSettings: settings),
 
+        // MARK: deployment
+        .testTarget(
+            name: "DeployTests", dependencies: ["Control", "Model", .product(name: "Yams", package: "Yams")],
+            swiftSettings: settings),
+
         // MARK: tidy
         .testTarget(name: "TidyTests", dependencies: ["Control"], swiftSettings: settings),
     ]

@@ -13,10 +13,19 @@ extension ConfigurationReader {
         if let admin = fields["guard"] { readGuard(admin) }
         if let hosts = fields["protects"] { readProtectedHosts(hosts) }
         if let remotes = fields["remotes"] { readRemotes(remotes) }
+        if configuration.node.mode == .remote { standAlone() }
         if configuration.failover.policy.first == .remote, configuration.failover.remotes.isEmpty {
             (fields["remotes"] ?? fields["policy"])?.fail(
                 "names no remote of this host, expected one or more for the answer remote")
         }
+    }
+
+    /// What a fleet's file says about the remotes of its hosts is not meant for the remotes themselves: nobody stands in
+    /// for one.
+    private mutating func standAlone() {
+        configuration.failover.remotes = []
+        configuration.failover.policy.removeAll { $0 == .remote }
+        if configuration.failover.policy.isEmpty { configuration.failover.policy = [.drop] }
     }
 
     /// A pod's own policy. What it may answer depends on the node's tunnel, which its host's own part of the file names.

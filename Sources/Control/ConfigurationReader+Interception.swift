@@ -43,7 +43,12 @@ extension ConfigurationReader {
         guard let list = fields["podCIDRs"] else { return missingPodCIDRs(fields) }
         let values = configuration.node.mode == .remote ? list.list("prefixes") : list.nonEmptyList("address prefixes")
         var prefixes: [(prefix: CIDR, value: Value)] = []
-        for value in values ?? [] {
+        // A variable that is set to nothing: a host without IPv6, or a remote without pods.
+        let given = (values ?? []).filter { !$0.isEmptyText }
+        if let values, !values.isEmpty, given.isEmpty, configuration.node.mode != .remote {
+            list.fail("has empty texts only, expected one or more address prefixes")
+        }
+        for value in given {
             guard let prefix = value.prefix() else { continue }
             if let reason = Self.hostsOwn(prefix) {
                 value.fail("\(prefix) \(reason), expected a prefix of pods")

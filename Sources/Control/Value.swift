@@ -33,6 +33,12 @@ struct Value {
         guard case .scalar(let text, isPlain: true) = node.content else { return false }
         return ["", "~", "null", "Null", "NULL"].contains(text)
     }
+
+    /// `""`, as a reference to a variable that is set to nothing gives.
+    var isEmptyText: Bool {
+        guard case .scalar("", isPlain: false) = node.content else { return false }
+        return true
+    }
 }
 
 // MARK: lists and mappings

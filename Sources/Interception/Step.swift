@@ -36,12 +36,18 @@ extension Step.Action: CustomStringConvertible {
             return result.succeeded ? nil : result.complaint
         case .write(let path, let value):
             do {
-                try Data((value + "\n").utf8).write(to: URL(filePath: path))
+                try Data((value + "\n").utf8).write(to: URL(filePath: Self.writable(path)))
                 return nil
             } catch {
                 return "\(path): \(error)"
             }
         }
+    }
+
+    /// Containers see /proc/sys read-only, unless they are privileged. Ours get the host's at another place as well.
+    private static func writable(_ path: String) -> String {
+        let mounted = "/host" + path
+        return path.hasPrefix("/proc/sys/") && FileManager.default.fileExists(atPath: mounted) ? mounted : path
     }
 }
 

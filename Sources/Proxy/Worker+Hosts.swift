@@ -15,8 +15,8 @@ extension Worker {
         guard let mark = try? socket.mark() else { return false }
         let id = context.settings.hostID(inMark: mark)
         guard id != 0 else { return context.settings.hasOwnPods }
-        guard snapshot.host(id: id) != nil else { return false }
-        record.host = id
+        guard let host = UInt16(exactly: id), snapshot.host(id: host) != nil else { return false }
+        record.host = host
         return true
     }
 

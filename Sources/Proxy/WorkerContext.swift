@@ -93,9 +93,8 @@ struct WorkerSettings: Sendable {
     }
 
     /// The id of the protected host in a packet's mark; 0: none.
-    func hostID(inMark mark: UInt32) -> UInt16 {
-        hostMarkMask == 0
-            ? 0 : UInt16(truncatingIfNeeded: (mark & hostMarkMask) >> UInt32(hostMarkMask.trailingZeroBitCount))
+    func hostID(inMark mark: UInt32) -> UInt32 {
+        hostMarkMask == 0 ? 0 : (mark & hostMarkMask) >> UInt32(hostMarkMask.trailingZeroBitCount)
     }
 }
 

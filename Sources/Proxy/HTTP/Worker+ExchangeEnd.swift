@@ -16,7 +16,7 @@ extension Worker {
 
     private mutating func giveBack(_ lent: LentHeads) {
         lent.reference.value.removeAll()
-        if spareHeads.count < Self.headsMax { spareHeads.append(lent) } else { _ = heads.remove(lent.handle) }
+        if spareHeads.count < Self.headsMax { spareHeads.append(lent) } else { _ = heads.discard(lent.handle) }
     }
 
     /// The exchange is over: gives back what it took, counts it, leaves its log line. Its client goes on.
@@ -30,7 +30,7 @@ extension Worker {
         if let chunk = exchange.value.replay.take() { pool.give(chunk) }
         count(.requestsActive, -1)
         giveBack(exchange.value.heads)
-        guard exchanges.remove(id) != nil else { return bug() }
+        guard exchanges.discard(id) else { return bug() }
         guard let session = clients.find(client) else { return }
         session.value.exchange = .none
         session.value.lastActivity = now
