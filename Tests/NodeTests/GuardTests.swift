@@ -65,7 +65,8 @@ extension NodeTests {
         /// Whether new connections are the proxy's: it logs them.
         private func isLocal(_ mesh: Mesh) throws -> Bool {
             let lines = try mesh.a.accessLog().count
-            return try works(mesh, target) && eventually(within: .milliseconds(300)) { try mesh.a.accessLog().count > lines }
+            return try works(mesh, target)
+                && eventually(within: .milliseconds(300)) { try mesh.a.accessLog().count > lines }
         }
 
         // MARK: hang
@@ -154,7 +155,9 @@ extension NodeTests {
             try withGuard { mesh, guardian, _ in
                 let host = mesh.lab[.a]
                 func rules() throws -> String {
-                    try host.run(["sh", "-c", "nft -s list table inet apus; ip rule; ip -6 rule; ip route show table 1500"]).output
+                    try host.run([
+                        "sh", "-c", "nft -s list table inet apus; ip rule; ip -6 rule; ip route show table 1500",
+                    ]).output
                 }
                 let before = try rules()
                 let damages = [
@@ -180,11 +183,15 @@ extension NodeTests {
         @Test func rulesThatAreTakenOutStayOut() throws {
             try withGuard { mesh, guardian, _ in
                 try mesh.a.redirect("uninstall").required()
-                let isSaid = eventually { (try? guardian.admin.request("/ready"))?.body.contains("redirect install") == true }
+                let isSaid = eventually {
+                    (try? guardian.admin.request("/ready"))?.body.contains("redirect install") == true
+                }
                 #expect(isSaid)
                 #expect(try !mesh.lab[.a].run(["nft", "list", "tables"]).output.contains("apus"))
                 try mesh.redirect("install", mesh.a).required()
-                let isReady = eventually(within: .seconds(15)) { (try? guardian.admin.request("/ready"))?.status == 200 }
+                let isReady = eventually(within: .seconds(15)) {
+                    (try? guardian.admin.request("/ready"))?.status == 200
+                }
                 #expect(isReady, "\(guardian.errors)")
             }
         }
