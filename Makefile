@@ -23,7 +23,7 @@ help: ## list the targets
 setup: ## install what the machine lacks (Debian 12, needs a Swift toolchain)
 	@tools/setup
 
-build: setup ## build apusd, apusctl and apus-lab for release, into .build/release
+build: setup ## build apusd, apusctl, apus-guard and apus-lab for release, into .build/release
 	swift build $(SWIFT_RELEASE_FLAGS)
 
 demo: build ## as root: two hosts with pods on this machine, real traffic, a table of what each hop saw

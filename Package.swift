@@ -135,11 +135,29 @@ let package = Package(
             name: "InterceptionTests", dependencies: ["Interception", "Model"], exclude: ["Golden"],
             swiftSettings: settings),
 
+        // MARK: failover
+        .target(
+            name: "Failover",
+            dependencies: [
+                "Admin", "Interception", "Model", "Syscalls", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "FailoverTests", dependencies: ["Failover", "Model", "Syscalls"], swiftSettings: settings),
+        .executableTarget(
+            name: "apus-guard",
+            dependencies: [
+                "Admin", "Control", "Failover", "Model",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ], path: "Sources/apus-guard", swiftSettings: settings),
+
         // MARK: apusctl
         .executableTarget(
             name: "apusctl",
             dependencies: [
-                "Admin", "Control", "Interception", "Model",
+                "Admin", "Control", "Failover", "Interception", "Model",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -154,7 +172,7 @@ let package = Package(
             name: "apus-lab",
             dependencies: ["Lab", "Model", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "tools/lab/apus-lab", swiftSettings: settings),
-        .testTarget(name: "NodeTests", dependencies: ["Lab", "Model", "Proxy"], swiftSettings: settings),
+        .testTarget(name: "NodeTests", dependencies: ["Lab", "Model", "Proxy", "apus-guard"], swiftSettings: settings),
 
         // MARK: bench
         .executableTarget(

@@ -45,6 +45,7 @@ extension AccessLogLine {
 
     /// Who took part in it.
     private func appendPlaces(_ record: RequestRecord, to text: inout JSONText) {
+        text.field("host", host(record.host))
         text.field("pod", name(.pod, record.pod))
         text.field("destinationPod", name(.pod, record.destinationPod))
         text.field("route", name(.route, record.route))
@@ -70,6 +71,7 @@ extension AccessLogLine {
         bytes += " flags=\(record.flags.letters) detail=".utf8
         PeerText.appendQuoted(entry.detail, to: &bytes)
         bytes.append(UInt8(ascii: " "))
+        Self.appendText("host", host(record.host), to: &bytes)
         Self.appendText("pod", name(.pod, record.pod), to: &bytes)
         Self.appendText("destinationPod", name(.pod, record.destinationPod), to: &bytes)
         Self.appendText("listener", name(.listener, record.listener), to: &bytes)

@@ -22,6 +22,7 @@ struct AccessLogLine {
         text.bytes.append(UInt8(ascii: "\""))
         text.field("generation", record.generation)
         text.field("worker", record.worker)
+        text.field("host", host(record.host))
         text.field("pod", name(.pod, record.pod))
         text.field("destinationPod", name(.pod, record.destinationPod))
         text.field("listener", name(.listener, record.listener))
@@ -52,6 +53,7 @@ struct AccessLogLine {
     private func appendText(_ record: ConnectionRecord, to bytes: inout [UInt8]) {
         Timestamp.append(unixNanoseconds: record.endedWallNanoseconds, to: &bytes)
         bytes += " \(record.direction.label) \(record.client) -> \(record.originalDestination) ".utf8
+        Self.appendText("host", host(record.host), to: &bytes)
         Self.appendText("pod", name(.pod, record.pod), to: &bytes)
         Self.appendText("destinationPod", name(.pod, record.destinationPod), to: &bytes)
         Self.appendText("listener", name(.listener, record.listener), to: &bytes)
@@ -82,6 +84,9 @@ struct AccessLogLine {
     func name(_ kind: SlotNames.Kind, _ slot: Int32) -> String? {
         slot < 0 ? nil : names.name(kind, Int(slot))
     }
+
+    /// The protected host on whose behalf it was; nil: this one.
+    func host(_ id: UInt16) -> String? { id == 0 ? nil : names.name(.host, Int(id)) }
 }
 
 extension ConnectionRecord {

@@ -17,7 +17,7 @@ extension AdminAPI {
             let configuration = snapshot.podConfiguration(index)
             func sum(_ counter: PodCounter) -> Int { workers.sum(\.pods, pod.slot, counter.rawValue) }
             return PodView(
-                name: snapshot.podName(index), uid: configuration?.uid,
+                name: snapshot.podName(index), host: snapshot.node(ofHost: pod.host), uid: configuration?.uid,
                 addresses: configuration?.addresses.map(\.description) ?? [],
                 connectionsActive: proxy.shared.podConnections.load(pod.slot), connectionsMax: pod.connectionsMax,
                 outboundConnections: sum(.outboundConnections), inboundConnections: sum(.inboundConnections),
@@ -98,6 +98,7 @@ extension AdminAPI {
         return LiveConnectionView(
             started: Timestamp.milliseconds(unixNanoseconds: record.startedWallNanoseconds),
             state: connection.state.rawValue, generation: record.generation, worker: Int(record.worker),
+            host: record.host == 0 ? nil : proxy.names.name(.host, Int(record.host)),
             pod: name(.pod, record.pod), destinationPod: name(.pod, record.destinationPod),
             listener: name(.listener, record.listener), direction: record.direction.label,
             client: record.client.description, originalDestination: record.originalDestination.description,

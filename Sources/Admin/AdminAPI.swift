@@ -3,7 +3,7 @@ import Logging
 import Model
 
 /// The admin API without its transport: a request in, a response out. Holds no state of its own.
-struct AdminAPI: Sendable {
+struct AdminAPI: AdminResponder {
     let proxy: any ProxyInspecting
     let readiness: Readiness
     let logLevel: ProcessLogLevel?
@@ -12,14 +12,7 @@ struct AdminAPI: Sendable {
     /// What ages are measured against.
     let clock: @Sendable () -> Readiness.Now
 
-    /// A request as far as the API looks at it.
-    struct Request: Sendable {
-        var method: String
-        /// Path and query, as sent.
-        var target: String
-        /// A browser sends this with what a page made it send.
-        var hasOrigin = false
-    }
+    typealias Request = AdminRequest
 
     private enum Endpoint: String, CaseIterable {
         case live, ready, metrics, config, status, pods, listeners, clusters, routes, connections, version, explain,
@@ -139,15 +132,37 @@ struct AdminAPI: Sendable {
     }
 }
 
-/// What the API answers.
-struct AdminResponse: Sendable {
-    var status: Int
-    var contentType: String
-    var body: [UInt8]
-    /// For 405.
-    var allow: String?
+/// Answers requests of `AdminServer`.
+package protocol AdminResponder: Sendable {
+    /// Never throws: what is wrong with a request is said in its response.
+    func respond(to request: AdminRequest) async -> AdminResponse
+}
 
-    static func json(_ status: Int, _ value: some Encodable) -> AdminResponse {
+/// A request as far as an API looks at it.
+package struct AdminRequest: Sendable {
+    package var method: String
+    /// Path and query, as sent.
+    package var target: String
+    /// A browser sends this with what a page made it send.
+    package var hasOrigin = false
+}
+
+/// What an API answers.
+package struct AdminResponse: Sendable {
+    package var status: Int
+    package var contentType: String
+    package var body: [UInt8]
+    /// For 405.
+    package var allow: String?
+
+    package init(status: Int, contentType: String, body: [UInt8], allow: String? = nil) {
+        self.status = status
+        self.contentType = contentType
+        self.body = body
+        self.allow = allow
+    }
+
+    package static func json(_ status: Int, _ value: some Encodable) -> AdminResponse {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         // Views hold strings, integers and booleans, which always have a JSON form.
@@ -157,7 +172,7 @@ struct AdminResponse: Sendable {
         return AdminResponse(status: status, contentType: "application/json", body: Array(data) + "\n".utf8)
     }
 
-    static func error(_ status: Int, _ message: String) -> AdminResponse {
+    package static func error(_ status: Int, _ message: String) -> AdminResponse {
         .json(status, ErrorView(error: message))
     }
 }

@@ -4,7 +4,7 @@ import Synchronization
 
 /// Requests of one connection, one after the other, and their responses.
 struct AdminExchange {
-    let api: AdminAPI
+    let api: any AdminResponder
 
     func run(
         _ inbound: NIOAsyncChannelInboundStream<HTTPServerRequestPart>,
@@ -27,7 +27,7 @@ struct AdminExchange {
             case .end:
                 guard let request = head else { continue }
                 let response = await api.respond(
-                    to: AdminAPI.Request(
+                    to: AdminRequest(
                         method: request.method.rawValue, target: request.uri,
                         hasOrigin: request.headers.contains(name: "origin")))
                 try await write(

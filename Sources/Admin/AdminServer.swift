@@ -18,7 +18,8 @@ public final class AdminServer: Sendable {
         public let description: String
     }
 
-    private let api: AdminAPI
+    private let api: any AdminResponder
+    private let name: String
     private let address: Model.SocketAddress
     private let logger: Logger
 
@@ -54,6 +55,15 @@ public final class AdminServer: Sendable {
             proxy: proxy, readiness: readiness, logLevel: logLevel, accessLog: accessLog, logger: logger, clock: clock)
         self.address = address
         self.logger = logger
+        name = "admin"
+    }
+
+    /// A server of another API, called `name` in messages.
+    package init(_ api: any AdminResponder, name: String, address: Model.SocketAddress, logger: Logger) {
+        self.api = api
+        self.name = name
+        self.address = address
+        self.logger = logger
     }
 
     /// Serves until the task is cancelled. `onBound` is told the address, with the port the kernel picked.
@@ -65,7 +75,7 @@ public final class AdminServer: Sendable {
             let server = try await bind(group)
             let port = server.channel.localAddress?.port ?? 0
             let bound = Model.SocketAddress(address.address, UInt16(clamping: port))
-            logger.info("admin API listens", metadata: ["address": "\(bound)"])
+            logger.info("\(name) API listens", metadata: ["address": "\(bound)"])
             onBound(bound)
             try await serve(server)
         } catch {
@@ -87,15 +97,15 @@ public final class AdminServer: Sendable {
                     channel.eventLoop.makeCompletedFuture { try Self.configure(channel) }
                 }
         } catch let error as IOError {
-            throw BindError(description: "admin: \(address): \(Self.cause(error))")
+            throw BindError(description: "\(name): \(address): \(cause(error))")
         }
     }
 
-    private static func cause(_ error: IOError) -> String {
+    private func cause(_ error: IOError) -> String {
         switch error.errnoCode {
-        case EADDRINUSE: "address in use: another apusd? set admin.port"
-        case EACCES, EPERM: "permission denied: a port below 1024 needs CAP_NET_BIND_SERVICE; set admin.port"
-        case EADDRNOTAVAIL: "no such address on this host: set admin.address"
+        case EADDRINUSE: "address in use: another one runs? set \(name).port"
+        case EACCES, EPERM: "permission denied: a port below 1024 needs CAP_NET_BIND_SERVICE; set \(name).port"
+        case EADDRNOTAVAIL: "no such address on this host: set \(name).address"
         default: "\(error)"
         }
     }

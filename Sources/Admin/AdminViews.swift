@@ -2,6 +2,8 @@
 public struct PodView: Codable, Sendable, Equatable {
     /// `namespace/name`; `unknown` stands for addresses in podCIDRs without a pod.
     public var name: String
+    /// The protected host it runs on; absent: this one.
+    public var host: String?
     /// The pod's UID, if the configuration has it.
     public var uid: String?
     /// Its addresses.
@@ -112,7 +114,9 @@ public struct LiveConnectionView: Codable, Sendable, Equatable {
     public var state: String
     /// The snapshot it was accepted under, and the worker it lives on.
     public var generation: UInt64, worker: Int
-    /// The client's pod, the receiving pod, if they are local.
+    /// The protected host on whose behalf it is; absent: this one.
+    public var host: String?
+    /// The client's pod, the receiving pod, if they are of that host.
     public var pod: String?, destinationPod: String?
     /// The listener, and `outbound`, `inbound` or `listener`.
     public var listener: String?, direction: String

@@ -23,12 +23,12 @@ enum ConfigurationView {
             },
             "statistics": ["seriesMax": .int(configuration.statisticsSeriesMax)],
             "interception": configuration.interception.map(interception),
-            "failover": ["policy": .array(configuration.failover.policy.map { .string($0.rawValue) })],
+            "failover": failover(configuration.failover),
             "passthrough": [
                 "connectTimeout": .duration(configuration.passthrough.connectTimeout),
                 "tunnelIdleTimeout": .duration(configuration.passthrough.tunnelIdleTimeout),
             ],
-            "pods": .array(configuration.pods.map(pod)),
+            "pods": .array(configuration.pods.map { pod($0, snapshot) }),
             "podDefaults": .object(tables(configuration.podDefaults)),
             "limits": limits(configuration.limits),
             "listeners": .array(configuration.listeners.map(listener)),
@@ -51,12 +51,14 @@ enum ConfigurationView {
         ]
     }
 
-    private static func pod(_ pod: Configuration.Pod) -> JSONValue {
+    private static func pod(_ pod: Configuration.Pod, _ snapshot: Snapshot) -> JSONValue {
         var members = tables(pod.tables)
         members["name"] = .string(pod.name)
         members["uid"] = pod.uid.map(JSONValue.string)
         members["addresses"] = .descriptions(pod.addresses)
         members["serviceAccount"] = pod.serviceAccount.map(JSONValue.string)
+        members["node"] = snapshot.node(ofHost: UInt16(truncatingIfNeeded: pod.host)).map(JSONValue.string)
+        members["failover"] = pod.failoverPolicy.map { ["policy": policy($0)] }
         return .object(members)
     }
 

@@ -75,7 +75,7 @@ extension Explainer {
         var endpoint = Explanation.Endpoint(
             address: address.description, weight: weight, health: health, eligible: true,
             source: sourceWords(for: address.address, clientPod: clientPod, leg: leg))
-        guard let pod = snapshot.pod(at: address.address) else { return endpoint }
+        guard let pod = snapshot.pod(at: address.address, host: host) else { return endpoint }
         endpoint.pod = snapshot.podName(pod)
         // On the inbound leg the pod's table is the leg's own and has been asked already.
         if leg != .inbound {
@@ -95,14 +95,16 @@ extension Explainer {
     /// The rules of `preserveSource`: the client's own address where the kernel lets it work.
     private func sourceWords(for endpoint: IPAddress, clientPod: Int?, leg: ConnectionDirection) -> String {
         guard leg != .listener else { return "the host's address: explicit listeners never spoof" }
-        guard let interception = snapshot.configuration.interception, interception.preserveSource else {
+        guard let interception = snapshot.configuration.interception, interception.preserveSource || host != 0 else {
             return "the host's address: preserveSource is off"
         }
         let configuration = clientPod.flatMap { snapshot.podConfiguration($0) }
         if endpoint == source || configuration?.addresses.contains(endpoint) == true {
             return "the host's address: the endpoint is the client itself"
         }
-        let ports = interception.sourcePorts.halves.map { leg == .outbound ? $0.outbound : $0.inbound }
+        let isOther = host != 0 && snapshot.configuration.node.mode == .local
+        let sourcePorts = isOther ? snapshot.configuration.failover.sourcePorts : interception.sourcePorts
+        let ports = sourcePorts.halves.map { leg == .outbound ? $0.outbound : $0.inbound }
         let range = ports.map { ", ports \($0)" } ?? ""
         if endpoint.family == source.family { return "\(source)\(range): the client's own" }
         let record = clientPod.map { snapshot.pods[$0] }
@@ -115,7 +117,9 @@ extension Explainer {
     func addReceivingPodLimits(_ leg: ConnectionDirection, _ draft: inout Explanation) {
         guard leg != .inbound else { return }
         let pods = Set(
-            draft.endpoints.compactMap { SocketAddress($0.address).flatMap { snapshot.pod(at: $0.address) } })
+            draft.endpoints.compactMap {
+                SocketAddress($0.address).flatMap { snapshot.pod(at: $0.address, host: host) }
+            })
         for pod in pods.sorted() {
             let limit = podLimit(pod)
             if !draft.limits.contains(limit) { draft.limits.append(limit) }

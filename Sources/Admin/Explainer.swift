@@ -5,6 +5,8 @@ struct Explainer {
     let snapshot: Snapshot
     let shared: SharedState?
     let source: IPAddress
+    /// The protected host at whose proxy's place the question is asked; 0: at this one's own.
+    let host: UInt16
     let destination: SocketAddress
     /// Whether the question says what is sent.
     let isAboutARequest: Bool
@@ -18,8 +20,14 @@ struct Explainer {
         _ from: String, destination: IPAddress, _ snapshot: Snapshot
     ) throws(Explanation.BadQuestion) -> IPAddress {
         if let address = IPAddress(from) { return address }
-        guard let pod = snapshot.configuration.pods.first(where: { $0.name == from }) else {
-            throw Explanation.BadQuestion(description: "from: \(from): neither an IP address nor a pod of this host")
+        let pods = snapshot.configuration.pods.filter { $0.name == from }
+        guard let pod = pods.first(where: { $0.host == 0 }) ?? pods.first else {
+            throw Explanation.BadQuestion(
+                description: "from: \(from): neither an IP address nor a pod of this host or of one it protects")
+        }
+        if pod.host != 0, pods.count > 1 {
+            throw Explanation.BadQuestion(
+                description: "from: \(from): a pod of \(pods.count) protected hosts: give its address")
         }
         let sameFamily = pod.addresses.first { $0.family == destination.family }
         guard let address = sameFamily ?? pod.addresses.first else {
@@ -28,15 +36,26 @@ struct Explainer {
         return address
     }
 
+    /// At whose proxy's place the connection arrives: that of the client's host, else of the receiving pod's. A client
+    /// of this host meets this proxy's rules first.
+    static func host(_ source: IPAddress, destination: IPAddress, _ snapshot: Snapshot) -> UInt16 {
+        if snapshot.pod(at: source) != nil { return 0 }
+        let host = snapshot.host(of: source)
+        return host == 0 && snapshot.pod(at: destination) == nil ? snapshot.host(of: destination) : host
+    }
+
+    /// The protected host's name.
+    private var node: String? { snapshot.node(ofHost: host) }
+
     func explanation() -> Explanation {
         var draft = Explanation(
             leg: "none", from: party(source, source.description),
             to: party(destination.address, destination.description), endpoints: [], limits: [],
             outcome: .notIntercepted, verdict: "", notes: [])
-        let clientPod = snapshot.pod(at: source)
+        let clientPod = snapshot.pod(at: source, host: host)
         if interception != nil, let clientPod {
             explainOutbound(clientPod, &draft)
-        } else if interception != nil, let pod = snapshot.pod(at: destination.address) {
+        } else if interception != nil, let pod = snapshot.pod(at: destination.address, host: host) {
             explainInbound(pod, &draft)
         } else if let listener = explicitListener() {
             explain(listener, &draft)
@@ -45,16 +64,21 @@ struct Explainer {
         } else {
             draft.verdict = "not intercepted: neither end is a pod of this host"
         }
+        if let node {
+            draft.notes.append("on behalf of \(node), while its own proxy is away: all of it goes through its tunnel")
+        }
         return draft
     }
 
     private func party(_ address: IPAddress, _ text: String) -> Explanation.Party {
-        guard let index = snapshot.pod(at: address) else {
-            let why = interception == nil ? "no pod has this address" : "outside podCIDRs: not a pod of this host"
+        guard let index = snapshot.pod(at: address, host: host) else {
+            let outside = node.map { "not a pod of \($0)" } ?? "outside podCIDRs: not a pod of this host"
+            let why = interception == nil ? "no pod has this address" : outside
             return Explanation.Party(address: text, why: why)
         }
-        let why = index == Snapshot.unknownPod ? "inside podCIDRs, no pod has it: podDefaults" : "the pod's address"
-        return Explanation.Party(address: text, pod: snapshot.podName(index), why: why)
+        let why = snapshot.isUnknown(pod: index) ? "inside podCIDRs, no pod has it: podDefaults" : "the pod's address"
+        return Explanation.Party(
+            address: text, pod: snapshot.podName(index), why: why + (node.map { ", on \($0)" } ?? ""))
     }
 
     // MARK: legs
@@ -65,7 +89,7 @@ struct Explainer {
             return
         }
         draft.leg = "outbound"
-        if snapshot.pod(at: destination.address) == nil {
+        if snapshot.pod(at: destination.address, host: host) == nil {
             draft.notes.append("if \(destination.address) is one of this host's own addresses, it is not intercepted")
         }
         let index = snapshot.outboundEntry(pod: pod, destination: destination)

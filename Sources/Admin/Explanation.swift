@@ -115,7 +115,8 @@ extension Explanation {
         }
         let source = try Explainer.source(from, destination: destination.address, snapshot)
         let explainer = Explainer(
-            snapshot: snapshot, shared: shared, source: source, destination: destination,
+            snapshot: snapshot, shared: shared, source: source,
+            host: Explainer.host(source, destination: destination.address, snapshot), destination: destination,
             isAboutARequest: request != nil, walk: try Explainer.walk(request, to: destination, snapshot))
         self = explainer.explanation()
     }

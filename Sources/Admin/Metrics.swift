@@ -5,7 +5,7 @@ import Model
 /// One name has one set of labels, so that `sum()` over a name never counts twice: names without a prefix
 /// (`apus_connections_total`, `apus_bytes_total`, `apus_resets_total`) are by pod, where `pod=""` stands for
 /// connections of explicit listeners, which belong to no pod; `apus_cluster_`, `apus_route_`, `apus_listener_`,
-/// `apus_worker_` and `apus_pod_cluster_` carry the labels they name. A connection between two pods of this host counts
+/// `apus_worker_`, `apus_protected_` and `apus_pod_cluster_` carry the labels they name. A connection between two pods of this host counts
 /// once for each of them, and once in `apus_listener_connections_total`, and so does a request. Series by reason appear
 /// with the first event, except those of `pod=""`, which are always there; series of requests with the first request.
 struct Metrics {
@@ -13,7 +13,7 @@ struct Metrics {
     let workers: [WorkerStatistics]
     let snapshot: Snapshot?
     var text = MetricsText()
-    let pods, clusters, listeners: [MetricSeries]
+    let pods, clusters, listeners, hosts: [MetricSeries]
     let requests: RequestSeries
     let pairsLimit: Int
 
@@ -32,6 +32,7 @@ struct Metrics {
         metrics.addUpstream()
         metrics.addDiscovery(now)
         metrics.addListeners()
+        metrics.addHosts()
         metrics.addRequests()
         metrics.addWorkers(now)
         if let accessLog { metrics.addAccessLog(accessLog) }
@@ -49,6 +50,9 @@ struct Metrics {
         let listeners = (snapshot?.listenerSlots ?? []).compactMap { Self.named(.listener, $0, proxy) }
         let pods = snapshot?.pods.compactMap { Self.named(.pod, $0.slot, proxy) } ?? []
         let clusters = snapshot?.clusters.compactMap { Self.named(.cluster, $0.slot, proxy) } ?? []
+        let hosts = snapshot?.hosts.compactMap { Self.named(.host, $0.id, proxy) } ?? []
+        self.hosts = MetricSeries.series(
+            of: hosts, limit: budget.admit(hosts.count, width: Self.hostWidth, share: 1 / 8))
         self.listeners = MetricSeries.series(
             of: listeners, limit: budget.admit(listeners.count, width: Self.listenerWidth, share: 1 / 8))
         self.pods = MetricSeries.series(of: pods, limit: budget.admit(pods.count, width: Self.podWidth, share: 1 / 3))
@@ -79,6 +83,7 @@ struct Metrics {
     private static let podWidth = 12 + reasonCount
     private static let listenerWidth = 3 + reasonCount
     private static let clusterWidth = 26
+    private static let hostWidth = 6 + reasonCount
 
     /// A counter of a series, over its slots and all workers.
     func sum(_ series: MetricSeries, _ table: KeyPath<WorkerStatistics, some Counters>, _ counter: Int) -> Int {

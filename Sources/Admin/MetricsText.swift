@@ -1,27 +1,29 @@
 /// Builds the Prometheus text exposition format 0.0.4. All samples of a family must follow its `family` call.
-struct MetricsText {
+package struct MetricsText {
     /// The text so far.
-    private(set) var bytes: [UInt8] = []
+    package private(set) var bytes: [UInt8] = []
     private var name = ""
 
-    enum Kind: String { case counter, gauge, histogram }
+    package init() {}
 
-    typealias Labels = KeyValuePairs<StaticString, String>
+    package enum Kind: String { case counter, gauge, histogram }
+
+    package typealias Labels = KeyValuePairs<StaticString, String>
 
     /// Labels that are put together.
     typealias LabelList = [(key: StaticString, value: String)]
 
     /// Begins a metric family.
-    mutating func family(_ name: String, _ kind: Kind, _ help: String) {
+    package mutating func family(_ name: String, _ kind: Kind, _ help: String) {
         self.name = name
         bytes += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n".utf8
     }
 
     /// One sample of the family that was begun last.
-    mutating func sample(_ value: Int, _ labels: Labels = [:]) { append(String(value), labels) }
+    package mutating func sample(_ value: Int, _ labels: Labels = [:]) { append(String(value), labels) }
 
     /// One sample with a fraction.
-    mutating func sample(_ value: Double, _ labels: Labels = [:]) { append("\(value)", labels) }
+    package mutating func sample(_ value: Double, _ labels: Labels = [:]) { append("\(value)", labels) }
 
     /// One sample with labels that were put together.
     mutating func sample(_ value: Int, list: LabelList) { append(String(value), list) }

@@ -47,16 +47,19 @@ public final class Readiness: Sendable {
         var reasons: [String: String] = [:]
     }
 
-    /// A worker whose last turn is longer ago than this makes the process unready. Workers wake at least every half
-    /// second, so one missed wake-up is forgiven.
+    /// A worker whose last turn is longer ago than this makes the process unready. Workers wake several times a second,
+    /// so a missed wake-up is forgiven.
     public static let heartbeatMillisecondsMax = 1000
     /// Problems of one refusal that are kept; the rest is counted.
     private static let problemsMax = 100
 
     private let state = Mutex(State())
+    private let acceptsMarks: @Sendable () -> Bool
 
-    /// Nothing applied, nothing refused.
-    public init() {}
+    /// Nothing applied, nothing refused. `acceptsMarks` says whether connections of protected hosts can be told apart.
+    public init(acceptsMarks: @escaping @Sendable () -> Bool = Readiness.kernelAcceptsMarks) {
+        self.acceptsMarks = acceptsMarks
+    }
 
     /// A configuration is in force. Ends an earlier refusal.
     public func applied(restartNeeded: [String], at unixSeconds: Int64) {
@@ -95,8 +98,11 @@ public final class Readiness: Sendable {
         }
         reasons += state.reloads.restartNeeded.map { "restart needed: \($0)" }
         reasons += state.reasons.sorted { $0.key < $1.key }.map(\.value)
-        let warnings = state.reloads.refusal.map { Self.warnings($0, now.unixSeconds) } ?? []
-        return ReadinessView(ready: reasons.isEmpty, reasons: reasons, warnings: warnings)
+        var warnings = state.reloads.refusal.map { Self.warnings($0, now.unixSeconds) } ?? []
+        warnings += Self.hostWarnings(proxy.snapshot, acceptsMarks: acceptsMarks)
+        return ReadinessView(
+            ready: reasons.isEmpty, reasons: reasons, warnings: warnings,
+            workers: Self.heartbeats(proxy.workerStatistics, now.monotonicMilliseconds))
     }
 
     private static func phaseReasons(_ proxy: any ProxyInspecting) -> [String] {
@@ -118,6 +124,15 @@ public final class Readiness: Sendable {
         }
     }
 
+    private static func heartbeats(_ workers: [WorkerStatistics], _ now: Int) -> [ReadinessView.Worker] {
+        workers.enumerated().map { index, worker in
+            let heartbeat = worker.worker.value(slot: 0, counter: WorkerCounter.heartbeatMilliseconds.rawValue)
+            return ReadinessView.Worker(
+                worker: index, heartbeatAgeMilliseconds: heartbeat == 0 ? nil : max(0, now - heartbeat),
+                turns: worker.worker.value(slot: 0, counter: WorkerCounter.turns.rawValue))
+        }
+    }
+
     private static func warnings(_ refusal: Refusal, _ now: Int64) -> [String] {
         let time = Timestamp.seconds(unixSeconds: refusal.unixSeconds)
         let age = max(0, now - refusal.unixSeconds)
@@ -134,4 +149,23 @@ public struct ReadinessView: Codable, Sendable, Equatable {
     public var reasons: [String]
     /// What an operator should look at all the same.
     public var warnings: [String]
+    /// How each worker fares, in worker order. Hung ones are those whose ages grow; the guard looks here.
+    public var workers: [Worker]
+
+    /// One worker's heartbeat.
+    public struct Worker: Codable, Sendable, Equatable {
+        /// Its number.
+        public var worker: Int
+        /// Since its last turn; absent before the first. An idle worker of an intercepting process turns every 100 ms.
+        public var heartbeatAgeMilliseconds: Int?
+        /// Turns since the start.
+        public var turns: Int
+
+        /// A heartbeat.
+        public init(worker: Int, heartbeatAgeMilliseconds: Int?, turns: Int) {
+            self.worker = worker
+            self.heartbeatAgeMilliseconds = heartbeatAgeMilliseconds
+            self.turns = turns
+        }
+    }
 }

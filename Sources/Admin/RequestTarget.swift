@@ -1,14 +1,14 @@
 /// A request's path and query, decoded.
-struct RequestTarget: Sendable {
+package struct RequestTarget: Sendable {
     /// As sent: no path of the API needs decoding.
-    let path: String
+    package let path: String
     /// The last value wins where a name occurs twice.
-    let query: [String: String]
+    package let query: [String: String]
     /// Every parameter, in order, for names that may occur more than once.
     let parameters: [(name: String, value: String)]
 
     /// nil for what is no origin-form target (RFC 9112, section 3.2.1) or has an invalid escape.
-    init?(_ target: String) {
+    package init?(_ target: String) {
         guard target.hasPrefix("/") else { return nil }
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         path = String(parts[0])

@@ -3,7 +3,7 @@ import Model
 extension Snapshot {
     /// The name of the pod with this index.
     func podName(_ index: Int) -> String {
-        index == Self.unknownPod ? SlotNames.unknownPod : configuration.pods[index - 1].name
+        podConfiguration(index)?.name ?? SlotNames.unknownPod
     }
 
     /// The name of the cluster with this index.
@@ -21,9 +21,10 @@ extension Snapshot {
         }
     }
 
-    /// What the configuration says of the pod with this index; nil for `unknown`.
+    /// What the configuration says of the pod with this index; nil for an `unknown` one.
     func podConfiguration(_ index: Int) -> Configuration.Pod? {
-        index == Self.unknownPod ? nil : configuration.pods[index - 1]
+        // The listed ones, in their order, lie between this host's `unknown` and those of protected hosts.
+        configuration.pods.indices.contains(index - 1) ? configuration.pods[index - 1] : nil
     }
 
     /// An entry's match and action in words.

@@ -7,6 +7,9 @@
 #include <fcntl.h>
 #include <link.h>
 #include <linux/filter.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <malloc.h>
 #include <netinet/in.h>
@@ -113,6 +116,10 @@ int apus_socket_memory(int fd, struct apus_socket_memory *memory) {
     memory->receive = values[SK_MEMINFO_RMEM_ALLOC];
     memory->send = values[SK_MEMINFO_WMEM_QUEUED];
     return result;
+}
+int apus_mark(int fd, uint32_t *mark) {
+    socklen_t n = sizeof *mark;
+    return APUS_RESULT(getsockopt(fd, SOL_SOCKET, SO_MARK, mark, &n));
 }
 int apus_socket_error(int fd) {
     int value = 0;
@@ -239,6 +246,7 @@ int apus_drop_handshakes(int fd) {
 // Network namespaces, of the calling thread alone.
 int apus_unshare_network(void) { return APUS_RESULT(unshare(CLONE_NEWNET)); }
 int apus_open_network(void) { return APUS_RESULT(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)); }
+int apus_open_file(const char *path) { return APUS_RESULT(open(path, O_RDONLY | O_CLOEXEC)); }
 int apus_enter_network(int fd) { return APUS_RESULT(setns(fd, CLONE_NEWNET)); }
 
 // epoll, eventfd.
@@ -262,6 +270,26 @@ int apus_eventfd_signal(int fd) { return APUS_RESULT(eventfd_write(fd, 1)); }
 int apus_eventfd_clear(int fd) {
     eventfd_t value;
     return APUS_RESULT(eventfd_read(fd, &value));
+}
+
+// Netlink.
+static int apus_watch(int protocol, const int *groups, int count) {
+    int fd = APUS_RESULT(socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+    if (fd < 0) return fd;
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK};
+    int result = APUS_RESULT(bind(fd, (struct sockaddr *)&address, sizeof address));
+    for (int i = 0; i < count && result >= 0; i++)
+        result = APUS_RESULT(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof groups[i]));
+    return apus_close_if(result, fd);
+}
+int apus_watch_tables(void) {
+    const int groups[] = {NFNLGRP_NFTABLES};
+    return apus_watch(NETLINK_NETFILTER, groups, 1);
+}
+int apus_watch_routing(void) {
+    const int groups[] = {RTNLGRP_LINK,       RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+                          RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE,  RTNLGRP_NEXTHOP};
+    return apus_watch(NETLINK_ROUTE, groups, sizeof groups / sizeof *groups);
 }
 
 // Time, limits, threads.
@@ -289,6 +317,10 @@ int apus_wait_end(int process, int milliseconds) {
     int result = poll(&end, 1, milliseconds);
     close(fd);
     return result > 0;
+}
+int apus_open_process(int process) { return APUS_RESULT((int)syscall(SYS_pidfd_open, process, 0)); }
+int apus_signal_process(int process_fd, int signal) {
+    return APUS_RESULT((int)syscall(SYS_pidfd_send_signal, process_fd, signal, NULL, 0));
 }
 int apus_usable_cores(void) {
     cpu_set_t set;

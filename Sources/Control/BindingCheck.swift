@@ -3,6 +3,7 @@ import Model
 /// Finds two things that would listen in one place.
 struct BindingCheck {
     var admin: (address: SocketAddress, value: Value?)?
+    var guardAdmin: (address: SocketAddress, value: Value)?
     var outbound: (port: UInt16, value: Value)?
     var inbound: (port: UInt16, value: Value)?
     private var listeners: [SocketAddress: Value] = [:]
@@ -31,7 +32,14 @@ struct BindingCheck {
         if let outbound, let inbound, outbound.port == inbound.port {
             inbound.value.fail("inboundPort \(inbound.port) is also outboundPort, expected two different ports")
         }
+        for (name, binding) in [("outboundPort", outbound), ("inboundPort", inbound)] {
+            guard let guardAdmin, let binding, binding.port == guardAdmin.address.port else { continue }
+            guardAdmin.value.fail("port \(binding.port) is also interception.\(name), expected another")
+        }
         guard let admin, admin.address.port != 0 else { return }
+        if let guardAdmin, guardAdmin.address.port == admin.address.port {
+            guardAdmin.value.fail("port \(admin.address.port) is also the admin API's, expected another")
+        }
         for (name, binding) in [("outboundPort", outbound), ("inboundPort", inbound)] {
             guard let binding, binding.port == admin.address.port else { continue }
             binding.value.fail("\(name) \(binding.port) is also the admin API's port, expected another")

@@ -3,13 +3,14 @@ import Model
 /// `failover`. It is read before `interception` and `pods`: what it says about hosts decides whose pods are taken.
 extension ConfigurationReader {
     mutating func readFailover(_ value: Value) {
-        let known = ["policy", "remotes", "probe", "tunnel", "hostMark", "protects", "sourcePorts"]
+        let known = ["policy", "remotes", "probe", "tunnel", "hostMark", "protects", "sourcePorts", "guard"]
         guard let fields = value.fields(known) else { return }
         if let policy = fields["policy"].flatMap(readPolicy) { configuration.failover.policy = policy }
         if let probe = fields["probe"] { configuration.failover.probe = readProbe(probe) }
         if let tunnel = fields["tunnel"] { configuration.failover.tunnel = readTunnel(tunnel) }
         if let mask = fields["hostMark"].flatMap(readHostMark) { configuration.failover.hostMarkMask = mask }
         if let ports = fields["sourcePorts"].flatMap(readSourcePorts) { configuration.failover.sourcePorts = ports }
+        if let admin = fields["guard"] { readGuard(admin) }
         if let hosts = fields["protects"] { readProtectedHosts(hosts) }
         if let remotes = fields["remotes"] { readRemotes(remotes) }
         if configuration.node.mode == .remote { standAlone() }
@@ -63,6 +64,13 @@ extension ConfigurationReader {
         if let count = fields["healthyAfter"]?.integer(1...10000) { probe.healthyAfter = count }
         if let time = fields["killAfter"]?.duration(.seconds(1)...(.seconds(86400))) { probe.killAfter = time }
         return probe
+    }
+
+    private mutating func readGuard(_ value: Value) {
+        guard let fields = value.fields(["address", "port"]) else { return }
+        if let address = fields["address"]?.address() { configuration.failover.guardAdmin.address = address }
+        if let port = fields["port"]?.port(0...65535) { configuration.failover.guardAdmin.port = port }
+        bindings.guardAdmin = (configuration.failover.guardAdmin, value)
     }
 
     private func readTunnel(_ value: Value) -> Configuration.Tunnel {

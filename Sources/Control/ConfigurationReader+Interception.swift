@@ -17,6 +17,8 @@ extension ConfigurationReader {
         interception.excludeOutboundPorts = Self.ports(fields["excludeOutboundPorts"])
         interception.excludeInboundPorts = Self.ports(fields["excludeInboundPorts"])
         if let preserve = fields["preserveSource"]?.boolean() { interception.preserveSource = preserve }
+        // A remote's connections carry addresses of other hosts' pods: not the range that those hosts use.
+        if configuration.node.mode == .remote { interception.sourcePorts = Configuration.Failover.defaultSourcePorts }
         if let ports = fields["sourcePorts"].flatMap(readSourcePorts) { interception.sourcePorts = ports }
         bindings.outbound = (interception.outboundPort, fields["outboundPort"] ?? value)
         bindings.inbound = (interception.inboundPort, fields["inboundPort"] ?? value)

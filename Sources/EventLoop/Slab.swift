@@ -73,6 +73,21 @@ public struct SlabHandle: Hashable, Sendable, BitwiseCopyable {
         return unsafe (pages[place / Self.pageSize] + place % Self.pageSize).move()
     }
 
+    /// Takes a thing out and ends its life where it lies. False: the handle is stale.
+    @inlinable
+    public mutating func discard(_ handle: SlabHandle) -> Bool {
+        let place = Int(handle.index)
+        guard place < generations.count, generations[place] == handle.generation, handle.generation & 1 == 1 else {
+            return false
+        }
+        generations[place] = (generations[place] &+ 1) & 0xff_ffff
+        free.append(handle.index)
+        taken -= 1
+        // The odd generation said it was initialised; it no longer is.
+        unsafe (pages[place / Self.pageSize] + place % Self.pageSize).deinitialize(count: 1)
+        return true
+    }
+
     /// The thing, in place; nil when the handle is stale. The reference is good until the thing is removed.
     @inlinable
     public func find(_ handle: SlabHandle) -> SlabReference<Element>? {

@@ -2,15 +2,19 @@
 extension MessageHead {
     /// Adds a field behind the others. `name` in lower case; CR, LF and NUL in `value` become spaces.
     public mutating func append(_ name: Span<UInt8>, _ value: Span<UInt8>) {
-        appendField(names.find(.init(name)).name, name, value)
+        reserve(name.count + value.count + 4)
+        appendField(names.find(.init(name)).name, copy(name, .value), value)
     }
 
     /// Adds a field of a known name behind the others.
     public mutating func append(_ name: HeaderName, _ value: Span<UInt8>) {
         let text = name.text
-        // A static string's bytes live as long as the program, and are only read here.
-        let bytes = unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
-        unsafe appendField(name, Span(_unsafeElements: bytes), value)
+        let (start, count) = (end, text.utf8CodeUnitCount)
+        reserve(count + value.count + 4)
+        // A static string's bytes live as long as the program; there is room for them. Names of ours need no filter.
+        unsafe (base + start).copyMemory(from: text.utf8Start, byteCount: count)
+        end += count
+        appendField(name, ByteRange(start, end), value)
     }
 
     /// Adds a field of a known name behind the others.
@@ -73,15 +77,26 @@ extension MessageHead {
             case .target: byte > 0x20 && byte != 0x7f
             }
         }
+
+        /// Whether one of the first `count` of these eight bytes may not pass: all below 33 or 32 are suspect.
+        @inline(__always) func isSuspect(_ word: UInt64, count: Int) -> Bool {
+            let ones: UInt64 = 0x0101_0101_0101_0101
+            // Those behind the end are made harmless.
+            let word = count >= 8 ? word : word | (0x4040_4040_4040_4040 &<< UInt64(8 &* count))
+            let least: UInt64 = self == .value ? 0x20 : 0x21
+            let delete = word ^ (ones &* 0x7f)
+            let isLow = (word &- ones &* least) & ~word
+            let isDelete = (delete &- ones) & ~delete
+            return (isLow | (self == .value ? 0 : isDelete)) & 0x8080_8080_8080_8080 != 0
+        }
     }
 
-    private mutating func appendField(_ known: HeaderName, _ name: Span<UInt8>, _ value: Span<UInt8>) {
-        reserve(name.count + value.count + 4)
-        let nameRange = copy(name, .value)
+    /// Adds what comes behind the name; there is room for all of it.
+    private mutating func appendField(_ known: HeaderName, _ name: ByteRange, _ value: Span<UInt8>) {
         put(0x203a)
         let valueRange = copy(value, .value)
         put(0x0a0d)
-        addField(HeaderField(known: known, flags: known.flags, name: nameRange, value: valueRange))
+        addField(HeaderField(known: known, flags: known.flags, name: name, value: valueRange))
     }
 
     /// Makes it a copy of `other`.
@@ -101,12 +116,28 @@ extension MessageHead {
     private mutating func copy(_ bytes: Span<UInt8>, _ filter: Filter) -> ByteRange {
         reserve(bytes.count)
         let start = end
-        for index in bytes.indices {
-            let byte = filter.passes(bytes[index]) ? bytes[index] : (filter == .value ? 0x20 : 0x5f)
-            putByte(byte, at: start &+ index)
+        var index = 0
+        while index < bytes.count {
+            let word = bytes.word(at: index)
+            if filter.isSuspect(word, count: bytes.count &- index) {
+                copySlowly(bytes, from: index, to: start, filter)
+                break
+            }
+            // There is slack behind what was reserved.
+            putWord(word, at: start &+ index)
+            index &+= 8
         }
         end += bytes.count
         return ByteRange(start, end)
+    }
+
+    @inline(never) private mutating func copySlowly(
+        _ bytes: Span<UInt8>, from first: Int, to start: Int, _ filter: Filter
+    ) {
+        for index in first..<bytes.count {
+            let byte = filter.passes(bytes[index]) ? bytes[index] : (filter == .value ? 0x20 : 0x5f)
+            putByte(byte, at: start &+ index)
+        }
     }
 
     private mutating func put(_ pair: UInt16) {

@@ -27,6 +27,21 @@ extension Backend: CustomStringConvertible {
     }
 }
 
+extension Backend {
+    /// Every backend there is.
+    static let all: [Backend] =
+        [.nft]
+        + IptablesVariant.allCases.flatMap { variant in
+            [Decisions.nft, .xtables].map { Backend.iptables(variant, decisions: $0) }
+        }
+
+    /// From its description.
+    init?(_ description: String) {
+        guard let backend = Self.all.first(where: { $0.description == description }) else { return nil }
+        self = backend
+    }
+}
+
 /// What an operator asks for.
 public enum BackendChoice: String, Sendable, CaseIterable, Codable { case auto, nft, iptables }
 

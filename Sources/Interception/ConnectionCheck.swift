@@ -100,7 +100,10 @@ extension InstallState {
     /// What a new connection meets while nobody listens.
     fileprivate var meeting: String {
         guard !nftText.isEmpty else { return "time out (without nf_tables failover.policy is not honoured)" }
-        return answer == "drop"
-            ? "are reset (failover.policy: drop)" : "pass by the host's own rules (failover.policy: direct)"
+        switch answer {
+        case "drop": return "are reset (failover.policy: drop)"
+        case "remote": return "go to a remote proxy (failover.policy: remote)"
+        default: return "pass by the host's own rules (failover.policy: direct)"
+        }
     }
 }

@@ -3,14 +3,15 @@ import Model
 
 /// What stands on a host that interception cannot live with. Each problem is one line: what, where, and what to do.
 struct HostConflicts {
-    let interception: Configuration.Interception
+    let redirection: Redirection
     let rules: [RoutingRule]
-    /// Rules of a former installation: other marks than now, and removed once the new ones are there.
-    var former: [RoutingRule] = []
+    /// A former installation: what is its own is replaced, or removed once the new is there.
+    var former: InstallState?
 
+    private var interception: Configuration.Interception { redirection.interception }
     private var field: Configuration.MarkField { interception.mark }
     private var ownNumbers: [UInt32] {
-        [MarkNumber.toProxy, .upstream, .loop, .refuse].map { $0.value(in: field) }
+        MarkNumber.allCases.map { $0.value(in: field) }
     }
 
     // MARK: pure checks
@@ -23,9 +24,8 @@ struct HostConflicts {
                 let name = "\(family.name) rule pref \(rule.priority)"
                 if rules.contains(where: { $0.priority == rule.priority }) {
                     problems.append("\(name): this preference is needed: move the rule that has it (see ip rule)")
-                } else if rule.table == "\(RulePlan.localTable)" {
-                    problems.append(
-                        "\(name): looks up table \(RulePlan.localTable), which is needed: use another table there")
+                } else if let table = rule.table.flatMap(Int.init), redirection.tables.contains(table) {
+                    problems.append("\(name): looks up table \(table), which is needed: use another table there")
                 } else if clashes(rule) {
                     problems.append(
                         "\(name): matches mark \(rule.fwmark ?? "")/\(rule.fwmask ?? "all"), which overlaps "
@@ -33,16 +33,65 @@ struct HostConflicts {
                     )
                 }
             }
-            for route in kernel.localRoutes[family] ?? [] where !route.isOurs {
-                problems.append(
-                    "\(family.name) table \(RulePlan.localTable): has a route to \(route.dst) of somebody else")
+            for (table, routes) in (kernel.routes[family] ?? [:]).sorted(by: { $0.key < $1.key }) {
+                for route in routes where !isOwn(route, table, family) {
+                    problems.append("\(family.name) table \(table): has a route to \(route.dst) of somebody else")
+                }
             }
         }
         return problems
     }
 
+    private func isOwn(_ route: KernelState.KernelRoute, _ table: Int, _ family: IPAddress.Family) -> Bool {
+        // Next hops and devices are looked at themselves.
+        if table != RulePlan.localTable, let device = route.dev, TunnelDevice.isOwn(device) { return true }
+        if let id = route.nhid, Nexthop.isOwn(id) { return true }
+        return Route(family, table: table, .local).is(route)
+    }
+
+    /// Devices, next hops and marks of others that stand where those of tunnels have to be.
+    func tunnels(_ plan: RulePlan, _ kernel: KernelState) -> [String] {
+        var problems: [String] = []
+        for device in plan.tunnelDevices {
+            let isFormer = former?.devices?.contains { $0.name == device.name } ?? false
+            if let present = kernel.device(device.name), !isFormer, !device.isMade(as: present) {
+                problems.append("device \(device.name): this name is needed: rename or remove the device that has it")
+            }
+            for other in kernel.devices
+            where other.vni == device.vni && other.port == device.port && !TunnelDevice.isOwn(other.name) {
+                problems.append(
+                    "device \(other.name): is a VXLAN with the same vni \(device.vni) and port \(device.port) as the "
+                        + "tunnel \(device.name): give failover's tunnel another vni")
+            }
+        }
+        for nexthop in plan.nexthops {
+            guard let present = kernel.nexthop(nexthop.id), !isOwn(present) else { continue }
+            problems.append("nexthop id \(nexthop.id): this id is needed: give the next hop that has it another one")
+        }
+        return problems + foreignHostMarks(plan, kernel)
+    }
+
+    private func isOwn(_ nexthop: KernelState.KernelNexthop) -> Bool {
+        nexthop.dev.map(TunnelDevice.isOwn) ?? nexthop.group?.allSatisfy { Nexthop.isOwn($0.id) } ?? false
+    }
+
+    /// Rules of others that match a packet by the bits that name a protected host.
+    private func foreignHostMarks(_ plan: RulePlan, _ kernel: KernelState) -> [String] {
+        let marks = plan.hostTunnels.map(plan.hostMark)
+        let bits = plan.failover.hostMarkMask
+        return [IPAddress.Family.v4, .v6].flatMap { family in
+            (kernel.rules[family] ?? []).filter { !isOwn($0) && $0.not != true }.compactMap { rule -> String? in
+                guard let mark = rule.fwmark.flatMap(UInt32.init(hexadecimal:)) else { return nil }
+                let mask = rule.fwmask.flatMap(UInt32.init(hexadecimal:)) ?? .max
+                guard mask & bits != 0, marks.contains(where: { ($0 ^ mark) & mask == 0 }) else { return nil }
+                return "\(family.name) rule pref \(rule.priority): matches mark \(mark.hexadecimal)/"
+                    + "\(mask.hexadecimal), which overlaps failover.hostMark.mask \(bits.hexadecimal): choose other bits"
+            }
+        }
+    }
+
     private func isOwn(_ rule: KernelState.ForeignRule) -> Bool {
-        rule.ours.map { rules.contains($0) || former.contains($0) } ?? false
+        rule.ours.map { rules.contains($0) || former?.rules.contains($0) ?? false } ?? false
     }
 
     /// A rule of others that matches packets with a mark of ours, or ours that would match its packets.
@@ -130,7 +179,7 @@ struct HostConflicts {
             else { continue }
             for route in routes {
                 guard let device = route.dev, links.contains(where: { $0.ifname == device }),
-                    let prefix = CIDR(route.dst), interception.podCIDRs.contains(where: { $0.overlaps(prefix) })
+                    let prefix = CIDR(route.dst), redirection.ownPrefixes.contains(where: { $0.overlaps(prefix) })
                 else { continue }
                 found.insert(device)
             }

@@ -47,8 +47,25 @@ struct InstallState: Sendable, Equatable, Codable {
     /// what earlier versions wrote.
     var outboundPort: UInt16?
     var answer: String?
+    /// What the plan was made from beside the configuration, and what it made of tunnels. Absent in what earlier versions
+    /// wrote.
+    var host: HostFacts?
+    var failover: FailoverState?
+    var routes: [Route]?
+    var nexthops: [Nexthop]?
+    var devices: [TunnelDevice]?
 
     var families: [IPAddress.Family] { (isV4 ? [.v4] : []) + (isV6 ? [.v6] : []) }
+
+    /// Families that have routing rules.
+    var routedFamilies: [IPAddress.Family] {
+        guard let routes else { return families }
+        return [.v4, .v6].filter { family in routes.contains { $0.family == family } }
+    }
+
+    /// Routes; those of earlier versions are known.
+    var ownRoutes: [Route] { routes ?? families.map { Route($0, table: RulePlan.localTable, .local) } }
+    var tables: Set<Int> { Set(ownRoutes.map(\.table)) }
 
     /// Where it is kept for the network namespace of this process.
     static func path() throws(InterceptionError) -> String {

@@ -11,13 +11,17 @@ extension Installer {
                     "sysctl \(sysctl.name) \(value) -> \(sysctl.value)", .write(path: sysctl.path, value: sysctl.value),
                     undo: .write(path: sysctl.path, value: value)))
         }
-        for family in plan.families {
-            if !kernel.hasLocalRoute(family) {
-                steps.append(.route(family, add: true))
-            }
-            for rule in plan.routingRules where !kernel.has(rule, family) {
-                steps.append(.rule(family, rule, add: true))
-            }
+        for device in plan.tunnelDevices { steps += Step.device(device, present: kernel.device(device.name)) }
+        // With a device its next hops and routes go.
+        let anew = Set(plan.devicesToMake(kernel).map(\.name))
+        for nexthop in plan.nexthops {
+            if anew.contains(OwnTunnel.deviceName) || !(kernel.nexthop(nexthop.id).map(nexthop.is) ?? false) { steps.append(.nexthop(nexthop)) }
+        }
+        for route in plan.routes where !kernel.has(route) || plan.leads(route, through: anew) {
+            steps.append(.route(route, add: true))
+        }
+        for family in plan.routedFamilies {
+            for rule in plan.routingRules where !kernel.has(rule, family) { steps.append(.rule(family, rule, add: true)) }
         }
         // Loosening first: the accept in the host's firewall must be there when the first packet is taken.
         steps += iptablesSteps(plan, kernel, before)
@@ -72,17 +76,49 @@ extension Installer {
         return steps
     }
 
-    /// Rules and routes of the former plan that the new one has not.
+    /// What the former plan had and the new one has not, in the order that never leads a packet astray.
     private func staleSteps(_ plan: RulePlan, _ kernel: KernelState, _ before: InstallState) -> [Step] {
         var steps: [Step] = []
-        for family in before.families {
-            let isGone = !plan.families.contains(family)
+        for family in before.routedFamilies {
+            let isGone = !plan.routedFamilies.contains(family)
             for rule in before.rules where isGone || !plan.routingRules.contains(rule) {
                 if kernel.has(rule, family) { steps.append(.rule(family, rule, add: false)) }
             }
-            if isGone, kernel.hasLocalRoute(family) { steps.append(.route(family, add: false)) }
         }
-        return steps
+        for route in before.ownRoutes where !plan.routes.contains(route) && kernel.has(route) {
+            // One that was replaced in its table is gone already.
+            guard !plan.routes.contains(where: { $0.family == route.family && $0.table == route.table }) else { continue }
+            steps.append(.route(route, add: false))
+        }
+        for nexthop in (before.nexthops ?? []).reversed()
+        where !plan.nexthops.contains(where: { $0.id == nexthop.id }) && kernel.nexthop(nexthop.id) != nil {
+            steps.append(.removal(ofNexthop: nexthop.id))
+        }
+        for device in before.devices ?? []
+        where !plan.tunnelDevices.contains(where: { $0.name == device.name }) && kernel.device(device.name) != nil {
+            steps.append(.removal(ofDevice: device.name))
+        }
+        return steps + staleSysctls(plan, kernel, before)
+    }
+
+    private func staleSysctls(_ plan: RulePlan, _ kernel: KernelState, _ before: InstallState) -> [Step] {
+        before.sysctls.filter { !plan.sysctls.contains($0) }.compactMap { before.restoration(of: $0, kernel) }
+    }
+}
+
+extension RulePlan {
+    /// Devices that are not there or are of another make.
+    func devicesToMake(_ kernel: KernelState) -> [TunnelDevice] {
+        tunnelDevices.filter { device in kernel.device(device.name).map { !device.isMade(as: $0) } ?? true }
+    }
+
+    /// Whether a route is lost with one of these devices.
+    func leads(_ route: Route, through devices: Set<String>) -> Bool {
+        switch route.way {
+        case .local: false
+        case .nexthop: devices.contains(OwnTunnel.deviceName)
+        case .gateway(_, let device): devices.contains(device)
+        }
     }
 }
 
@@ -121,16 +157,6 @@ extension Step {
         return Step("\(family.name) rule \(rule): \(verb)", command(verb), undo: command(add ? "del" : "add"))
     }
 
-    static func route(_ family: IPAddress.Family, add: Bool) -> Step {
-        func command(_ verb: String) -> Action {
-            .run(Command("ip", [family.ipOption, "route", verb] + RulePlan.localRoute))
-        }
-        let verb = add ? "add" : "del"
-        return Step(
-            "\(family.name) route \(RulePlan.localRoute.joined(separator: " ")): \(verb)", command(verb),
-            undo: command(add ? "del" : "add"))
-    }
-
     static func removal(of present: XtablesListing, set: Xtables) -> Step {
         Step(
             "\(set) chains \(XtablesRules.chainPrefix)*: delete",
@@ -162,7 +188,17 @@ extension InstallState {
             sysctlsBefore: saved, sysctls: plan.sysctls,
             tablesCreated: (before?.tablesCreated ?? []) + created.filter { !kernel.xtablesTables.contains($0) },
             chainsCreated: (before?.chainsCreated ?? []) + chains.map { "\($0)/\($1)/\($2)" },
-            limitations: plan.limitations, outboundPort: plan.interception.outboundPort, answer: "\(plan.answer)")
+            limitations: plan.limitations, outboundPort: plan.interception.outboundPort, answer: "\(plan.answer)",
+            host: plan.host, failover: plan.state, routes: plan.routes, nexthops: plan.nexthops,
+            devices: plan.tunnelDevices)
+    }
+
+    /// What gives a sysctl its former value. A value that somebody has changed since is theirs.
+    func restoration(of sysctl: Sysctl, _ kernel: KernelState) -> Step? {
+        guard let former = sysctlsBefore[sysctl.name], kernel.sysctls[sysctl.name] == sysctl.value,
+            former != sysctl.value
+        else { return nil }
+        return Step("sysctl \(sysctl.name) -> \(former)", .write(path: sysctl.path, value: former))
     }
 
     /// Whether the filter table of a set exists only because of us: it is no firewall then.

@@ -43,44 +43,46 @@ public struct Installer: Sendable {
         }
     }
 
-    /// What pods and ports are intercepted.
-    public let interception: Configuration.Interception
-    /// What happens when nobody listens.
-    public let failover: Configuration.Failover
+    /// What of the configuration the rules follow.
+    public let redirection: Redirection
     /// See `Options`.
     public let options: Options
 
     /// The same, with the backend an installation was asked for: `auto` asks for nothing, so what is there is right.
     func following(_ state: InstallState) -> Installer {
         guard options == Options(), let installed = state.options else { return self }
-        return Installer(interception: interception, failover: failover, options: installed)
+        return Installer(redirection, options: installed)
     }
 
-    /// An installer of the rules for `interception`.
-    public init(
-        interception: Configuration.Interception, failover: Configuration.Failover, options: Options = Options()
-    ) {
-        self.interception = interception
-        self.failover = failover
+    /// An installer of the rules for `redirection`.
+    public init(_ redirection: Redirection, options: Options = Options()) {
+        self.redirection = redirection
         self.options = options
     }
 
-    /// The plan for this host: backend, families and sysctls it has.
+    /// The plan for this host: backend, families, sysctls and ways to other hosts that it has, and the state of failover
+    /// that is in force.
     public func plan() async throws(InterceptionError) -> RulePlan {
-        try await choose(try await KernelState.read(), try InstallState.load()).plan
+        let before = try InstallState.load()
+        return try await choose(try await readKernel(before), before, before?.failover).plan
     }
 
-    /// Brings the kernel to the plan.
+    /// Brings the kernel to the plan, in the state of failover that is in force.
     /// - Parameter dryRun: only say what would be done.
     /// - Throws: `refused` when the host has a conflict (nothing was changed), `failed` when a step failed (undone).
     public func install(dryRun: Bool = false) async throws(InterceptionError) -> Report {
+        try await install(state: nil, dryRun: dryRun)
+    }
+
+    /// - Parameter state: nil keeps the one in force.
+    func install(state wanted: FailoverState?, dryRun: Bool) async throws(InterceptionError) -> Report {
         try Self.requireRoot()
-        let kernel = try await KernelState.read()
         let before = try InstallState.load()
-        let (plan, choice) = try await choose(kernel, before)
+        let kernel = try await readKernel(before)
+        let (plan, choice) = try await choose(kernel, before, wanted ?? before?.failover)
         try await refuseConflicts(plan, kernel, before)
         let steps = installSteps(plan, kernel, before)
-        let conflicts = HostConflicts(interception: interception, rules: plan.routingRules)
+        let conflicts = HostConflicts(redirection: redirection, rules: plan.routingRules)
         let report = Report(
             steps: steps.map(\.summary), commands: steps.map { "\($0.action)" }, backend: "\(plan.backend)",
             notes: choice + plan.limitations + kernel.nft.notes + (await conflicts.notes()))
@@ -95,9 +97,14 @@ public struct Installer: Sendable {
             if let before { try before.save() } else { try InstallState.remove() }
             throw error
         }
-        state.note(try await KernelState.read(), plan)
+        state.note(try await readKernel(state), plan)
         try state.save()
         return report
+    }
+
+    /// The kernel with the tables that this configuration or an installation has.
+    func readKernel(_ state: InstallState?) async throws(InterceptionError) -> KernelState {
+        try await KernelState.read(tables: redirection.tables.union(state?.tables ?? []))
     }
 
     static func requireRoot() throws(InterceptionError) {
@@ -109,15 +116,11 @@ public struct Installer: Sendable {
     // MARK: choosing
 
     private func choose(
-        _ kernel: KernelState, _ before: InstallState?
+        _ kernel: KernelState, _ before: InstallState?, _ state: FailoverState?
     ) async throws(InterceptionError) -> (plan: RulePlan, notes: [String]) {
-        let hasIPv6 = FileManager.default.fileExists(atPath: "/proc/self/net/if_inet6")
+        let host = await HostFacts(kernel, before, redirection)
         func plan(_ backend: Backend) throws(InterceptionError) -> RulePlan {
-            try RulePlan(
-                interception: interception, failover: failover, backend: backend,
-                hostFirewalls: kernel.inputFirewalls.filter { before?.hasCreatedFilter(of: $0) != true },
-                closedOutputs: kernel.closedOutputs, hasIPv6: hasIPv6,
-                hasTCPMigration: kernel.sysctls[Sysctl.migrateRequests.name] != nil)
+            try RulePlan(redirection, state: state ?? FailoverState(), backend: backend, host: host)
         }
         let nft = try plan(.nft)
         let complaint = await Self.check(nft)
@@ -145,11 +148,11 @@ public struct Installer: Sendable {
         _ plan: RulePlan, _ kernel: KernelState, _ before: InstallState?
     ) async throws(InterceptionError) {
         let conflicts = HostConflicts(
-            interception: interception, rules: plan.routingRules, former: before?.rules ?? [])
-        var problems = conflicts.routing(kernel) + conflicts.iptablesMarks(kernel)
+            redirection: redirection, rules: plan.routingRules, former: before)
+        var problems = conflicts.routing(kernel) + conflicts.tunnels(plan, kernel) + conflicts.iptablesMarks(kernel)
         problems += conflicts.nftMarks(await Tool.output("nft", "-s", "list", "ruleset") ?? "")
         problems += await conflicts.bridges()
-        problems += kernel.nft.problems(interception.mark, plan.families)
+        problems += kernel.nft.problems(plan.passage)
         for rules in plan.iptables where Tool.path(of: rules.set.restoreTool) == nil {
             problems.append("\(rules.set.restoreTool): not installed: install iptables")
         }

@@ -6,8 +6,11 @@ import Model
 struct KernelState: Sendable, Equatable {
     /// Every policy routing rule of a family.
     var rules: [IPAddress.Family: [ForeignRule]] = [:]
-    /// Routes in our table, as `ip` prints them.
-    var localRoutes: [IPAddress.Family: [LocalRoute]] = [:]
+    /// Routes in own tables.
+    var routes: [IPAddress.Family: [Int: [KernelRoute]]] = [:]
+    /// VXLAN devices, and whatever else has a name of ours.
+    var devices: [Device] = []
+    var nexthops: [KernelNexthop] = []
     /// `nft -s list table inet apus`, or nil.
     var nftListing: String?
     /// Own lines of each iptables set that has any.
@@ -16,8 +19,9 @@ struct KernelState: Sendable, Equatable {
     var lateJumps: [LateJump] = []
     /// iptables sets and tables (`ip6tables-nft/filter`) that exist.
     var xtablesTables: Set<String> = []
-    /// iptables sets with a filter INPUT chain, and those whose OUTPUT drops what it does not know.
+    /// iptables sets with a filter INPUT chain, with a FORWARD chain, and those whose OUTPUT drops what it does not know.
     var inputFirewalls: [Xtables] = []
+    var forwardFirewalls: [Xtables] = []
     var closedOutputs: [Xtables] = []
     /// nft base chains, and the rules of those that are somebody else's.
     var nft = NftFirewalls()
@@ -37,8 +41,12 @@ struct KernelState: Sendable, Equatable {
         var fwmark: String?
         var fwmask: String?
         var iif: String?
+        var ipproto: String?
+        var dport: UInt16?
         var table: String?
-        private enum CodingKeys: String, CodingKey { case priority, not, src, fwmark, fwmask, iif, table }
+        private enum CodingKeys: String, CodingKey {
+            case priority, not, src, fwmark, fwmask, iif, ipproto, dport, table
+        }
     }
 
     /// A built-in chain of iptables in which rules of others stand before our jump.
@@ -48,21 +56,16 @@ struct KernelState: Sendable, Equatable {
         var chain: String
     }
 
-    /// A route as `ip -j route show` prints it.
-    struct LocalRoute: Sendable, Equatable, Codable {
-        var type: String?
-        var dst: String
-        var dev: String?
-    }
-
     /// Reads the kernel through the host's programs.
-    static func read() async throws(InterceptionError) -> KernelState {
+    /// - Parameter tables: own routing tables.
+    static func read(tables: Set<Int>) async throws(InterceptionError) -> KernelState {
         var state = KernelState()
         for family in [IPAddress.Family.v4, .v6] {
-            state.rules[family] = try await decode([ForeignRule].self, family, ["-N", "rule", "show"])
-            state.localRoutes[family] = try await decode(
-                [LocalRoute].self, family, ["route", "show", "table", "\(RulePlan.localTable)"])
+            state.rules[family] = try await decode(
+                [ForeignRule].self, Command("ip", [family.ipOption, "-j", "-N", "rule", "show"]))
         }
+        try await state.readRoutes(tables)
+        try await state.readTunnels()
         if let text = await Tool.output("nft", "-s", "list", "table", "inet", RulePlan.tableName) {
             state.nftListing = text
         }
@@ -71,10 +74,7 @@ struct KernelState: Sendable, Equatable {
             guard let saved = await set.saved() else { continue }
             state.note(saved, of: set)
         }
-        let sysctl = Sysctl.migrateRequests
-        if let value = try? String(contentsOfFile: sysctl.path, encoding: .utf8) {
-            state.sysctls[sysctl.name] = String(value.filter { !$0.isNewline })
-        }
+        for sysctl in Sysctl.known { state.sysctls[sysctl.name] = sysctl.current }
         return state
     }
 
@@ -104,6 +104,7 @@ struct KernelState: Sendable, Equatable {
         // iptables-nft prints built-in chains that do not exist: those drop nothing.
         func exists(_ chain: String) -> Bool { set.variant == .legacy || nft.has(chain, table: "filter", set.family) }
         if line.hasPrefix(":INPUT "), exists("INPUT") { inputFirewalls.append(set) }
+        if line.hasPrefix(":FORWARD "), exists("FORWARD") { forwardFirewalls.append(set) }
         let words = line.split(separator: " ")
         let isClosing =
             line.hasPrefix(":OUTPUT DROP ")
@@ -131,17 +132,16 @@ struct KernelState: Sendable, Equatable {
         return version.contains("legacy") ? .legacy : .nft
     }
 
-    /// Whether our one route is in our table.
-    func hasLocalRoute(_ family: IPAddress.Family) -> Bool { localRoutes[family]?.contains { $0.isOurs } ?? false }
-
-    private static func decode<Value: Decodable>(
-        _ type: Value.Type, _ family: IPAddress.Family, _ arguments: [String]
+    /// What a program prints as JSON.
+    static func decode<Value: Decodable>(
+        _ type: Value.Type, _ command: Command
     ) async throws(InterceptionError) -> Value? {
-        let command = Command("ip", [family.ipOption, "-j"] + arguments)
         let result = await Tool.run(command)
         // A table that was never used and a family that the kernel has not are the same as empty ones.
         guard result.succeeded, !result.output.isEmpty else {
-            if Tool.path(of: "ip") == nil { throw .refused(["ip: not installed: install iproute2"]) }
+            if Tool.path(of: command.tool) == nil {
+                throw .refused(["\(command.tool): not installed: install iproute2"])
+            }
             return nil
         }
         do {
@@ -152,19 +152,21 @@ struct KernelState: Sendable, Equatable {
     }
 }
 
-extension KernelState.LocalRoute {
-    var isOurs: Bool { type == "local" && dst == "default" && dev == "lo" }
-}
-
 extension KernelState.ForeignRule {
     /// The same rule in our terms, when it is one that we could have written.
     var ours: RoutingRule? {
-        guard not != true, src == "all", let mark = fwmark.flatMap(UInt32.init(hexadecimal:)),
-            let table = table.flatMap(Int.init)
-        else { return nil }
-        let mask = fwmask.flatMap(UInt32.init(hexadecimal:)) ?? .max
-        return RoutingRule(priority: priority, mark: mark, mask: mask, inputDevice: iif, table: table)
+        guard not != true, src == "all", let table = table.flatMap(Int.init) else { return nil }
+        let mark = fwmark.flatMap(UInt32.init(hexadecimal:))
+        guard mark != nil || dport != nil else { return nil }
+        guard ipproto == nil || isUDP else { return nil }
+        let mask = mark == nil ? 0 : fwmask.flatMap(UInt32.init(hexadecimal:)) ?? .max
+        return RoutingRule(
+            priority: priority, mark: mark ?? 0, mask: mask, inputDevice: iif, udpPort: isUDP ? dport : nil,
+            table: table)
     }
+
+    /// With numbers `ip` prints `ipproto-17`.
+    private var isUDP: Bool { ipproto == "udp" || ipproto == "ipproto-17" }
 }
 
 extension UInt32 {

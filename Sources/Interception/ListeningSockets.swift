@@ -4,11 +4,16 @@ import Model
 /// Who listens in this network namespace, as /proc tells.
 enum ListeningSockets {
     /// Whether a TCP socket listens on exactly this address.
-    static func has(_ address: SocketAddress) async -> Bool {
+    static func has(_ address: SocketAddress) async -> Bool { !(await inodes(of: address)).isEmpty }
+
+    /// The inodes of the TCP sockets that listen on exactly this address.
+    static func inodes(of address: SocketAddress) async -> [Substring] {
         let path = address.address.isV4 ? "/proc/self/net/tcp" : "/proc/self/net/tcp6"
         // Foundation reads one page of a file that says it has size zero; this one may have megabytes.
-        guard let text = await Tool.output("cat", path) else { return false }
-        return text.split(separator: "\n").dropFirst().contains { listens($0, on: address) }
+        guard let text = await Tool.output("cat", path) else { return [] }
+        return text.split(separator: "\n").dropFirst().compactMap { line in
+            listens(line, on: address) ? line.split(separator: " ").dropFirst(9).first : nil
+        }
     }
 
     /// Whether a line is a socket that listens on `address`.

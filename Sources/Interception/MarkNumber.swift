@@ -7,14 +7,21 @@ import Model
 /// |---|---|---|
 /// | 1 | deliver to the local stack | the proxy accepted it where it entered the host |
 /// | 2 | sent by the proxy to an upstream (`SO_MARK`) | the proxy opened it |
+/// | 3 | into the tunnel to a remote proxy | a remote proxy has it |
 /// | 4 | has to come back in through `lo` | the proxy accepted it after a DNAT of the host |
+/// | 5 | - | a remote proxy opened it, out of the tunnel |
+/// | 6 | into the tunnel, sent by this host itself | - |
 /// | 7 | answer with a reset (iptables without nf_tables only) | - |
 ///
-/// 3, 5 and 6 are kept for tunnels to a remote proxy.
+/// `failover.hostMark.mask` holds a second number beside it: with 1 the id of the protected host that a packet belongs to,
+/// with 3, 5 and 6 the slot of the remote it comes from or is for (0: whichever).
 enum MarkNumber: UInt32, CaseIterable {
     case toProxy = 1
     case upstream = 2
+    case tunnel = 3
     case loop = 4
+    case fromTunnel = 5
+    case hostReply = 6
     case refuse = 7
 
     /// Its place in a 32-bit mark.

@@ -42,33 +42,68 @@ struct MarkedPacket: Sendable, Equatable {
     }
 }
 
+/// What of a plan the host's firewalls have to let pass.
+struct Passage: Sendable, Equatable {
+    var field: Configuration.MarkField
+    var families: [IPAddress.Family]
+    /// Whether packets of this host's pods are forwarded through a tunnel.
+    var isTunnelling = false
+}
+
+extension RulePlan {
+    var passage: Passage {
+        Passage(field: interception.mark, families: families, isTunnelling: ownTunnel != nil)
+    }
+}
+
+extension InstallState {
+    var passage: Passage {
+        let isTunnelling = devices?.contains { $0.name == OwnTunnel.deviceName } ?? false
+        return Passage(
+            field: Configuration.MarkField(value: mark, mask: mask), families: families, isTunnelling: isTunnelling)
+    }
+}
+
 extension MarkedPacket {
-    /// The kinds that pass a hook of the host's firewall, and what accepts them all, in nft's words. Nothing of ours
-    /// passes `forward`: what the rules take is delivered locally, and what passes while no proxy listens has no mark and is
-    /// forwarded by the host's own rules. (What goes through a tunnel to a remote proxy will have its line here.)
-    static func passing(
-        _ hook: String, field: Configuration.MarkField, _ families: [IPAddress.Family]
-    ) -> (packets: [MarkedPacket], accept: String)? {
+    /// The kinds that pass a hook of the host's firewall, and what accepts them all, in nft's words. What the rules take is
+    /// delivered locally, and what passes while no proxy listens (`direct`) has no mark and is forwarded by the host's own
+    /// rules: only what goes through a tunnel to a remote proxy passes `forward`.
+    static func passing(_ hook: String, _ passage: Passage) -> (packets: [MarkedPacket], accept: String)? {
+        let field = passage.field
         func packets(_ kinds: [(MarkNumber?, MarkNumber?, String)]) -> [MarkedPacket] {
-            families.flatMap { family in
+            passage.families.flatMap { family in
                 kinds.map { MarkedPacket(field: field, packetMark: $0, connectionMark: $1, state: $2, family: family) }
             }
+        }
+        func set(_ numbers: [MarkNumber]) -> String {
+            "{ \(numbers.map { $0.value(in: field).hexadecimal }.joined(separator: ", ")) }"
         }
         let mask = field.mask.hexadecimal
         switch hook {
         case "prerouting", "input":
-            let marks = [MarkNumber.toProxy, .loop].map { $0.value(in: field).hexadecimal }
             return (
                 packets([
                     (.toProxy, .toProxy, "new"), (.toProxy, .upstream, "established"), (.loop, .upstream, "new"),
-                ]), "meta mark and \(mask) == { \(marks.joined(separator: ", ")) } accept"
+                ]), "meta mark and \(mask) == \(set([.toProxy, .loop])) accept"
             )
-        case "output", "postrouting":
+        case "forward" where passage.isTunnelling:
             return (
                 packets([
-                    (.upstream, .upstream, "new"), (.loop, .upstream, "new"), (nil, .toProxy, "established"),
-                    (nil, .loop, "established"),
-                ]), "ct mark and \(mask) != 0x0 accept"
+                    (.tunnel, .tunnel, "new"), (nil, .tunnel, "established"), (nil, .fromTunnel, "new"),
+                    (.tunnel, .fromTunnel, "established"),
+                ]), "ct mark and \(mask) == \(set([.tunnel, .fromTunnel])) accept"
+            )
+        case "output", "postrouting":
+            let tunnelled: [(MarkNumber?, MarkNumber?, String)] = [
+                (.tunnel, .tunnel, "new"), (nil, .fromTunnel, "new"),
+            ]
+            return (
+                packets(
+                    [
+                        (.upstream, .upstream, "new"), (.loop, .upstream, "new"), (nil, .toProxy, "established"),
+                        (nil, .loop, "established"),
+                    ] + (passage.isTunnelling && hook == "postrouting" ? tunnelled : [])),
+                "ct mark and \(mask) != 0x0 accept"
             )
         default: return nil
         }

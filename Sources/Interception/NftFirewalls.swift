@@ -90,10 +90,11 @@ extension NftFirewalls {
     }
 
     /// Chains that drop packets of proxied connections, one line each, with the command that lets them through.
-    func problems(_ field: Configuration.MarkField, _ families: [IPAddress.Family]) -> [String] {
+    func problems(_ passage: Passage) -> [String] {
         bases.filter(\.isForeign).compactMap { base in
-            let families = families.filter(base.sees)
-            guard let hook = base.hook, let passing = MarkedPacket.passing(hook, field: field, families),
+            var seen = passage
+            seen.families = passage.families.filter(base.sees)
+            guard let hook = base.hook, let passing = MarkedPacket.passing(hook, seen),
                 let reason = passing.packets.lazy.compactMap({ self.drop($0, base) }).first
             else { return nil }
             let subject = "nft table \(base.family) \(base.table): chain \(base.name) (\(hook), \(reason)) drops"
@@ -106,7 +107,11 @@ extension NftFirewalls {
                     + "above mangle (-150) and run this again"
             case false:
                 let what =
-                    hook == "output" || hook == "postrouting" ? "what the proxy sends" : "intercepted connections"
+                    switch hook {
+                    case "forward": "what goes through a tunnel to a remote proxy"
+                    case "output", "postrouting": "what the proxy sends"
+                    default: "intercepted connections"
+                    }
                 let insert = "nft insert rule \(base.family) \(base.table) \(base.name) \(passing.accept)"
                 return "\(subject) \(what): run: \(insert)" + base.remark
             }

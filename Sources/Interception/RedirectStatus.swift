@@ -10,6 +10,8 @@ public struct RedirectStatus: Sendable, Equatable, Codable {
     public var differences: [String]
     /// What the installed rules do not honour.
     public var limitations: [String]
+    /// The state of failover that the rules were rendered from.
+    public var failover: FailoverState?
     /// One real connection per family with pods, through the rules; empty when nothing is installed.
     public var connections: [ConnectionCheck] = []
 
@@ -20,8 +22,18 @@ public struct RedirectStatus: Sendable, Equatable, Codable {
     /// - Parameter desired: with a configuration, its installer: what it would install is compared as well.
     public static func read(desired: Installer? = nil) async throws(InterceptionError) -> RedirectStatus {
         try Installer.requireRoot()
-        let kernel = try await KernelState.read()
-        guard let state = try InstallState.load() else {
+        var status = try await differences(desired: desired)
+        if status.installed, let state = try InstallState.load() {
+            status.connections = await ConnectionCheck.all(state)
+        }
+        return status
+    }
+
+    /// The same without a connection.
+    static func differences(desired: Installer?) async throws(InterceptionError) -> RedirectStatus {
+        let state = try InstallState.load()
+        let kernel = try await KernelState.read(tables: state?.tables ?? [])
+        guard let state else {
             var differences = ["not installed: run redirect install"]
             if kernel.nftListing != nil || !kernel.iptables.isEmpty {
                 differences = ["rules are there but their state is not: run redirect install or uninstall"]
@@ -29,15 +41,14 @@ public struct RedirectStatus: Sendable, Equatable, Codable {
             return RedirectStatus(installed: false, backend: nil, differences: differences, limitations: [])
         }
         var differences = state.differences(from: kernel)
-        differences += kernel.nft.problems(
-            Configuration.MarkField(value: state.mark, mask: state.mask), state.families)
+        differences += kernel.nft.problems(state.passage)
         if let desired {
             let plan = try await desired.following(state).plan()
             differences += state.differences(from: plan)
         }
         return RedirectStatus(
             installed: true, backend: state.backend, differences: differences, limitations: state.limitations,
-            connections: await ConnectionCheck.all(state))
+            failover: state.failover)
     }
 }
 
@@ -45,16 +56,21 @@ extension InstallState {
     /// What the kernel has otherwise than it was installed.
     func differences(from kernel: KernelState) -> [String] {
         var lines: [String] = []
-        for family in families {
+        for family in routedFamilies {
             for rule in rules where !kernel.has(rule, family) { lines.append("\(family.name) rule \(rule): missing") }
-            if !kernel.hasLocalRoute(family) {
-                lines.append("\(family.name) route \(RulePlan.localRoute.joined(separator: " ")): missing")
-            }
             for rule in kernel.rules[family] ?? [] where rules.contains(where: { $0.priority == rule.priority }) {
                 if rule.ours.map({ !rules.contains($0) }) ?? true {
                     lines.append("\(family.name) rule pref \(rule.priority): not ours")
                 }
             }
+        }
+        for route in ownRoutes where !kernel.has(route) { lines.append("\(route.family.name) route \(route): missing") }
+        for nexthop in nexthops ?? [] where !(kernel.nexthop(nexthop.id).map(nexthop.is) ?? false) {
+            lines.append("nexthop \(nexthop): missing or another")
+        }
+        // What would have to be done is what is missing.
+        for device in devices ?? [] {
+            lines += Step.device(device, present: kernel.device(device.name)).map { "\($0.summary): missing" }
         }
         for sysctl in sysctls where kernel.sysctls[sysctl.name] != sysctl.value {
             lines.append("sysctl \(sysctl.name): \(kernel.sysctls[sysctl.name] ?? "absent"), expected \(sysctl.value)")
@@ -103,8 +119,11 @@ extension InstallState {
     /// What a configuration asks for otherwise than it was installed.
     func differences(from plan: RulePlan) -> [String] {
         var lines: [String] = []
-        if families != plan.families || rules != plan.routingRules {
+        if families != plan.families || rules != plan.routingRules || Set(ownRoutes) != Set(plan.routes) {
             lines.append("configuration: routing rules differ: run redirect install")
+        }
+        if devices ?? [] != plan.tunnelDevices || nexthops ?? [] != plan.nexthops {
+            lines.append("configuration: tunnels differ: run redirect install")
         }
         let table = "configuration: nft table"
         lines += Self.compare(plan.nftText.lines, nftText.lines, table)

@@ -21,8 +21,6 @@ extension RulePlan {
             let (mangle, filter) = (mangle(set.family, deciding: false), filter(set, refusing: false))
             return XtablesRules(set: set, tables: filter.chains.isEmpty ? [mangle] : [mangle, filter])
         case .xtables:
-            let pass = chain("NAT", ["\(has(.toProxy)) -j ACCEPT"])
-            let nat = XtablesRules.Table(name: "nat", chains: [pass], jumps: [("PREROUTING", pass.name)])
             return XtablesRules(
                 set: set, tables: [mangle(set.family, deciding: true), nat, filter(set, refusing: true)])
         }
@@ -30,21 +28,19 @@ extension RulePlan {
 
     // MARK: pieces
 
-    private var field: Configuration.MarkField { interception.mark }
-
-    private func chain(_ name: String, _ rules: [String]) -> XtablesRules.Chain {
+    func chain(_ name: String, _ rules: [String]) -> XtablesRules.Chain {
         XtablesRules.Chain(name: XtablesRules.chainPrefix + name, rules: rules)
     }
 
-    private func jump(_ name: String) -> String { "-j \(XtablesRules.chainPrefix)\(name)" }
+    func jump(_ name: String) -> String { "-j \(XtablesRules.chainPrefix)\(name)" }
 
-    private func bits(_ number: MarkNumber) -> String {
+    func bits(_ number: MarkNumber) -> String {
         "\(number.value(in: field).hexadecimal)/\(field.mask.hexadecimal)"
     }
 
-    private func has(_ number: MarkNumber) -> String { "-m mark --mark \(bits(number))" }
-    private func connectionHas(_ number: MarkNumber) -> String { "-m connmark --mark \(bits(number))" }
-    private func set(_ number: MarkNumber) -> String { "-j MARK --set-xmark \(bits(number))" }
+    func has(_ number: MarkNumber) -> String { "-m mark --mark \(bits(number))" }
+    func connectionHas(_ number: MarkNumber) -> String { "-m connmark --mark \(bits(number))" }
+    func set(_ number: MarkNumber) -> String { "-j MARK --set-xmark \(bits(number))" }
 
     // MARK: tables
 
@@ -54,7 +50,8 @@ extension RulePlan {
             chain("OPENED", opened(deciding)),
         ]
         if deciding { chains += decisions(family) }
-        chains += [chain("PRE", pre(family, deciding)), chain("OUT", out)]
+        chains += [chain("PRE", pre(family, deciding)), chain("OUT", out(family, deciding))]
+        if deciding { chains = tunnelChains(family) + chains }
         let prefix = XtablesRules.chainPrefix
         return XtablesRules.Table(
             name: "mangle", chains: chains, jumps: [("PREROUTING", prefix + "PRE"), ("OUTPUT", prefix + "OUT")])
@@ -72,11 +69,15 @@ extension RulePlan {
 
     private func pre(_ family: IPAddress.Family, _ deciding: Bool) -> [String] {
         let icmp = family == .v4 ? "icmp" : "ipv6-icmp"
-        var rules = ["-i lo -j RETURN"]
+        var rules = ["-i lo -j RETURN"] + arrivals(family, deciding)
         // A SYN always starts over, whatever old connection its tuple still belongs to.
         if deciding { rules.append("-p tcp --syn \(jump("DECIDE"))") }
         rules += [
-            "-p tcp --syn -j RETURN", "-p tcp -m socket --transparent \(jump("DIVERT"))",
+            "-p tcp --syn -j RETURN",
+        ]
+        rules += stickiness(deciding)
+        rules += [
+            "-p tcp -m socket --transparent \(jump("DIVERT"))",
             "-p \(icmp) -m socket --transparent \(jump("DIVERT"))",
             "-m conntrack --ctdir REPLY \(connectionHas(.upstream)) \(jump("OPENED"))",
         ]
@@ -93,13 +94,20 @@ extension RulePlan {
             ("OUTBOUND", interception.outboundPort, interception.excludeOutboundPorts),
             ("INBOUND", interception.inboundPort, interception.excludeInboundPorts),
         ]
-        var chains = legs.map { name, port, excluded in
+        var chains = [
+            chain("FALLBACK", fallback(family)),
+            // A test of the local proxy is answered by nobody else.
             chain(
-                name,
-                PortRange.merged(excluded).map { "-p tcp --dport \($0.first):\($0.last) -j RETURN" } + [
-                    "-j CONNMARK --set-xmark \(bits(.toProxy))",
-                    "-p tcp -j TPROXY --on-port \(port) --on-ip \(loopback) --tproxy-mark \(bits(.toProxy))",
-                ])
+                "NOBODY",
+                [
+                    "-d \(RuleProbe.destination(family).address) -p tcp --dport \(RuleProbe.port) \(set(.refuse))",
+                    "-d \(RuleProbe.destination(family).address) -p tcp --dport \(RuleProbe.port) -j ACCEPT",
+                    "-g \(XtablesRules.chainPrefix)FALLBACK",
+                ]),
+        ]
+        chains += legs.map { name, port, excluded in
+            let returns = PortRange.merged(excluded).map { "-p tcp --dport \($0.first):\($0.last) -j RETURN" }
+            return chain(name, returns + decision(family, port, loopback, isOutbound: name == "OUTBOUND"))
         }
         let pods = podPrefixes(family)
         chains.append(
@@ -109,6 +117,28 @@ extension RulePlan {
                     + prefixes(interception.excludeCIDRs, family).map { "-d \($0) -j RETURN" }
                     + pods.map { "-s \($0) \(jump("OUTBOUND"))" } + pods.map { "-d \($0) \(jump("INBOUND"))" }))
         return chains
+    }
+
+    /// The xt TPROXY drops when nobody listens: while the proxy is known to be gone it must not be asked.
+    private func decision(
+        _ family: IPAddress.Family, _ port: UInt16, _ loopback: String, isOutbound: Bool
+    ) -> [String] {
+        let fallback = "-g \(XtablesRules.chainPrefix)FALLBACK"
+        var rules = drilledPods(family).map { "\(isOutbound ? "-s" : "-d") \($0) \(fallback)" }
+        let take = [
+            "-j CONNMARK --set-xmark \(bits(.toProxy))",
+            "-p tcp -j TPROXY --on-port \(port) --on-ip \(loopback) --tproxy-mark \(bits(.toProxy))",
+        ]
+        guard state.isLocalTaken else { return rules + take }
+        if isOutbound {
+            // Whether the proxy is back is asked through the rules.
+            let probe = RuleProbe.destination(family)
+            rules += take.map { rule in
+                let match = "-d \(probe.address) -p tcp --dport \(probe.port) "
+                return match + (rule.hasPrefix("-p tcp ") ? String(rule.dropFirst("-p tcp ".count)) : rule)
+            }
+        }
+        return rules + ["-g \(XtablesRules.chainPrefix)NOBODY"]
     }
 
     /// What a test of the rules dials, where an exclusion would cover it.
@@ -125,26 +155,30 @@ extension RulePlan {
         }
     }
 
-    private var out: [String] {
+    private func out(_ family: IPAddress.Family, _ deciding: Bool) -> [String] {
         [
             "\(has(.upstream)) -j CONNMARK --set-xmark \(bits(.upstream))",
             // A server on the host itself answers the proxy at the pod's address: without this it would answer the pod.
             "-p tcp -m mark --mark 0x0/\(field.loopOrProxy.hexadecimal) -m conntrack --ctdir REPLY "
                 + "\(connectionHas(.upstream)) -m addrtype ! --dst-type LOCAL \(set(.loop))",
-        ]
+        ] + (deciding ? tunnelOutput(family) : [])
     }
 
     /// What opens the host's firewall, each chain at the head of the built-in one that it is called after. Empty where
     /// nothing has to be opened.
     private func filter(_ set: Xtables, refusing: Bool) -> XtablesRules.Table {
         var opened: [(builtIn: String, rules: [String])] = []
-        if hostFirewalls.contains(set) {
+        if host.hostFirewalls.contains(set) {
             opened.append(("INPUT", ["\(has(.toProxy)) -j ACCEPT", "\(has(.loop)) -j ACCEPT"]))
         }
-        // Nothing else of ours is forwarded: what is taken is delivered locally, and what passes while no proxy listens
-        // is the host's to judge, as before. Accepts for tunnels to a remote proxy belong here.
-        if refusing { opened.append(("FORWARD", ["-p tcp \(has(.refuse)) -j REJECT --reject-with tcp-reset"])) }
-        if closedOutputs.contains(set) {
+        // What is taken is delivered locally, and what passes while no proxy listens is the host's to judge, as before: only
+        // what goes through the own tunnel is forwarded for the proxy's sake.
+        var forward = refusing ? ["-p tcp \(has(.refuse)) -j REJECT --reject-with tcp-reset"] : []
+        if let ownTunnel, refusing || host.forwardFirewalls.contains(set) {
+            forward += ["-i", "-o"].map { "\($0) \(ownTunnel.device.name) -j ACCEPT" }
+        }
+        if !forward.isEmpty { opened.append(("FORWARD", forward)) }
+        if host.closedOutputs.contains(set) {
             let none = "0x0/\(field.mask.hexadecimal)"
             opened.append(("OUTPUT", ["-m connmark ! --mark \(none) -j ACCEPT"]))
         }

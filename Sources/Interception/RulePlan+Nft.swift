@@ -15,9 +15,13 @@ extension RulePlan {
         text.line("delete table inet \(Self.tableName)")
         text.block("table inet \(Self.tableName)") { table in
             writeSets(&table)
-            for counter in ["taken", "passed", "refused", "resets"] { table.block("counter \(counter)") { _ in } }
+            for counter in counters { table.block("counter \(counter)") { _ in } }
             writeVerdicts(&table)
-            writeDecisions(&table)
+            if ownTunnel != nil { writeTunnel(&table) }
+            for tunnel in hostTunnels { writeHost(tunnel, &table) }
+            if !tunnelDevices.isEmpty { writeUnderlay(&table) }
+            writeSwitch(&table)
+            writeDecide(&table)
             writeLost(&table)
             if backend == .nft { writeDispatch(&table) } else { writeDecisionsAfterIptables(&table) }
             writeLoop(&table)
@@ -27,24 +31,29 @@ extension RulePlan {
         return text.text
     }
 
+    private var counters: [String] {
+        ["taken", "passed", "refused", "resets"] + (ownTunnel == nil ? [] : ["tunnelled"])
+            + (tunnelDevices.isEmpty ? [] : ["strangers"])
+    }
+
     // MARK: pieces of expressions
 
-    private var field: Configuration.MarkField { interception.mark }
-    private static let syn = "tcp flags & (fin | syn | rst | ack) == syn"
+    var field: Configuration.MarkField { interception.mark }
+    static let syn = "tcp flags & (fin | syn | rst | ack) == syn"
 
-    private func has(_ place: String, _ number: MarkNumber) -> String {
+    func has(_ place: String, _ number: MarkNumber) -> String {
         "\(place) mark & \(field.mask.hexadecimal) == \(number.value(in: field).hexadecimal)"
     }
 
-    private func set(_ place: String, _ number: MarkNumber) -> String {
+    func set(_ place: String, _ number: MarkNumber) -> String {
         "\(place) mark set \(place) mark & \(field.others.hexadecimal) | \(number.value(in: field).hexadecimal)"
     }
 
-    private func tproxy(_ family: IPAddress.Family, _ port: UInt16) -> String {
+    func tproxy(_ family: IPAddress.Family, _ port: UInt16) -> String {
         "\(family.nftProtocol) tproxy \(family.nftAddress) to \(family.nftLoopback):\(port)"
     }
 
-    private func daddrInPods(_ family: IPAddress.Family) -> String {
+    func daddrInPods(_ family: IPAddress.Family) -> String {
         "\(family.nftAddress) daddr @pods\(family.digit)"
     }
 
@@ -67,6 +76,7 @@ extension RulePlan {
         for (name, ranges) in ports where !ranges.isEmpty {
             table.set(name, type: "inet_service", PortRange.merged(ranges))
         }
+        writeTunnelSets(&table)
     }
 
     private func writeVerdicts(_ table: inout TextBlock) {
@@ -74,27 +84,14 @@ extension RulePlan {
         table.chain("gone", "nobody has this connection any more: its peer must hear of it") {
             $0.line("meta l4proto tcp counter name resets reject with tcp reset")
         }
-        table.chain("nobody", "no proxy listens: failover.policy") {
-            $0.line("tcp flags & (fin | syn | rst | ack) != syn goto gone")
-            switch answer {
-            case .direct, .remote:
-                // The entry may be an old one of the proxy: its later packets must not be taken for the proxy's.
-                $0.line("ct mark set ct mark & \(field.others.hexadecimal) counter name passed accept")
-            case .drop: $0.line("counter name refused reject with tcp reset")
-            }
+        table.chain("pass") {
+            // The entry may be an old one of the proxy: its later packets must not be taken for the proxy's.
+            $0.line("ct mark set ct mark & \(field.others.hexadecimal) counter name passed accept")
         }
+        table.chain("refuse") { $0.line("counter name refused reject with tcp reset") }
     }
 
-    private func writeDecisions(_ table: inout TextBlock) {
-        let legs = [("outbound", interception.outboundPort), ("inbound", interception.inboundPort)]
-        for (leg, port) in legs {
-            table.chain(leg, "without a listener tproxy does not match: no side effect may stand before it") {
-                for family in families {
-                    $0.line("\(tproxy(family, port)) \(set("ct", .toProxy)) counter name taken goto to_proxy")
-                }
-                $0.line("goto nobody")
-            }
-        }
+    private func writeDecide(_ table: inout TextBlock) {
         table.chain("decide") {
             $0.line("fib daddr type local return")
             for family in families where excludesProbe(family) {
@@ -138,15 +135,12 @@ extension RulePlan {
         }
         table.chain("pre", base: "type filter hook prerouting priority mangle; policy accept;") {
             $0.line("iifname \"lo\" goto from_lo")
+            writeArrivals(&$0)
             $0.line("\(Self.syn) goto decide")
-            let marks = [
-                "0x0 : accept", "\(MarkNumber.toProxy.value(in: field).hexadecimal) : goto accepted",
-                "\(MarkNumber.upstream.value(in: field).hexadecimal) : goto opened",
-                "\(MarkNumber.loop.value(in: field).hexadecimal) : accept",
+            let verdicts: [(MarkNumber, String)] = [
+                (.toProxy, "goto accepted"), (.upstream, "goto opened"), (.loop, "accept"),
             ]
-            $0.line(
-                "ct state established,related ct mark & \(field.mask.hexadecimal) vmap { \(marks.joined(separator: ", ")) }"
-            )
+            $0.line(dispatch(["0x0 : accept"], verdicts + tunnelVerdicts))
             $0.line("meta l4proto { tcp, icmp, icmpv6 } socket transparent 1 goto to_proxy")
         }
         table.chain("out", base: "type filter hook output priority mangle; policy accept;") {
@@ -154,12 +148,21 @@ extension RulePlan {
         }
     }
 
+    /// What becomes of later packets, by the mark of their connection.
+    private func dispatch(_ first: [String], _ verdicts: [(MarkNumber, String)]) -> String {
+        let elements = first + verdicts.map { "\($0.value(in: field).hexadecimal) : \($1)" }
+        return "ct state established,related ct mark & \(field.mask.hexadecimal) vmap "
+            + "{ \(elements.joined(separator: ", ")) }"
+    }
+
     /// The iptables backend's chains have run one priority earlier and have marked what has a socket.
     private func writeDecisionsAfterIptables(_ table: inout TextBlock) {
         table.chain("pre", base: "type filter hook prerouting priority mangle + 1; policy accept;") {
             $0.line("iifname \"lo\" goto from_lo")
+            writeArrivals(&$0)
             $0.line("\(Self.syn) goto decide")
             $0.line("\(has("meta", .toProxy)) accept")
+            if !tunnelVerdicts.isEmpty { $0.line(dispatch([], tunnelVerdicts)) }
             $0.line("meta l4proto tcp ct direction original \(has("ct", .toProxy)) goto lost")
             $0.line("meta l4proto tcp ct direction reply \(has("ct", .upstream)) goto lost_upstream")
         }
@@ -185,7 +188,9 @@ extension RulePlan {
             $0.line(
                 "meta l4proto tcp meta mark & \(field.loopOrProxy.hexadecimal) == 0x0 ct direction reply "
                     + "\(has("ct", .upstream)) fib daddr type != local \(set("meta", .loop))")
+            writeHostReplies(&$0)
         }
+        if !tunnelDevices.isEmpty { writeTunnelOutput(&table) }
     }
 
     /// An excluded pod stays excluded when the host translates a service's address to it.
@@ -196,12 +201,6 @@ extension RulePlan {
 
     private func writeTranslated(_ table: inout TextBlock) {
         let inbound = interception.inboundPort
-        table.chain("decide_translated") {
-            for family in families {
-                $0.line("\(tproxy(family, inbound)) \(set("ct", .loop)) counter name taken goto to_proxy")
-            }
-            $0.line("goto nobody")
-        }
         table.chain("translated", "a node port or the like: the host has translated it to one of its pods") {
             if !interception.excludeInboundPorts.isEmpty { $0.line("tcp dport @excluded_inbound accept") }
             $0.line("\(Self.syn) goto decide_translated")
@@ -212,6 +211,8 @@ extension RulePlan {
         }
         table.chain("post", base: "type filter hook prerouting priority dstnat + 1; policy accept;") {
             $0.line("iifname \"lo\" accept")
+            // It has been proxied.
+            for device in tunnelDevices { $0.line("iifname \"\(device.name)\" accept") }
             $0.line("\(has("meta", .toProxy)) accept")
             for family in families {
                 $0.line(
@@ -224,10 +225,14 @@ extension RulePlan {
     private func writeIdentityNAT(_ table: inout TextBlock) {
         // Only a rule that binds the connection keeps later translations away; `accept` would not.
         table.chain("nat_pre", base: "type nat hook prerouting priority dstnat - 1; policy accept;") {
+            let numbers = ownTunnel == nil ? [MarkNumber.toProxy] : [.toProxy, .tunnel]
             for family in families {
-                $0.line("\(has("meta", .toProxy)) dnat \(family.nftAddress) to \(family.nftAddress) daddr")
+                for number in numbers {
+                    $0.line("\(has("meta", number)) dnat \(family.nftAddress) to \(family.nftAddress) daddr")
+                }
             }
         }
+        if !tunnelDevices.isEmpty { writeTunnelNAT(&table) }
     }
 }
 

@@ -1,61 +1,67 @@
 import Model
 
-/// Everything that must be in a host's kernel so that its pods' connections reach the proxy: a pure value, made from the
-/// configuration and a few facts about the host, and rendered to text without looking at anything else.
+/// Everything that must be in a host's kernel so that its pods' connections reach the proxy, and those of protected hosts
+/// too: a pure value, made from the configuration, the state of failover and a few facts about the host, and rendered to
+/// text without looking at anything else.
 ///
 /// The walks of packets through the rules, and why each chain is there, are in docs/design/interception.md.
 public struct RulePlan: Sendable, Equatable {
-    /// Ports, pod prefixes, exclusions and the mark field.
-    public let interception: Configuration.Interception
-    /// What becomes of a new connection when no proxy listens.
-    public let answer: Configuration.Failover.Answer
+    /// What of the configuration the plan follows.
+    public let redirection: Redirection
+    /// Which proxies may get connections.
+    public let state: FailoverState
     /// Families with pods, IPv4 first. Nothing is written for others.
     public let families: [IPAddress.Family]
     /// The rule language.
     public let backend: Backend
-    /// iptables sets whose filter table already has an INPUT chain: there intercepted packets are accepted first,
-    /// because no verdict of an own table overrides somebody else's drop.
-    public let hostFirewalls: [Xtables]
-    /// iptables sets whose filter OUTPUT drops what it does not know: there what the proxy sends is accepted first. An
-    /// OUTPUT that drops only what it names keeps its say over it.
-    public let closedOutputs: [Xtables]
-    /// Sysctls that are set while the plan is installed.
-    public let sysctls: [Sysctl]
+    /// What the host has.
+    public let host: HostFacts
+    /// This host's tunnel to its remotes.
+    public let ownTunnel: OwnTunnel?
+    /// Tunnels to the hosts it stands in for.
+    public let hostTunnels: [HostTunnel]
 
-    /// The plan of `interception` on a host.
-    /// - Parameters:
-    ///   - backend: a backend the host has.
-    ///   - hostFirewalls, closedOutputs: see the properties; sets of families without pods are left out.
-    ///   - hasIPv6: false leaves IPv6 prefixes out: without the kernel's IPv6 their rules cannot be loaded.
-    ///   - hasTCPMigration: whether the kernel knows `net.ipv4.tcp_migrate_req` (5.14).
+    /// The plan of `redirection` on a host.
+    /// - Parameter backend: a backend the host has.
     /// - Throws: `InterceptionError.refused` with everything that cannot be turned into rules.
     public init(
-        interception: Configuration.Interception, failover: Configuration.Failover, backend: Backend,
-        hostFirewalls: [Xtables] = [], closedOutputs: [Xtables] = [], hasIPv6: Bool = true, hasTCPMigration: Bool = true
+        _ redirection: Redirection, state: FailoverState = FailoverState(), backend: Backend,
+        host: HostFacts = HostFacts()
     ) throws(InterceptionError) {
-        let families = Self.families(of: interception.podCIDRs, hasIPv6: hasIPv6)
         var problems: [String] = []
-        if !interception.mark.isWellFormed {
+        let mark = redirection.interception.mark
+        if !mark.isWellFormed {
             problems.append(
-                "interception.mark: \(interception.mark.value.hexadecimal)/\(interception.mark.mask.hexadecimal): "
+                "interception.mark: \(mark.value.hexadecimal)/\(mark.mask.hexadecimal): "
                     + "the mask must be three adjacent bits and the value the lowest of them")
         }
-        if families.isEmpty { problems.append("interception.podCIDRs: no prefix of a family this host has") }
-        let answer = failover.policy.first ?? .direct
-        if answer == .remote { problems.append("failover.policy: remote: not in this build") }
+        let families = Self.families(of: redirection, hasIPv6: host.hasIPv6)
+        if families.isEmpty {
+            let place = redirection.isRemote ? "failover.protects" : "interception.podCIDRs"
+            problems.append("\(place): no prefix of a family this host has")
+        }
+        ownTunnel = OwnTunnel(redirection, families, host, &problems)
+        hostTunnels = HostTunnel.all(redirection, families, host, &problems)
         guard problems.isEmpty else { throw .refused(problems) }
-        self.interception = interception
-        self.answer = answer
+        self.redirection = redirection
+        self.state = state
         self.families = families
         self.backend = backend
-        self.hostFirewalls = hostFirewalls.filter { families.contains($0.family) }
-        self.closedOutputs = closedOutputs.filter { families.contains($0.family) }
-        sysctls = hasTCPMigration ? [.migrateRequests] : []
+        self.host = host
+    }
+
+    var interception: Configuration.Interception { redirection.interception }
+    var failover: Configuration.Failover { redirection.failover }
+
+    /// Sysctls that are set while the plan is installed.
+    public var sysctls: [Sysctl] {
+        (host.hasTCPMigration ? [.migrateRequests] : [])
+            + (hostTunnels.isEmpty ? [] : Sysctl.ofRemotes(hasIPv6: host.hasIPv6))
     }
 
     /// Whose connections are taken: the pods of the configuration, and the synthetic ones of tests.
     func podPrefixes(_ family: IPAddress.Family) -> [CIDR] {
-        prefixes(interception.podCIDRs + RuleProbe.clients, family)
+        prefixes(redirection.ownPrefixes + RuleProbe.clients, family)
     }
 
     /// Whether an exclusion of the configuration covers what a test of the rules dials.
@@ -79,24 +85,9 @@ public struct RulePlan: Sendable, Equatable {
         return kept
     }
 
-    /// What the plan cannot do as configured, one line each, for the operator.
-    public var limitations: [String] {
-        guard case .iptables(_, .xtables) = backend else { return [] }
-        let policy =
-            answer == .direct
-            ? "failover.policy direct: without nf_tables new connections time out while no proxy listens"
-            : "failover.policy drop: without nf_tables new connections time out instead of being reset"
-        return [
-            policy,
-            "connections a dead proxy left behind time out instead of being reset",
-            "NodePort and the like: connections that the host translates to a local pod are not intercepted",
-            "a cluster address passed through to a pod of this host does not meet that pod's inbound table",
-            "the rules must stay before kube-proxy's in nat PREROUTING: check with redirect status",
-        ]
-    }
-
-    private static func families(of cidrs: [CIDR], hasIPv6: Bool) -> [IPAddress.Family] {
-        let present = Set(cidrs.map(\.family))
+    private static func families(of redirection: Redirection, hasIPv6: Bool) -> [IPAddress.Family] {
+        let prefixes = redirection.ownPrefixes + redirection.failover.protects.flatMap(\.podCIDRs)
+        let present = Set(prefixes.map(\.family))
         return [.v4, .v6].filter { present.contains($0) && ($0 == .v4 || hasIPv6) }
     }
 }

@@ -34,7 +34,7 @@ struct TextBlock {
         block("set \(name)") {
             $0.line("type \(type)")
             $0.line("flags interval")
-            $0.line("elements = { \(elements.map(\.description).joined(separator: ", ")) }")
+            if !elements.isEmpty { $0.line("elements = { \(elements.map(\.description).joined(separator: ", ")) }") }
         }
     }
 }

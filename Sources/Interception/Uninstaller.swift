@@ -24,8 +24,8 @@ public struct Uninstaller: Sendable {
     /// - Throws: `failed` with the first step that failed; the others have been tried.
     public func uninstall() async throws(InterceptionError) -> Report {
         try Installer.requireRoot()
-        let kernel = try await KernelState.read()
         let state = try InstallState.load()
+        let kernel = try await KernelState.read(tables: state?.tables ?? [RulePlan.localTable, RulePlan.tunnelTable])
         var done: [String] = []
         var cut = 0
         let stop = stopSteps(kernel, state)
@@ -85,17 +85,27 @@ public struct Uninstaller: Sendable {
         }
         for family in [IPAddress.Family.v4, .v6] {
             for rule in ownRules(kernel, family, state) { steps.append(.rule(family, rule, add: false)) }
-            if kernel.hasLocalRoute(family) { steps.append(.route(family, add: false)) }
         }
-        for sysctl in state?.sysctls ?? [] {
-            // A value that somebody has changed since is theirs.
-            guard let former = state?.sysctlsBefore[sysctl.name], kernel.sysctls[sysctl.name] == sysctl.value,
-                former != sysctl.value
-            else { continue }
-            steps.append(
-                Step("sysctl \(sysctl.name) -> \(former)", .write(path: sysctl.path, value: former)))
-        }
+        steps += tunnelSteps(kernel, state)
+        steps += state.map { state in state.sysctls.compactMap { state.restoration(of: $0, kernel) } } ?? []
         return steps
+    }
+
+    /// Routes, next hops, devices: each may go only when what stands on it has gone. Without a state own ids and names
+    /// tell what is ours.
+    private func tunnelSteps(_ kernel: KernelState, _ state: InstallState?) -> [Step] {
+        let local = [IPAddress.Family.v4, .v6].map { Route($0, table: RulePlan.localTable, .local) }
+        var steps = (state?.ownRoutes ?? local).filter(kernel.has).map { Step.route($0, add: false) }
+        let nexthops = kernel.nexthops.map(\.id).filter { id in
+            state.map { $0.nexthops?.contains { $0.id == id } ?? false } ?? Nexthop.isOwn(id)
+        }
+        // A group goes before its members: its id is smaller.
+        steps += nexthops.sorted().map(Step.removal(ofNexthop:))
+        let devices = kernel.devices.filter { device in
+            guard TunnelDevice.isOwn(device.name), device.vni != nil else { return false }
+            return state.map { $0.devices?.contains { $0.name == device.name } ?? false } ?? true
+        }
+        return steps + devices.map { Step.removal(ofDevice: $0.name) }
     }
 
     /// Rules that are ours: those of the state, or without one those under our preferences that have their shape.
@@ -105,10 +115,16 @@ public struct Uninstaller: Sendable {
         let guide = present.first { $0.priority == 100 && $0.table == RulePlan.localTable && $0.inputDevice == nil }
         return present.filter { rule in
             switch rule.priority {
+            case 90: rule.udpPort != nil && rule.mask == 0 && rule.table == RoutingRule.mainTable
+            case 91: rule.inputDevice == "lo" && rule.table > HostTunnel.tableBase
+            case 98: rule.inputDevice == OwnTunnel.deviceName
+            case 101, 103: rule.table == RulePlan.tunnelTable
             case 99:
                 rule.inputDevice == "lo" && rule.table == RoutingRule.mainTable && rule.mark == rule.mask
                     && rule.mark == guide?.mark
-            case 100, 102: rule.table == RulePlan.localTable && rule.inputDevice == nil
+            case 100, 102:
+                rule.inputDevice == nil
+                    && (rule.table == RulePlan.localTable || OwnTunnel.tables.contains(rule.table))
             default: false
             }
         }

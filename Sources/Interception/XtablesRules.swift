@@ -53,6 +53,15 @@ public struct XtablesRules: Sendable, Equatable {
         return text
     }
 
+    /// What writes the rules of all own chains anew where the chains and the jumps to them are there already.
+    var switchText: String {
+        tables.map { table in
+            let chains = table.chains.map { ":\($0.name) - [0:0]\n" }
+            let rules = table.chains.flatMap { chain in chain.rules.map { "-A \(chain.name) \($0)\n" } }
+            return "*\(table.name)\n" + (chains + rules).joined() + "COMMIT\n"
+        }.joined()
+    }
+
     /// What removes `present`.
     static func removalText(of present: XtablesListing, set: Xtables) -> String {
         XtablesRules(set: set, tables: []).installText(replacing: present)

@@ -18,12 +18,14 @@ extension Configuration {
         /// Ports of spoofed upstream sources on behalf of protected hosts, halves as in `Interception.sourcePorts`.
         /// Another range than any host uses for its own pods: what a dead proxy left behind would meet these.
         public var sourcePorts: PortRange
+        /// Where the guard's own admin API listens.
+        public var guardAdmin: SocketAddress
 
         /// A policy; everything else has its documented default.
         public init(
             policy: [Answer] = [.direct], remotes: [Remote] = [], probe: Probe = Probe(), tunnel: Tunnel = Tunnel(),
             hostMarkMask: UInt32 = 0xffff_0000, protects: [ProtectedHost] = [],
-            sourcePorts: PortRange? = nil
+            sourcePorts: PortRange? = nil, guardAdmin: SocketAddress = SocketAddress(.loopbackV4, 15002)
         ) {
             self.policy = policy
             self.remotes = remotes
@@ -32,6 +34,7 @@ extension Configuration {
             self.hostMarkMask = hostMarkMask
             self.protects = protects
             self.sourcePorts = sourcePorts ?? Self.defaultSourcePorts
+            self.guardAdmin = guardAdmin
         }
 
         /// `20000-29999`: next to `Interception.defaultSourcePorts`, and below the kernel's `ip_local_port_range`.

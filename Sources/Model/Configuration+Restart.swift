@@ -17,6 +17,7 @@ extension Configuration {
     /// descriptors, threads and kernel rules were made from those fields at start.
     public func reload(over running: Configuration) -> Reload {
         var reload = Reload(effective: self, restartNeeded: [])
+        reload.keep(\.node.mode, "node.mode", of: running)
         reload.keep(\.workers, "workers", of: running)
         reload.keep(\.admin, "admin", of: running)
         guard var new = interception, let old = running.interception else {
@@ -37,6 +38,8 @@ extension Configuration {
         keep(\.mark, "mark")
         keep(\.podCIDRs, "podCIDRs")
         reload.effective.interception = new
+        reload.keep(\.failover.hostMarkMask, "failover.hostMark.mask", of: running)
+        reload.keep(\.failover.sourcePorts, "failover.sourcePorts", of: running)
         return reload
     }
 }

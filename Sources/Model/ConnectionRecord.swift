@@ -39,6 +39,8 @@ public struct ConnectionRecord: Sendable, BitwiseCopyable {
     public var cluster: Int32 = -1
     /// Slot of the listener.
     public var listener: Int32 = 0
+    /// The id of the protected host on whose behalf it is; 0: this one.
+    public var host: UInt16 = 0
     /// Which worker.
     public var worker: UInt16 = 0
     /// Connect attempts made.

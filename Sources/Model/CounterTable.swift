@@ -65,13 +65,20 @@ import Synchronization
         }
     }
 
-    private func blockForWriting(_ slot: Int) -> UnsafeMutablePointer<Atomic<Int>>? {
+    @inline(__always) private func blockForWriting(_ slot: Int) -> UnsafeMutablePointer<Atomic<Int>>? {
         // Unsigned: a shift and a mask instead of a signed division, on the path of every message.
         let (chunkIndex, place) = UInt(bitPattern: slot).quotientAndRemainder(dividingBy: UInt(Self.chunkSize))
         guard chunkIndex < UInt(bitPattern: chunkCount) else { return nil }
         let entry = unsafe directory + Int(bitPattern: chunkIndex)
         let offset = Int(bitPattern: place) * width
         if let chunk = unsafe entry.pointee.load(ordering: .relaxed) { return unsafe chunk + offset }
+        return unsafe addChunk(entry) + offset
+    }
+
+    /// Once in 64 slots.
+    @inline(never) private func addChunk(
+        _ entry: UnsafeMutablePointer<Atomic<UnsafeMutablePointer<Atomic<Int>>?>>
+    ) -> UnsafeMutablePointer<Atomic<Int>> {
         let chunk = UnsafeMutablePointer<Atomic<Int>>.allocate(capacity: Self.chunkSize * width)
         for index in 0..<Self.chunkSize * width {
             // In bounds of the allocation above, initialised exactly once.
@@ -79,6 +86,6 @@ import Synchronization
         }
         // Release pairs with the acquire in `value`.
         unsafe entry.pointee.store(chunk, ordering: .releasing)
-        return unsafe chunk + offset
+        return unsafe chunk
     }
 }

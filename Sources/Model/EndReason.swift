@@ -43,6 +43,8 @@ public enum EndReason: UInt8, Sendable, CaseIterable, BitwiseCopyable {
     case bufferLimit
     /// The largest blocked connection of the largest pod while the process is over `limits.memory`.
     case memoryLimit
+    /// It came out of a tunnel of no host in `failover.protects`, or without the mark that says whose tunnel it was.
+    case unknownHost
 }
 
 extension EndReason {
@@ -70,6 +72,7 @@ extension EndReason {
         case .upstreamVanished: "upstream_vanished"
         case .bufferLimit: "buffer_limit"
         case .memoryLimit: "memory_limit"
+        case .unknownHost: "unknown_host"
         }
     }
 
@@ -97,6 +100,7 @@ extension EndReason {
         case .upstreamVanished: "UC_GONE"
         case .bufferLimit: "BUF_LIMIT"
         case .memoryLimit: "OM"
+        case .unknownHost: "NO_HOST"
         }
     }
 }

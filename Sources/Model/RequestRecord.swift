@@ -49,6 +49,8 @@ public struct RequestRecord: Sendable, BitwiseCopyable {
     public var inboundRoute: Int32 = -1
     /// Slot of the listener; -1: none, a mirrored copy.
     public var listener: Int32 = 0
+    /// The id of the protected host on whose behalf it is; 0: this one.
+    public var host: UInt16 = 0
     /// Which worker.
     public var worker: UInt16 = 0
     /// The status sent to the client; 0: it got none.

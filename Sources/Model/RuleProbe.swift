@@ -13,8 +13,20 @@ public enum RuleProbe {
         CIDR(address(0, family), length: family == .v4 ? 29 : 125)
     }
 
-    /// The synthetic pod of `redirect status`.
-    public static func client(_ family: IPAddress.Family) -> IPAddress { address(2, family) }
+    /// Who has a synthetic pod. Each has its own, so they do not wait for each other.
+    public enum Purpose: UInt64, Sendable, CaseIterable {
+        /// `redirect status`.
+        case status = 2
+        /// The guard, for as long as it runs.
+        case `guard` = 3
+        /// A drill of the fallback.
+        case drill = 4
+    }
+
+    /// A synthetic pod's address.
+    public static func client(_ family: IPAddress.Family, _ purpose: Purpose = .status) -> IPAddress {
+        address(purpose.rawValue, family)
+    }
 
     /// What is dialled. Nobody has this address.
     public static func destination(_ family: IPAddress.Family) -> SocketAddress {
@@ -28,6 +40,18 @@ public enum RuleProbe {
 
     /// Whether an address is a synthetic pod's.
     public static func isClient(_ address: IPAddress) -> Bool { clients.contains { $0.contains(address) } }
+
+    /// Where both ends of tunnels have their addresses.
+    private static let tunnels = ["169.254.96.0/20", "fe80::/64"].compactMap { CIDR($0) }
+
+    /// Whether a connection tests, through a tunnel, the proxy at this end of it. Nobody else has such addresses: no
+    /// pod, and no network beyond the link.
+    public static func isTunnelProbe(from client: IPAddress, to destination: SocketAddress) -> Bool {
+        destination.port == port && isTunnelEnd(client) && isTunnelEnd(destination.address)
+    }
+
+    /// Whether an address can be a tunnel's end.
+    public static func isTunnelEnd(_ address: IPAddress) -> Bool { tunnels.contains { $0.contains(address) } }
 
     private static func address(_ number: UInt64, _ family: IPAddress.Family) -> IPAddress {
         switch family {

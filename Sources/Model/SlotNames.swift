@@ -4,7 +4,7 @@ import Synchronization
 /// A retired slot keeps its name until it is given away, so late log lines still have one.
 public final class SlotNames: Sendable {
     /// What a slot is a slot of.
-    public enum Kind: Int, CaseIterable, Sendable { case pod, cluster, listener, route }
+    public enum Kind: Int, CaseIterable, Sendable { case pod, cluster, listener, route, host }
 
     private let names = Mutex<[[String]]>(Array(repeating: [], count: Kind.allCases.count))
 

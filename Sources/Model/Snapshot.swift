@@ -42,6 +42,8 @@ public final class Snapshot: Sendable {
     public let httpChecks: [Int: Configuration.HealthCheck.HTTP]
     /// One past the highest endpoint slot that was ever in use.
     public let endpointSlotCount: Int
+    /// Hosts this one stands in for.
+    public let hosts: RecordTable<HostRecord>
     /// Slots that mean something else than in the generation before: their counters start at zero.
     public let freshSlots: FreshSlots
     /// Slots of pods that the generation before had and this one has not: their connections end on adoption.
@@ -52,7 +54,7 @@ public final class Snapshot: Sendable {
     let endpointSets: EndpointSets
     let podsByAddress: AddressIndex
     let podCIDRs: RecordTable<CIDR>
-    let clusterBySlot, listenerBySlot: RecordTable<Int32>
+    let clusterBySlot, listenerBySlot, hostByID: RecordTable<Int32>
     /// A bit for each port of `listeners`.
     let listenerPorts: RecordTable<UInt64>
 
@@ -78,6 +80,7 @@ public final class Snapshot: Sendable {
         routeTargets = RecordTable(parts.routes.targets)
         routeMirrors = RecordTable(parts.routes.mirrors)
         subsets = RecordTable(parts.routes.subsets)
+        hosts = RecordTable(parts.hosts)
         freshSlots = parts.freshSlots
         gonePods = parts.gonePods
         memoryBytesMax = parts.configuration.limits.memoryBytesMax
@@ -86,6 +89,7 @@ public final class Snapshot: Sendable {
         podCIDRs = RecordTable(parts.configuration.interception?.podCIDRs ?? [])
         clusterBySlot = SlotIndex.table(parts.clusters.map(\.slot))
         listenerBySlot = SlotIndex.table(parts.listeners.map(\.slot))
+        hostByID = SlotIndex.table(parts.hosts.map(\.id))
         listenerPorts = SlotIndex.ports(parts.listeners)
     }
 
@@ -161,6 +165,8 @@ public struct IndexRange: Sendable, BitwiseCopyable, Equatable {
 public struct PodRecord: Sendable, BitwiseCopyable {
     /// For counters and the connection count.
     public let slot: Int
+    /// The id of the protected host it runs on; 0: this one.
+    public let host: UInt16
     /// Its tables, in `Snapshot.entries`.
     public let outbound, inbound: IndexRange
     /// Live connections at most, both legs together.
@@ -205,5 +211,5 @@ public struct ListenerRecord: Sendable, BitwiseCopyable {
 /// Slots that were given to new things in this generation. (Those of listeners are never given away.)
 public struct FreshSlots: Sendable {
     /// By kind.
-    public var pods: [Int] = [], clusters: [Int] = [], routes: [Int] = []
+    public var pods: [Int] = [], clusters: [Int] = [], routes: [Int] = [], hosts: [Int] = []
 }

@@ -22,10 +22,11 @@ public struct SnapshotCompiler: Sendable {
         public let description: String
     }
 
-    /// A pod with another UID is another pod, whatever its name.
+    /// A pod with another UID is another pod, whatever its name, and so is one of another node (nil: this one).
     private struct PodKey: Hashable, Sendable {
         let name: String
         let uid: String?
+        let node: String?
     }
 
     struct Parts {
@@ -39,6 +40,7 @@ public struct SnapshotCompiler: Sendable {
         var endpointSets: [EndpointSet] = []
         var endpointSlotCount = 0
         var listeners: [ListenerRecord] = []
+        var hosts: [HostRecord] = []
         var routes = RouteParts()
         var freshSlots = FreshSlots()
         var gonePods: [Int] = []
@@ -78,41 +80,57 @@ public struct SnapshotCompiler: Sendable {
 
     // MARK: pods
 
+    /// What pods have that name nothing of their own.
+    struct PodDefaults {
+        var tables: Configuration.PodTables
+        var outbound, inbound: IndexRange
+    }
+
     private mutating func addPods(to parts: inout Parts) throws(TooMany) {
-        let defaults = parts.configuration.podDefaults
-        let defaultOutbound = try addEntries(defaults.outbound ?? [], .outbound, of: "podDefaults", to: &parts)
-        let defaultInbound = try addEntries(defaults.inbound ?? [], .inbound, of: "podDefaults", to: &parts)
+        let tables = parts.configuration.podDefaults
+        let defaults = PodDefaults(
+            tables: tables,
+            outbound: try addEntries(tables.outbound ?? [], .outbound, of: "podDefaults", to: &parts),
+            inbound: try addEntries(tables.inbound ?? [], .inbound, of: "podDefaults", to: &parts))
         let unknown = Configuration.Pod(name: SlotNames.unknownPod, addresses: [])
-        for (index, pod) in ([unknown] + parts.configuration.pods).enumerated() {
-            let slot = try podSlot(pod, &parts)
-            var (outbound, inbound) = (defaultOutbound, defaultInbound)
-            if let table = pod.tables.outbound {
-                outbound = try addEntries(table, .outbound, of: "pod \(pod.name)", to: &parts)
-            }
-            if let table = pod.tables.inbound {
-                inbound = try addEntries(table, .inbound, of: "pod \(pod.name)", to: &parts)
-            }
-            parts.pods.append(
-                PodRecord(
-                    slot: slot, outbound: outbound, inbound: inbound,
-                    // `unknown` is many pods: one pod's default would be too little for all of them together.
-                    connectionsMax: pod.tables.connectionsMax ?? defaults.connectionsMax
-                        ?? (index == Snapshot.unknownPod ? .max : Configuration.PodTables.defaultConnectionsMax),
-                    pendingRequestsMax: pod.tables.pendingRequestsMax ?? defaults.pendingRequestsMax
-                        ?? (index == Snapshot.unknownPod ? .max : Configuration.PodTables.defaultPendingRequestsMax),
-                    v4: pod.addresses.first(where: \.isV4), v6: pod.addresses.first { !$0.isV4 }))
-            let bufferBytesMax = pod.tables.bufferBytesMax ?? defaults.bufferBytesMax
-            parts.setBufferLimit(
-                bufferBytesMax ?? (index == Snapshot.unknownPod ? .max : parts.configuration.limits.podBytesMax),
-                slot: slot)
-            for address in pod.addresses { parts.podIndexByAddress[address] = UInt32(index) }
+        try addPod(unknown, isUnknown: true, defaults, to: &parts)
+        for pod in parts.configuration.pods {
+            let index = UInt32(parts.pods.count)
+            try addPod(pod, isUnknown: false, defaults, to: &parts)
+            for address in pod.addresses { parts.podIndexByAddress[address] = index }
         }
+        try addHosts(defaults, to: &parts)
+    }
+
+    mutating func addPod(
+        _ pod: Configuration.Pod, isUnknown: Bool, _ defaults: PodDefaults, to parts: inout Parts
+    ) throws(TooMany) {
+        let slot = try podSlot(pod, &parts)
+        var (outbound, inbound) = (defaults.outbound, defaults.inbound)
+        if let table = pod.tables.outbound {
+            outbound = try addEntries(table, .outbound, of: "pod \(pod.name)", to: &parts)
+        }
+        if let table = pod.tables.inbound {
+            inbound = try addEntries(table, .inbound, of: "pod \(pod.name)", to: &parts)
+        }
+        // `unknown` is many pods: one pod's default would be too little for all of them together.
+        parts.pods.append(
+            PodRecord(
+                slot: slot, host: UInt16(truncatingIfNeeded: pod.host), outbound: outbound, inbound: inbound,
+                connectionsMax: pod.tables.connectionsMax ?? defaults.tables.connectionsMax
+                    ?? (isUnknown ? .max : Configuration.PodTables.defaultConnectionsMax),
+                pendingRequestsMax: pod.tables.pendingRequestsMax ?? defaults.tables.pendingRequestsMax
+                    ?? (isUnknown ? .max : Configuration.PodTables.defaultPendingRequestsMax),
+                v4: pod.addresses.first(where: \.isV4), v6: pod.addresses.first { !$0.isV4 }))
+        parts.setBufferLimit(
+            pod.tables.bufferBytesMax ?? defaults.tables.bufferBytesMax
+                ?? (isUnknown ? .max : parts.configuration.limits.podBytesMax), slot: slot)
     }
 
     private mutating func podSlot(_ pod: Configuration.Pod, _ parts: inout Parts) throws(TooMany) -> Int {
         let words = shared.podConnections
         let given = podSlots.slot(
-            for: PodKey(name: pod.name, uid: pod.uid), generation: generation,
+            for: key(pod, parts.configuration.failover), generation: generation,
             oldestGenerationInUse: oldestGenerationInUse
         ) { words.loadAcquiring($0) == 0 }
         guard let given else { throw TooMany(description: "pods: more than \(SlotLimits.pods)") }
@@ -124,6 +142,11 @@ public struct SnapshotCompiler: Sendable {
             names.set(.pod, given.slot, pod.name)
         }
         return given.slot
+    }
+
+    private func key(_ pod: Configuration.Pod, _ failover: Configuration.Failover) -> PodKey {
+        let host = pod.host == 0 ? nil : failover.protects.first { $0.id == pod.host }
+        return PodKey(name: pod.name, uid: pod.uid, node: host?.node)
     }
 
     private mutating func addEntries(

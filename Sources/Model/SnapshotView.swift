@@ -17,6 +17,8 @@ public struct SnapshotView: Sendable, BitwiseCopyable {
     public let filters: RecordView<FilterRecord>
     /// See `Snapshot`.
     public let subsets: RecordView<SubsetRecord>
+    /// See `Snapshot`.
+    public let hosts: RecordView<HostRecord>
     /// `interception.preserveSource`; false without interception.
     public let preservesSource: Bool
 
@@ -26,8 +28,9 @@ public struct SnapshotView: Sendable, BitwiseCopyable {
     private let cidrs: RecordView<CIDR>
     private let ports: RecordView<PortRange>
     private let podCIDRs: RecordView<CIDR>
-    private let podPlaces: RecordView<AddressIndex.Place>
+    let podPlaces: RecordView<AddressIndex.Place>
     private let clusterBySlot: RecordView<Int32>
+    let hostByID: RecordView<Int32>
     private let listenerBySlot: RecordView<Int32>
     private let listenerPorts: RecordView<UInt64>
 
@@ -40,6 +43,7 @@ public struct SnapshotView: Sendable, BitwiseCopyable {
         httpListeners = snapshot.httpListeners.view
         filters = snapshot.filters.view
         subsets = snapshot.subsets.view
+        hosts = snapshot.hosts.view
         preservesSource = snapshot.configuration.interception?.preserveSource ?? false
         memoryBytesMax = snapshot.memoryBytesMax
         bufferBytesMax = snapshot.bufferBytesMax.view
@@ -48,15 +52,16 @@ public struct SnapshotView: Sendable, BitwiseCopyable {
         podCIDRs = snapshot.podCIDRs.view
         podPlaces = snapshot.podsByAddress.places.view
         clusterBySlot = snapshot.clusterBySlot.view
+        hostByID = snapshot.hostByID.view
         listenerBySlot = snapshot.listenerBySlot.view
         listenerPorts = snapshot.listenerPorts.view
     }
 }
 
 extension SnapshotView {
-    /// The pod that has `address`: an index into `pods`, 0 for an unlisted one, nil when it is no local pod.
+    /// This host's pod that has `address`: an index into `pods`, 0 for an unlisted one, nil when it is no local pod.
     public func pod(at address: IPAddress) -> Int? {
-        if let index = AddressIndex.number(of: address, in: podPlaces) { return index }
+        if let index = AddressIndex.number(of: address, in: podPlaces) { return pods[index].host == 0 ? index : nil }
         return podCIDRs.indices.contains { podCIDRs[$0].contains(address) } ? Snapshot.unknownPod : nil
     }
 
@@ -79,6 +84,10 @@ extension SnapshotView {
     /// Whether an explicit listener has this port: a quick no, before anybody looks at addresses.
     public func hasListener(port: UInt16) -> Bool {
         listenerPorts.count > 0 && listenerPorts[Int(port >> 6)] & (1 << UInt64(port & 63)) != 0
+    }
+
+    func holds(_ range: IndexRange, _ address: IPAddress) -> Bool {
+        range.indices.contains { cidrs[$0].contains(address) }
     }
 
     private static func index(_ slot: Int, _ indices: RecordView<Int32>) -> Int? {

@@ -8,6 +8,8 @@ public final class WorkerStatistics: Sendable {
     public let endpoints = CounterTable(capacity: SlotLimits.endpoints, width: EndpointCounter.allCases.count)
     /// By listener slot; columns are `ListenerCounter`, then one for each `EndReason`.
     public let listeners = CounterTable(capacity: SlotLimits.listeners, width: ListenerCounter.width)
+    /// By id of a protected host; columns are `HostCounter`, then one for each `EndReason`.
+    public let hosts = CounterTable(capacity: SlotLimits.hosts, width: HostCounter.width)
     /// One block, slot 0; columns as in `pods`: connections of explicit listeners that no pod of this host takes part in.
     public let podless = CounterTable(capacity: 1, width: PodCounter.width)
     /// One block, slot 0; columns are `HalfOpenAge`.
@@ -52,6 +54,25 @@ public enum PodCounter: Int, CaseIterable, Sendable {
     public static let width = allCases.count + EndReason.allCases.count
     /// The column that counts connections of a pod that ended for `reason`.
     public static func column(_ reason: EndReason) -> Int { allCases.count + Int(reason.rawValue) }
+}
+
+/// Columns of a protected host's counters.
+public enum HostCounter: Int, CaseIterable, Sendable {
+    /// Connections that came out of its tunnel.
+    case connections
+    /// Those that are live (goes up and down).
+    case connectionsActive
+    /// Bytes from and to clients.
+    case bytesSent, bytesReceived
+    /// Connections on its behalf from this process's own address: into its tunnel (to one of its pods), or past it.
+    case ownSourceInside, ownSourceOutside
+
+    /// Columns in a block: these and the end reasons.
+    public static let width = allCases.count + EndReason.allCases.count
+    /// The column that counts connections that ended for `reason`.
+    public static func column(_ reason: EndReason) -> Int { allCases.count + Int(reason.rawValue) }
+    /// Whether it only grows.
+    public var isTotal: Bool { self != .connectionsActive }
 }
 
 /// Columns of a cluster's counters.
@@ -143,6 +164,8 @@ public enum SlotLimits {
     public static let pods = 65536
     /// Clusters.
     public static let clusters = 65536
+    /// Protected hosts, by id.
+    public static let hosts = 65536
     /// Endpoints of all clusters.
     public static let endpoints = 1 << 20
     /// Listeners, the interception ones included.

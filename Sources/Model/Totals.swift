@@ -4,7 +4,7 @@
 public struct Totals: Codable, Sendable, Equatable {
     /// What is counted.
     public enum Kind: String, CaseIterable, Sendable, Codable {
-        case pod, podless, cluster, listener, worker, pair, halfOpenAge, turn
+        case pod, podless, cluster, listener, worker, pair, halfOpenAge, turn, host
         case clusterRequests, routeRequests, listenerRequests, podRequestsSent, podRequestsReceived, podlessRequests
     }
 
@@ -49,6 +49,7 @@ public struct Totals: Codable, Sendable, Equatable {
         case .listener: ListenerCounter.allCases.map { "\($0)" } + ends
         case .worker: WorkerCounter.allCases.map { $0.isTotal ? "\($0)" : nil }
         case .pair: ["connections"]
+        case .host: HostCounter.allCases.map { $0.isTotal ? "\($0)" : nil } + ends
         case .turn: (0..<TurnHistogram.width).map(TurnHistogram.name)
         case .halfOpenAge: (0..<HalfOpenAge.width).map { $0 == HalfOpenAge.sumColumn ? "sum" : HalfOpenAge.name($0) }
         case .clusterRequests, .routeRequests, .podRequestsSent, .podRequestsReceived, .podlessRequests:
@@ -82,6 +83,7 @@ extension WorkerStatistics {
         case .pair: pairs
         case .halfOpenAge: halfOpenAges
         case .turn: turns
+        case .host: hosts
         case .clusterRequests: requestsByCluster
         case .routeRequests: requestsByRoute
         case .listenerRequests: requestsByListener

@@ -61,6 +61,7 @@ extension ProxyServer {
         case .pod, .podRequestsSent, .podRequestsReceived: names.all(.pod)
         case .cluster, .clusterRequests: names.all(.cluster)
         case .listener, .listenerRequests: names.all(.listener)
+        case .host: names.all(.host)
         case .routeRequests: names.all(.route)
         // One sum: the next generation may have another number of workers.
         case .worker, .podless, .podlessRequests, .halfOpenAge, .turn: [0: "all"]

@@ -136,6 +136,7 @@ public final class ProxyServer: Sendable {
             for slot in fresh.pods { statistics.clear(pod: slot) }
             for slot in fresh.clusters { statistics.clear(cluster: slot) }
             for slot in fresh.routes { statistics.clear(route: slot) }
+            for slot in fresh.hosts { statistics.hosts.clear(slot: slot) }
             for slot in stalePairs { statistics.pairs.clear(slot: slot) }
         }
     }

@@ -2,7 +2,8 @@ import Model
 
 /// What slots of one snapshot are called, in words that hold in another process, and back.
 ///
-/// A pod with a UID is called by name and UID: with another UID it is another pod, whatever its name.
+/// A pod with a UID is called by name and UID: with another UID it is another pod, whatever its name. A pod of a
+/// protected host has that host's name behind it.
 public struct TunnelNames: Sendable {
     private let snapshot: Snapshot
     private let clusterIndexBySlot: [Int: Int]
@@ -20,6 +21,7 @@ public struct TunnelNames: Sendable {
         nameBySlot[.cluster] = Self.clusters(snapshot)
         nameBySlot[.listener] = Self.listeners(snapshot)
         nameBySlot[.route] = Self.routes(snapshot)
+        nameBySlot[.host] = Self.hosts(snapshot)
         self.nameBySlot = nameBySlot
         slotByName = nameBySlot.mapValues { names in
             Dictionary(names.map { ($1, $0) }) { first, _ in first }
@@ -37,12 +39,24 @@ public struct TunnelNames: Sendable {
 
     func name(_ kind: SlotNames.Kind, _ slot: Int32) -> String? { nameBySlot[kind]?[Int(slot)] }
     func slot(_ kind: SlotNames.Kind, _ name: String) -> Int? { slotByName[kind]?[name] }
+    /// The protected host with this id; nil: this one, or none.
+    func host(_ id: UInt16) -> String? { id == 0 ? nil : name(.host, Int32(id)) }
     /// All names of a kind with their slots.
     func all(_ kind: SlotNames.Kind) -> [Int: String] { nameBySlot[kind] ?? [:] }
 
     private static func pods(_ snapshot: Snapshot) -> [Int: String] {
-        let listed = snapshot.configuration.pods.map { pod in pod.uid.map { "\(pod.name) \($0)" } ?? pod.name }
-        return dictionary(snapshot.pods.map(\.slot), [SlotNames.unknownPod] + listed)
+        let hosts = hosts(snapshot)
+        let listed = snapshot.configuration.pods.map { pod in
+            let name = pod.uid.map { "\(pod.name) \($0)" } ?? pod.name
+            return hosts[pod.host].map { "\(name)\t\($0)" } ?? name
+        }
+        let unlisted = snapshot.hosts.map { "\(SlotNames.unknownPod)\t\(hosts[$0.id] ?? "")" }
+        return dictionary(snapshot.pods.map(\.slot), [SlotNames.unknownPod] + listed + unlisted)
+    }
+
+    private static func hosts(_ snapshot: Snapshot) -> [Int: String] {
+        let hosts = snapshot.configuration.failover.protects
+        return dictionary(hosts.map(\.id), hosts.map(\.node))
     }
 
     private static func clusters(_ snapshot: Snapshot) -> [Int: String] {

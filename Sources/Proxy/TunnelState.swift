@@ -27,6 +27,8 @@ public struct TunnelState: Codable, Sendable, Equatable {
     public var direction: UInt8
     /// The client's pod and the receiver's, by `TunnelNames`; nil: not a pod of this host.
     public var pod, destinationPod: String?
+    /// The protected host on whose behalf it is; nil: this one.
+    public var host: String?
     /// Which of the two it takes a place of, under their limits.
     public var countsForPod, countsForDestinationPod: Bool
     /// By name.
@@ -58,6 +60,8 @@ extension TunnelState {
         guard (record.pod < 0) == (pod == nil), (record.destinationPod < 0) == (destinationPod == nil) else {
             return nil
         }
+        host = names.host(record.host)
+        guard (record.host == 0) == (host == nil) else { return nil }
         (self.listener, self.cluster) = (listener, cluster)
         client = record.client.description
         originalDestination = record.originalDestination.description
@@ -140,6 +144,7 @@ extension TunnelState {
         record.source = try Self.address(source)
         record.pod = try Self.slot(.pod, pod, names)
         record.destinationPod = try Self.slot(.pod, destinationPod, names)
+        record.host = try Self.host(host, names)
         record.cluster = try Self.slot(.cluster, cluster, names)
         record.listener = try Self.slot(.listener, listener, names)
         record.generation = names.generation
@@ -167,6 +172,12 @@ extension TunnelState {
     private static func address(_ text: String) throws(TunnelRefusal) -> SocketAddress {
         guard let address = SocketAddress(text) else { throw .malformed("address \(text)") }
         return address
+    }
+
+    private static func host(_ name: String?, _ names: TunnelNames) throws(TunnelRefusal) -> UInt16 {
+        guard let name else { return 0 }
+        guard let id = names.slot(.host, name) else { throw .unknown("protected host \(name)") }
+        return UInt16(truncatingIfNeeded: id)
     }
 
     private static func slot(

@@ -44,16 +44,20 @@ extension Worker {
         record.listener = Int32(spec.slot)
         record.direction = spec.direction
         record.originalDestination = spec.address
+        var hasHost = true
         if spec.isTransparent {
             // The address the client dialled is the accepted socket's own.
             record.originalDestination = (try? socket.localAddress()) ?? spec.address
+            hasHost = identifyHost(socket, &record)
         }
         context.statistics.listeners.add(1, slot: spec.slot, counter: ListenerCounter.connections.rawValue)
 
         var admission = Admission()
         admission.isCounted = isCounted
         if isCounted { count(.connectionsActive) }
-        let verdict = judge(&record, &admission, spec)
+        countHost(record.host, .connections)
+        if isCounted { countHost(record.host, .connectionsActive) }
+        let verdict = hasHost ? judge(&record, &admission, spec) : .refuse(.unknownHost)
         switch verdict {
         case .refuse(let reason): refuse(Transport(socket), record, admission, reason)
         case .forward(let cluster): connect(Transport(socket), record, admission, cluster: cluster)
@@ -80,8 +84,8 @@ extension Worker {
         let destination = record.originalDestination
         // The rules bring pods' connections only, but a host process can dial the listener itself.
         guard !isOwnListener(destination) else { return .refuse(.loop) }
-        guard let pod = snapshot.pod(at: record.client.address) else {
-            return .forward(cluster: Snapshot.passthroughCluster)
+        guard let pod = snapshot.pod(at: record.client.address, host: record.host) else {
+            return passed(record, record.client.address)
         }
         let podRecord = snapshot.pods[pod]
         record.pod = Int32(podRecord.slot)
@@ -99,14 +103,21 @@ extension Worker {
     private func judgeInbound(_ record: inout ConnectionRecord, _ admission: inout Admission) -> Verdict {
         guard !isOwnListener(record.originalDestination) else { return .refuse(.loop) }
         return judgeReceiver(of: record.originalDestination, &record, &admission)
-            ?? .forward(cluster: Snapshot.passthroughCluster)
+            ?? passed(record, record.originalDestination.address)
     }
 
-    /// What the table of the local pod at `destination` says of the client; nil when no local pod is there.
+    /// What becomes of a connection without a pod. Of a protected host's pod it cannot be without that host's mark: on
+    /// the way that it would take, nobody would ask the pod's tables.
+    private func passed(_ record: ConnectionRecord, _ address: IPAddress) -> Verdict {
+        record.host == 0 && snapshot.isProtected(address)
+            ? .refuse(.unknownHost) : .forward(cluster: Snapshot.passthroughCluster)
+    }
+
+    /// What the table of the pod at `destination` says of the client, where that pod is of the same host; nil elsewhere.
     func judgeReceiver(
         of destination: SocketAddress, _ record: inout ConnectionRecord, _ admission: inout Admission
     ) -> Verdict? {
-        guard let pod = snapshot.pod(at: destination.address) else { return nil }
+        guard let pod = snapshot.pod(at: destination.address, host: record.host) else { return nil }
         let podRecord = snapshot.pods[pod]
         record.destinationPod = Int32(podRecord.slot)
         countPod(podRecord.slot, .inboundConnections)

@@ -16,7 +16,7 @@ extension Worker {
         uncharge(tunnel)
         endHalfOpen(tunnel)
         timers.cancel(tunnel.value.timer)
-        release(&tunnel.value.plan, tunnel.value.record.direction)
+        release(&tunnel.value.plan, SourcePorts.Leg(tunnel.value.record))
         giveBack(&tunnel.value.up)
         giveBack(&tunnel.value.down)
         var record = tunnel.value.record
@@ -63,6 +63,10 @@ extension Worker {
         let pod = record.pod >= 0 ? record.pod : record.destinationPod
         if pod >= 0 { statistics.pods.add(1, slot: Int(pod), counter: PodCounter.column(reason)) }
         statistics.listeners.add(1, slot: Int(record.listener), counter: ListenerCounter.column(reason))
+        if record.host != 0 {
+            statistics.hosts.add(1, slot: Int(record.host), counter: HostCounter.column(reason))
+            if admission.isCounted { countHost(record.host, .connectionsActive, -1) }
+        }
         var record = record
         record.reason = reason
         record.closedBy = side
@@ -80,10 +84,10 @@ extension Worker {
     }
 
     /// Gives back what an attempt to connect took: the source port, the endpoint's count.
-    mutating func release(_ plan: inout ConnectPlan, _ direction: ConnectionDirection) {
+    mutating func release(_ plan: inout ConnectPlan, _ leg: SourcePorts.Leg) {
         if let lease = plan.lease {
             plan.lease = nil
-            if direction == .outbound { outboundPorts.release(lease) } else { inboundPorts.release(lease) }
+            ports.release(leg, lease)
         }
         guard plan.endpointSlot >= 0 else { return }
         picker.connectionClosed(endpointSlot: plan.endpointSlot)
@@ -106,6 +110,7 @@ extension Worker {
             context.statistics.clusters.add(sent, slot: slot, counter: ClusterCounter.bytesSent.rawValue)
             context.statistics.clusters.add(received, slot: slot, counter: ClusterCounter.bytesReceived.rawValue)
         }
+        countHostBytes(record.host, sent: sent, received: received)
         let slot = Int(record.listener)
         context.statistics.listeners.add(sent, slot: slot, counter: ListenerCounter.bytesSent.rawValue)
         context.statistics.listeners.add(received, slot: slot, counter: ListenerCounter.bytesReceived.rawValue)

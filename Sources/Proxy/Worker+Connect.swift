@@ -29,7 +29,7 @@ extension Worker {
         var plan = ConnectPlan(clusterIndex: index, clusterSlot: cluster.slot, generation: snapshot.generation)
         switch connectNext(&plan, &record, &admission) {
         case .failed(let reason):
-            release(&plan, record.direction)
+            release(&plan, SourcePorts.Leg(record))
             refuse(downstream, record, admission, reason)
         case .decoded(let settings):
             let pinned = unpick(&plan, record, &admission)
@@ -84,7 +84,7 @@ extension Worker {
                 return .started(Transport(socket))
             } catch {
                 let endpointSlot = plan.endpointSlot
-                release(&plan, record.direction)
+                release(&plan, SourcePorts.Leg(record))
                 guard case .refused = error else { return .failed(error.reason) }
                 report(endpointSlot: endpointSlot, clusterSlot: cluster.slot, .failure(.connect))
                 countCluster(cluster.slot, .connectFailures)
@@ -141,7 +141,7 @@ extension Worker {
     ) -> PinnedUpstream {
         let pinned = PinnedUpstream(
             clusterSlot: plan.clusterSlot, endpointSlot: plan.endpointSlot, address: record.endpoint)
-        release(&plan, record.direction)
+        release(&plan, SourcePorts.Leg(record))
         releaseAdmission(Admission(destinationPod: admission.destinationPod, cluster: admission.cluster))
         admission.destinationPod = -1
         admission.cluster = -1
@@ -178,7 +178,7 @@ extension Worker {
         )
         timers.cancel(tunnel.value.timer)
         tunnel.value.timer = .none
-        release(&tunnel.value.plan, tunnel.value.record.direction)
+        release(&tunnel.value.plan, SourcePorts.Leg(tunnel.value.record))
         tunnel.value.plan.failure = failure
         tunnel.value.upstreamAnswered = false
         tunnel.value.upstreamBroken = false

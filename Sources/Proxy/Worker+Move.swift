@@ -82,9 +82,10 @@ extension Worker {
         tunnel.value.upstream.unregister(from: poller)
         let holdsPort = tunnel.value.plan.lease != nil
         let endpointSlot = tunnel.value.plan.endpointSlot
-        release(&tunnel.value.plan, tunnel.value.record.direction)
+        release(&tunnel.value.plan, SourcePorts.Leg(tunnel.value.record))
         count(.bufferedBytes, -tunnel.value.bufferCapacity)
         count(.connectionsActive, -1)
+        countHost(tunnel.value.record.host, .connectionsActive, -1)
         guard let taken = tunnels.remove(handle) else { return nil }
         // While a generation is being taken up, this connection may not have been asked yet.
         let generation = adoption?.old?.snapshot.generation ?? snapshot.generation
@@ -109,6 +110,7 @@ extension Worker {
         let hasLeft = hasLeft(detached.tunnel.record, since: detached.generation)
         if detached.tunnel.halfOpenSince != 0 { count(.halfOpen) }
         count(.connectionsActive)
+        countHost(detached.tunnel.record.host, .connectionsActive)
         count(.bufferedBytes, detached.tunnel.bufferCapacity)
 
         let handle = tunnels.insert(detached.tunnel)
@@ -133,10 +135,8 @@ extension Worker {
             context.shared.endpointConnections.add(1, at: endpointSlot)
         }
         guard holdsPort else { return }
-        plan.lease =
-            record.direction == .outbound
-            ? outboundPorts.claim(source: record.source, destination: record.endpoint)
-            : inboundPorts.claim(source: record.source, destination: record.endpoint)
+        plan.lease = ports.claim(
+            SourcePorts.Leg(record), source: record.source, destination: record.endpoint)
     }
 
     /// Whether one of its pods has left while it was under way. What its addresses mean today does not matter: a connection

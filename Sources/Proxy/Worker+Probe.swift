@@ -2,11 +2,17 @@ import Model
 import Syscalls
 
 extension Worker {
-    /// Whether a connection is a test of the host's rules. It is looked at where it was accepted: the test asks that worker.
+    /// Whether a connection is a test of the host's rules, or of this proxy through a tunnel. It is looked at where it
+    /// was accepted: the test asks that worker.
     func isProbe(_ socket: borrowing Socket, from peer: SocketAddress) -> Bool {
         // The address first: for everybody else this costs no system call.
-        guard RuleProbe.isClient(peer.address), let destination = try? socket.localAddress() else { return false }
-        return RuleProbe.isProbe(from: peer.address, to: destination)
+        let isThroughTunnel = snapshot.hosts.count > 0 && RuleProbe.isTunnelEnd(peer.address)
+        guard isThroughTunnel || RuleProbe.isClient(peer.address), let destination = try? socket.localAddress() else {
+            return false
+        }
+        return isThroughTunnel
+            ? RuleProbe.isTunnelProbe(from: peer.address, to: destination)
+            : RuleProbe.isProbe(from: peer.address, to: destination)
     }
 
     /// Answers a test of the host's rules: who serves here, and with which configuration. No table is asked and nothing

@@ -36,7 +36,7 @@ extension Worker {
         case .own(let reason):
             record.source = SocketAddress(.anyV4, 0)
             count(reason, record)
-            let socket = try newSocket(to: endpoint)
+            let socket = try newSocket(to: endpoint, mark: ownSourceMark(record, to: endpoint))
             try start(socket, to: endpoint)
             return socket
         case .spoofed(let address): return try openSpoofed(from: address, to: endpoint, &plan, &record)
@@ -44,11 +44,15 @@ extension Worker {
     }
 
     func source(for endpoint: SocketAddress, _ record: ConnectionRecord) -> UpstreamSource {
-        let preserve = snapshot.preservesSource
+        // Of a protected host's connections only the pod's address finds its way back through the tunnel.
+        let preserve = snapshot.preservesSource || record.host != 0
         let client = record.client.address
-        let pod = record.direction == .outbound ? snapshot.pod(at: client) : nil
+        let pod = record.direction == .outbound ? snapshot.pod(at: client, host: record.host) : nil
         // Two unlisted addresses are both the pod `unknown`, but not the same pod.
-        let isSamePod = pod.map { $0 != Snapshot.unknownPod && snapshot.pod(at: endpoint.address) == $0 } ?? false
+        let isSamePod =
+            pod.map {
+                !snapshot.isUnknown(pod: $0) && snapshot.pod(at: endpoint.address, host: record.host) == $0
+            } ?? false
         return UpstreamSource.decide(
             client: client, pod: pod.map { snapshot.pods[$0] }, endpoint: endpoint.address, isSamePod: isSamePod,
             preserve: preserve && record.direction != .listener)
@@ -64,11 +68,12 @@ extension Worker {
         from source: IPAddress, to endpoint: SocketAddress, _ plan: inout ConnectPlan, _ record: inout ConnectionRecord
     ) throws(ConnectFailure) -> Socket {
         for _ in 0..<Self.portTriesMax {
-            guard let lease = leasePort(from: source, to: endpoint, record.direction) else { throw .portsExhausted }
+            guard let lease = ports.lease(SourcePorts.Leg(record), source: source, destination: endpoint, now: now)
+            else { throw .portsExhausted }
             // Given back by whoever gives up on the plan, whatever is thrown from here on.
             plan.lease = lease
             record.source = SocketAddress(source, lease.port)
-            let socket = try newSocket(to: endpoint)
+            let socket = try newSocket(to: endpoint, mark: upstreamMark(record))
             do throws(Errno) {
                 try socket.set(.transparent(source.family))
                 // A port in TIME_WAIT, or used towards another peer, may be bound; connect finds real clashes.
@@ -84,30 +89,18 @@ extension Worker {
         throw .portsExhausted
     }
 
-    private mutating func leasePort(
-        from source: IPAddress, to endpoint: SocketAddress, _ direction: ConnectionDirection
-    ) -> SourcePortLease? {
-        direction == .outbound
-            ? outboundPorts.lease(source: source, destination: endpoint, now: now)
-            : inboundPorts.lease(source: source, destination: endpoint, now: now)
-    }
-
     private mutating func clashed(_ plan: inout ConnectPlan, _ record: ConnectionRecord) {
         guard let lease = plan.lease else { return }
         plan.lease = nil
-        if record.direction == .outbound {
-            outboundPorts.clashed(lease, now: now)
-        } else {
-            inboundPorts.clashed(lease, now: now)
-        }
+        ports.clashed(SourcePorts.Leg(record), lease, now: now)
         let pod = record.pod >= 0 ? record.pod : record.destinationPod
         if pod >= 0 { countPod(Int(pod), .sourcePortClashes) }
     }
 
-    private func newSocket(to endpoint: SocketAddress) throws(ConnectFailure) -> Socket {
+    private func newSocket(to endpoint: SocketAddress, mark: UInt32?) throws(ConnectFailure) -> Socket {
         do throws(Errno) {
             let socket = try Socket(family: endpoint.address.family)
-            if let mark = context.settings.upstreamMark { try socket.set(.mark(mark)) }
+            if let mark { try socket.set(.mark(mark)) }
             try context.settings.options.apply(to: socket)
             return socket
         } catch {

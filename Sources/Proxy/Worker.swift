@@ -63,8 +63,7 @@ struct Worker: ~Copyable {
 
     var pool = ChunkPool()
     let scratch = Scratch()
-    var outboundPorts: SourcePortLedger
-    var inboundPorts: SourcePortLedger
+    var ports: SourcePorts
 
     /// Connections that are charged for memory, unordered; the place among them that is looked at next, and when.
     var held: [Held] = []
@@ -105,9 +104,6 @@ struct Worker: ~Copyable {
 
     /// Timers that fire in one turn: a health check that is due costs a connect.
     private static let turnTimersMax = 128
-    /// A worker turns at least this often, so that its heartbeat tells a hung one from an idle one.
-    static let heartbeatMilliseconds: Int64 = 250
-
     /// A worker with its first generation. `poller` has the mailbox registered already.
     init(context: WorkerContext, generation: Generation, poller: consuming Poller) {
         self.context = context
@@ -123,12 +119,8 @@ struct Worker: ~Copyable {
         outliers = OutlierDetector(
             shared: context.shared, worker: context.index, outcomes: context.group.statistics.map(\.endpoints))
         idle = ConnectionPool(idleMax: max(16, context.settings.connectionsMax / 2 / context.workerCount))
-        let halves = context.settings.sourcePorts.halves
-        let (outbound, inbound) = halves ?? (context.settings.sourcePorts, context.settings.sourcePorts)
-        outboundPorts = SourcePortLedger(
-            range: outbound, worker: context.index, workers: context.workerCount, seed: random.next())
-        inboundPorts = SourcePortLedger(
-            range: inbound, worker: context.index, workers: context.workerCount, seed: random.next())
+        ports = SourcePorts(
+            context.settings, worker: context.index, workers: context.workerCount, seed: random.next())
         takeUp(generation)
         adoption = Adoption(old: nil)
     }
@@ -155,7 +147,7 @@ struct Worker: ~Copyable {
 
     private func waitMilliseconds() -> Int32 {
         guard ready.isEmpty, accepting.isEmpty, !isOverMemory, adoption == nil else { return 0 }
-        var delay = Self.heartbeatMilliseconds * 1_000_000
+        var delay = context.settings.heartbeatNanoseconds
         if let due = timers.delay(from: now) { delay = min(delay, due) }
         if let due = tendDelay { delay = min(delay, due) }
         if !waiting.isEmpty { delay = min(delay, Self.waitingNanoseconds) }

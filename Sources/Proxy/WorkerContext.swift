@@ -61,6 +61,15 @@ struct WorkerSettings: Sendable {
     let upstreamMark: UInt32?
     /// Ports to connect from when spoofing.
     let sourcePorts: PortRange
+    /// The same on behalf of protected hosts; nil: there is nothing else, `sourcePorts` are for them.
+    let protectedPorts: PortRange?
+    /// Whether an intercepted connection can be a pod's of this host.
+    let hasOwnPods: Bool
+    /// Bits of packet marks that hold a protected host's id.
+    private let hostMarkMask: UInt32
+    /// A worker turns at least this often, so that its heartbeat tells a hung one from an idle one. The guard looks
+    /// several times a second.
+    let heartbeatNanoseconds: Int64
     /// The interception listeners' ports: connections *to* them are loops.
     let interceptionPorts: InterceptionPorts
     /// Connections of this process at most.
@@ -72,10 +81,20 @@ struct WorkerSettings: Sendable {
         let interception = configuration.interception
         upstreamMark = interception?.mark.mark(2)
         sourcePorts = interception?.sourcePorts ?? Configuration.Interception.defaultSourcePorts
+        let isRemote = configuration.node.mode == .remote
+        protectedPorts = isRemote ? nil : configuration.failover.sourcePorts
+        hasOwnPods = !isRemote
+        hostMarkMask = configuration.failover.hostMarkMask
+        heartbeatNanoseconds = interception == nil ? 250_000_000 : 100_000_000
         interceptionPorts = InterceptionPorts(
             outbound: interception?.outboundPort ?? 0, inbound: interception?.inboundPort ?? 0)
         self.connectionsMax = connectionsMax
         self.options = options
+    }
+
+    /// The id of the protected host in a packet's mark; 0: none.
+    func hostID(inMark mark: UInt32) -> UInt32 {
+        hostMarkMask == 0 ? 0 : (mark & hostMarkMask) >> UInt32(hostMarkMask.trailingZeroBitCount)
     }
 }
 

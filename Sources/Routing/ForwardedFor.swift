@@ -8,12 +8,14 @@ public enum ForwardedFor {
     public static func rewrite(_ head: inout MessageHead, _ record: HTTPListenerRecord, client: IPAddress) {
         guard record.forwardedFor != .off else { return }
         let keptMax = record.forwardedFor == .append ? Int.max : record.trustedHops
-        let entriesBytes = bytes(of: head)
+        // What nearly all requests of an edge are: nothing there, or nothing of it kept.
+        let isAlone = keptMax == 0 || head.index(of: .xForwardedFor) == nil
+        let entriesBytes = isAlone ? 0 : bytes(of: head)
         // Kept entries, a comma, and the longest address.
         unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: entriesBytes + addressBytesMax) { memory in
             // Lent for this call.
             var writer = unsafe ValueWriter(memory)
-            copyEntries(of: head, keptMax: keptMax, &writer)
+            if !isAlone { copyEntries(of: head, keptMax: keptMax, &writer) }
             if writer.count > 0 {
                 writer.append(UInt8(ascii: ","))
                 writer.append(UInt8(ascii: " "))

@@ -106,6 +106,9 @@ extension RouteCompiler {
             for (index, pod) in configuration.pods.enumerated() {
                 add(pod.name, snapshot.pods[index + 1].slot, \.pods)
             }
+            for host in snapshot.hosts {
+                add(SlotNames.unknownPod, snapshot.pods[host.unknownPod].slot, \.pods)
+            }
         }
         if variables.contains(.cluster) {
             add("passthrough", snapshot.clusters[Snapshot.passthroughCluster].slot, \.clusters)

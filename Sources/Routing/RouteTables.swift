@@ -6,6 +6,8 @@ import Patterns
 public final class RouteTables: Sendable {
     private let patterns: [Pattern]
     private let storage: Storage
+    /// One record: where those of `storage` lie.
+    private let views: RecordTable<RouteRecordViews>
     /// What was compiled, for explanations.
     let sources: [Configuration.RouteTable]
     /// For workers; good for as long as this object lives.
@@ -60,7 +62,7 @@ public final class RouteTables: Sendable {
             filterMatches: RecordTable(compiler.filterMatches), pods: RecordTable(compiler.names.pods),
             clusters: RecordTable(compiler.names.clusters), listeners: RecordTable(compiler.names.listeners),
             routes: RecordTable(compiler.names.routes))
-        view = RouteView(
+        let views = RouteRecordViews(
             tables: storage.tables.view, hosts: storage.hosts.view, matches: storage.matches.view,
             conditions: storage.conditions.view, rules: storage.rules.view,
             rulesBySlot: storage.rulesBySlot.view, domainIndex: storage.domainIndex.view,
@@ -71,6 +73,8 @@ public final class RouteTables: Sendable {
             names: NameView(
                 pods: storage.pods.view, clusters: storage.clusters.view, listeners: storage.listeners.view,
                 routes: storage.routes.view, host: compiler.names.host))
+        self.views = RecordTable([views])
+        view = RouteView(all: self.views.view)
     }
 
     /// By slot: the index of the rule that has it, -1 for none.

@@ -4,11 +4,11 @@ import Model
 // MARK: where a rule sends requests
 
 extension RouteView {
-    /// One of the rule's targets, by weight. `random` is 64 fresh random bits.
-    public func target(_ rule: RuleRecord, random: UInt64) -> ClusterTarget {
+    /// One of the targets of the rule with this index, by weight. `random` is 64 fresh random bits.
+    public func target(_ rule: Int, random: UInt64) -> ClusterTarget {
         // The high word of the product is uniform below the sum.
-        var rest = random.multipliedFullWidth(by: rule.weights).high
-        for index in rule.targets.indices {
+        var rest = random.multipliedFullWidth(by: rules[rule].weights).high
+        for index in rules[rule].targets.indices {
             let target = targets[index]
             let weight = UInt64(max(0, target.weight))
             if rest < weight { return ClusterTarget(cluster: target.cluster, subset: target.subset) }
@@ -18,7 +18,7 @@ extension RouteView {
     }
 
     /// The rule's mirrors: indices for `mirror`.
-    public func mirrors(_ rule: RuleRecord) -> Range<Int> { rule.mirrors.indices }
+    public func mirrors(_ rule: Int) -> Range<Int> { rules[rule].mirrors.indices }
 
     /// Who gets a copy, and of how many requests.
     public func mirror(_ index: Int) -> RouteMirror { mirrorRecords[index] }
@@ -27,14 +27,15 @@ extension RouteView {
     public func directBody(_ rule: RuleRecord) -> RecordView<UInt8> { texts.slice(rule.body) }
 
     /// What `hashOn` of the rule makes of the request; nil: it has no `hashOn`, or the request not what it names.
-    public func hash(_ rule: RuleRecord, _ head: borrowing MessageHead, source: IPAddress) -> UInt64? {
-        switch rule.hashKey {
+    public func hash(_ rule: Int, _ head: borrowing MessageHead, source: IPAddress) -> UInt64? {
+        let name = rules[rule].hashName
+        return switch rules[rule].hashKey {
         case .none: nil
         case .sourceAddress: Self.mix(Self.mix(source.high) ^ source.low)
         case .path: Self.hash(head.bytes(Request(head).path))
         case .header:
-            firstField(rule.hashName, head).map { Self.hash(head.bytes(head.field($0).value)) }
-        case .cookie: cookieHash(rule.hashName, head)
+            firstField(name, head).map { Self.hash(head.bytes(head.field($0).value)) }
+        case .cookie: cookieHash(name, head)
         }
     }
 

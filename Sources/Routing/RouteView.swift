@@ -5,32 +5,13 @@ import Patterns
 /// The route tables of one snapshot as workers read them: bare bits, nothing is allocated or counted. Good for as long as
 /// its `RouteTables` lives.
 public struct RouteView: Sendable, BitwiseCopyable {
-    let tables: RecordView<TableRecord>
-    let hosts: RecordView<HostRecord>
-    let matches: RecordView<MatchRecord>
-    let conditions: RecordView<ConditionRecord>
-    let rules: RecordView<RuleRecord>
-    let rulesBySlot: RecordView<Int32>
-    /// Open addressing; see `HashIndex`.
-    let domainIndex, pathIndex: RecordView<HashIndex.Entry>
-    /// Rules, ascending, in lists that index entries and hosts name.
-    let postings: RecordView<UInt32>
-    let lengths: RecordView<UInt16>
-    let patterns: RecordView<PatternHandle>
-    let words: RecordView<IndexRange>
-    let texts: RecordView<UInt8>
-    let edits: RecordView<EditRecord>
-    let parts: RecordView<EditPart>
-    let targets: RecordView<RouteTarget>
-    let mirrorRecords: RecordView<RouteMirror>
-    /// By filter: whom it is for.
-    let filterMatches: RecordView<FilterMatch>
-    let names: NameView
+    /// One record, which lists all others.
+    let all: RecordView<RouteRecordViews>
 
     /// No tables: nothing matches.
     public static let empty = RouteTables.empty.view
 
-    /// The rule with this index.
+    /// A copy of the rule with this index.
     public func rule(_ index: Int) -> RuleRecord { rules[index] }
 
     /// The rule with this slot: an index for `rule`; nil when a reload has taken it away. For those who come with a slot

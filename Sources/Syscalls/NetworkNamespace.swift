@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import Model
 
-/// A network namespace without a name, made by this process: it has nothing but a loopback device that is down. It goes,
+/// A network namespace. One without a name, made by this process, has nothing but a loopback device that is down; it goes,
 /// with every device in it and the other ends of its veth pairs, when the value and the sockets made in it are gone, so
 /// nothing has to be cleaned up after a crash.
 ///
@@ -17,6 +17,13 @@ public struct NetworkNamespace: ~Copyable, Sendable {
             try Errno.check(apus_unshare_network())
             return try Self.current()
         }
+    }
+
+    /// An existing one, by a file such as `/run/netns/NAME` or `/proc/PID/ns/net`.
+    public init(path: String) throws(Errno) {
+        // The string is terminated and lives for the call.
+        let result = unsafe path.withCString { unsafe apus_open_file($0) }
+        descriptor = Descriptor(taking: try Errno.check(result))
     }
 
     /// Where other programs find it while this value lives.

@@ -55,6 +55,14 @@ extension Socket {
         }
     }
 
+    /// The packet mark: of an accepted socket its SYN's, where net.ipv4.tcp_fwmark_accept is 1.
+    public func mark() throws(Errno) -> UInt32 {
+        var mark: UInt32 = 0
+        // The shim fills the number in.
+        try Errno.check(unsafe apus_mark(descriptor.number, &mark))
+        return mark
+    }
+
     /// What the kernel holds for the socket, bytes.
     public struct Memory: BitwiseCopyable, Sendable {
         /// Received and not read, with the kernel's overhead.

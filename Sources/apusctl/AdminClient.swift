@@ -5,9 +5,11 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// Asks the admin API of a running proxy: one request, one connection.
+/// Asks the admin API of a running proxy, or guard: one request, one connection.
 struct AdminClient {
     let address: Model.SocketAddress
+    /// The program that is asked, for messages.
+    var program = "apusd"
 
     /// Why there is no answer, with what to do.
     struct Failure: Error, CustomStringConvertible {
@@ -26,10 +28,13 @@ struct AdminClient {
     private static let bodyBytesMax = 256 << 20
 
     /// GET `path`, which holds its query.
-    func get(_ path: String) async throws -> Response {
+    func get(_ path: String) async throws -> Response { try await request(.GET, path) }
+
+    /// Any request without a body.
+    func request(_ method: HTTPMethod, _ path: String) async throws -> Response {
         do {
             return try await withThrowingTaskGroup { group in
-                group.addTask { try await exchange(path) }
+                group.addTask { try await exchange(method, path) }
                 group.addTask {
                     try await Task.sleep(for: Self.responseTimeout)
                     throw Failure(description: "\(address): no answer within \(Self.responseTimeout)")
@@ -42,11 +47,11 @@ struct AdminClient {
             throw failure
         } catch {
             throw Failure(
-                description: "\(address): \(Self.cause(error)): is apusd running, and is this its admin port?")
+                description: "\(address): \(Self.cause(error)): is \(program) running, and is this its admin port?")
         }
     }
 
-    private func exchange(_ path: String) async throws -> Response {
+    private func exchange(_ method: HTTPMethod, _ path: String) async throws -> Response {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(Self.connectTimeout)
             .connect(host: address.address.description, port: Int(address.port)) { channel in
@@ -58,7 +63,7 @@ struct AdminClient {
             }
         return try await channel.executeThenClose { inbound, outbound in
             let head = HTTPRequestHead(
-                version: .http1_1, method: .GET, uri: path,
+                version: .http1_1, method: method, uri: path,
                 headers: ["host": "\(address)", "connection": "close", "user-agent": "apusctl"])
             try await outbound.write(contentsOf: [.head(head), .end(nil)])
             return try await Self.response(inbound)

@@ -7,6 +7,6 @@ struct Apusctl: AsyncParsableCommand {
         commandName: "apusctl", abstract: "Operate Apus, the node-level service-mesh proxy.",
         subcommands: [
             Redirect.self, Status.self, Pods.self, Clusters.self, Routes.self, Listeners.self, Connections.self,
-            Explain.self, Config.self,
+            Explain.self, Config.self, Failover.self,
         ])
 }

@@ -20,11 +20,12 @@ struct Connections: AsyncParsableCommand {
 
     static func words(_ list: ConnectionListView) -> String {
         var table = Table(
-            "POD", "CLIENT", "DIALLED", "CLUSTER", "ENDPOINT", "TO POD", "STATE", ">AGE", ">IDLE", ">SENT",
+            "HOST", "POD", "CLIENT", "DIALLED", "CLUSTER", "ENDPOINT", "TO POD", "STATE", ">AGE", ">IDLE", ">SENT",
             ">RECEIVED")
         for connection in list.connections {
             table.add(
-                connection.pod ?? "", connection.client, connection.originalDestination, connection.cluster ?? "",
+                connection.host ?? "", connection.pod ?? "", connection.client, connection.originalDestination,
+                connection.cluster ?? "",
                 connection.endpoint ?? "", connection.destinationPod ?? "", connection.state,
                 spanText(milliseconds: connection.ageMilliseconds),
                 spanText(milliseconds: connection.idleMilliseconds), bytesText(connection.bytesSent),

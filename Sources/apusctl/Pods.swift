@@ -3,7 +3,7 @@ import ArgumentParser
 
 /// The pods and what they send and receive.
 struct Pods: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "This host's pods.")
+    static let configuration = CommandConfiguration(abstract: "The pods of this host, and of those it stands in for.")
 
     @OptionGroup var options: AdminOptions
 
@@ -14,7 +14,8 @@ struct Pods: AsyncParsableCommand {
                 ">P50/P99/P999", ">REQUESTS IN", ">5XX", ">P50/P99/P999", "RESETS")
             for pod in pods {
                 table.add(
-                    pod.name, pod.addresses.joined(separator: ","), "\(pod.connectionsActive)",
+                    pod.name + (pod.host.map { " on \($0)" } ?? ""), pod.addresses.joined(separator: ","),
+                    "\(pod.connectionsActive)",
                     "\(pod.connectionsMax)", "\(pod.outboundConnections)", "\(pod.inboundConnections)",
                     bytesText(pod.bytesSent), bytesText(pod.bytesReceived), requestsText(pod.requestsSent),
                     classText(pod.requestsSent, "5xx"), latencyText(pod.requestsSent),

@@ -20,9 +20,9 @@ struct Redirect: AsyncParsableCommand {
 
         func installer(_ path: String) throws -> Installer {
             let configuration = try loadConfiguration(path)
-            guard let interception = configuration.interception else { throw NoInterception(path: path) }
+            guard let redirection = Redirection(configuration) else { throw NoInterception(path: path) }
             let options = Installer.Options(backend: backend, variant: iptablesVariant, onlyXtables: xtablesOnly)
-            return Installer(interception: interception, failover: configuration.failover, options: options)
+            return Installer(redirection, options: options)
         }
     }
 

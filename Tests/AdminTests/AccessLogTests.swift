@@ -66,7 +66,7 @@ import Testing
         let lines = try lines(path)
         #expect(
             lines[0] == """
-                {"time":"2026-11-22T13:00:01.234Z","generation":1,"worker":0,"pod":"shop/cart","destinationPod":null,\
+                {"time":"2026-11-22T13:00:01.234Z","generation":1,"worker":0,"host":null,"pod":"shop/cart","destinationPod":null,\
                 "listener":"outbound","direction":"outbound","client":"10.1.0.2:40000",\
                 "originalDestination":"10.96.0.1:5432","cluster":"postgres","endpoint":"10.2.0.3:5432",\
                 "source":"10.1.0.2:10300","attempts":1,"bytesSent":10,"bytesReceived":20,\
@@ -89,7 +89,7 @@ import Testing
         #expect(
             try lines(path) == [
                 """
-                2026-11-22T13:00:01.234Z outbound 10.1.0.2:40000 -> 10.96.0.1:5432 pod=shop/cart destinationPod=- \
+                2026-11-22T13:00:01.234Z outbound 10.1.0.2:40000 -> 10.96.0.1:5432 host=- pod=shop/cart destinationPod=- \
                 listener=outbound cluster=- endpoint=10.2.0.3:5432 source=10.1.0.2:10300 attempts=1 sent=10 \
                 received=20 duration=1234.567ms flag=- reason=completed closedBy=client worker=0 generation=1
                 """

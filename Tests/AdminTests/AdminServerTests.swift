@@ -151,6 +151,6 @@ import Testing
         let server = AdminServer(
             inspecting: try FakeProxy(.sample()), address: other.address, readiness: Readiness(), logger: logger)
         let error = await #expect(throws: AdminServer.BindError.self) { try await server.run() }
-        #expect(error?.description == "admin: \(other.address): address in use: another apusd? set admin.port")
+        #expect(error?.description == "admin: \(other.address): address in use: another one runs? set admin.port")
     }
 }

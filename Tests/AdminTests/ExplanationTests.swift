@@ -104,7 +104,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("nobody", "1.2.3.4:80", "from: nobody: neither an IP address nor a pod of this host"),
+        ("nobody", "1.2.3.4:80", "from: nobody: neither an IP address nor a pod of this host or of one it protects"),
         ("shop/cart", "1.2.3.4", "to: 1.2.3.4: expected IP:PORT or [IPv6]:PORT"),
         ("shop/cart", "1.2.3.4:0", "to: 1.2.3.4:0: expected IP:PORT or [IPv6]:PORT"),
         ("shop/cart", "cart.shop:80", "to: cart.shop:80: expected IP:PORT or [IPv6]:PORT"),

@@ -9,7 +9,14 @@ import Testing
     @Test func aServingProxyWithLiveWorkersIsReady() throws {
         let proxy = try FakeProxy(.sample())
         proxy.beat(at: 99_500)
-        #expect(Readiness().view(of: proxy, now: now) == ReadinessView(ready: true, reasons: [], warnings: []))
+        proxy.workerStatistics[1].worker.add(7, slot: 0, counter: WorkerCounter.turns.rawValue)
+        let view = Readiness().view(of: proxy, now: now)
+        #expect(view.ready && view.reasons.isEmpty && view.warnings.isEmpty)
+        #expect(
+            view.workers == [
+                .init(worker: 0, heartbeatAgeMilliseconds: 500, turns: 0),
+                .init(worker: 1, heartbeatAgeMilliseconds: 500, turns: 7),
+            ])
     }
 
     @Test func aLateWorkerIsNamedWithItsAge() throws {
@@ -46,7 +53,7 @@ import Testing
             ])
         readiness.applied(restartNeeded: ["workers"], at: now.unixSeconds)
         let later = readiness.view(of: proxy, now: now)
-        #expect(later == ReadinessView(ready: false, reasons: ["restart needed: workers"], warnings: []))
+        #expect(!later.ready && later.reasons == ["restart needed: workers"] && later.warnings.isEmpty)
         #expect(readiness.reloads.applied == 2 && readiness.reloads.refused == 1)
     }
 
@@ -65,5 +72,25 @@ import Testing
         #expect(readiness.view(of: proxy, now: now).reasons == ["rules: missing"])
         readiness.set(reason: nil, for: "rules")
         #expect(readiness.view(of: proxy, now: now).ready)
+    }
+
+    @Test func whoStandsInForOthersSaysWhatIsMissing() throws {
+        var configuration = Configuration(node: Configuration.Node(name: "node-r", mode: .remote))
+        configuration.interception = Configuration.Interception(podCIDRs: [])
+        let proxy = try FakeProxy(configuration)
+        proxy.beat(at: 100_000)
+        let (with, without) = (Readiness(acceptsMarks: { true }), Readiness(acceptsMarks: { false }))
+        var view = with.view(of: proxy, now: now)
+        #expect(view.ready && view.warnings.count == 1 && view.warnings[0].contains("failover.protects"))
+
+        configuration.failover.protects = [
+            Configuration.ProtectedHost(
+                id: 1, node: "node-a", address: .known("10.99.0.11"), podCIDRs: [], tunnel: Configuration.Tunnel())
+        ]
+        try proxy.publish(configuration)
+        view = with.view(of: proxy, now: now)
+        #expect(view.ready && view.reasons.isEmpty && view.warnings.isEmpty)
+        view = without.view(of: proxy, now: now)
+        #expect(view.ready && view.warnings.count == 1 && view.warnings[0].contains("tcp_fwmark_accept"))
     }
 }

@@ -50,7 +50,7 @@ import Testing
                 {"time":"2026-11-22T13:00:00.005Z","method":"GET","authority":"cart.shop","path":"/v2/items?page=2",\
                 "protocol":"HTTP/1.1","status":200,"responseFlags":"-","reasons":"completed","detail":null,\
                 "durationMilliseconds":5.123,"firstByteMilliseconds":4.000,"upstreamMilliseconds":4.500,\
-                "bytesSent":10,"bytesReceived":2000,"pod":"shop/cart","destinationPod":null,"route":"v2",\
+                "bytesSent":10,"bytesReceived":2000,"host":null,"pod":"shop/cart","destinationPod":null,"route":"v2",\
                 "inboundRoute":null,"cluster":"web","endpoint":"10.1.0.3:8080","source":"10.1.0.2:10300",\
                 "listener":"outbound","direction":"outbound","client":"10.1.0.2:40000",\
                 "originalDestination":"10.96.0.1:80","attempts":1,"timeouts":0,"requestId":"7f3a","worker":0,\
@@ -74,7 +74,7 @@ import Testing
         #expect(
             String(decoding: lines[0], as: UTF8.self) == """
                 2026-11-22T13:00:00.005Z outbound 10.1.0.2:40000 -> 10.96.0.1:80 "- /a \\x22b\\x22 \\x5c HTTP/1.0" - \
-                authority="cart.shop" flags=DC,UF detail="" pod=shop/cart destinationPod=- listener=outbound route=v2 \
+                authority="cart.shop" flags=DC,UF detail="" host=- pod=shop/cart destinationPod=- listener=outbound route=v2 \
                 inboundRoute=- cluster=- endpoint=- source=10.1.0.2:10300 attempts=1 timeouts=0 sent=10 received=2000 \
                 duration=5.123ms firstByte=- upstream=- requestId="" worker=0 generation=1
                 """)

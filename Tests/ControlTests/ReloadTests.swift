@@ -18,20 +18,26 @@ struct ReloadTests {
     @Test func whatNeedsARestartIsKeptAndNamed() {
         let running = Configuration(interception: .init(podCIDRs: podCIDRs))
         var new = running
+        new.node.mode = .remote
         new.workers = 3
         new.admin.port = 1
         new.drainTimeout = .seconds(1)
         new.interception = .init(
             podCIDRs: [CIDR("10.2.0.0/24")].compactMap(\.self), outboundPort: 2, inboundPort: 3,
             sourcePorts: PortRange(4000, 5000), mark: .init(value: 1, mask: 7))
+        new.failover.hostMarkMask = 0xff00
+        new.failover.sourcePorts = PortRange(6000, 7000) ?? PortRange(1)
+        new.failover.policy = [.drop]
         let reload = new.reload(over: running)
         var expected = running
         expected.drainTimeout = .seconds(1)
+        expected.failover.policy = [.drop]
         #expect(reload.effective == expected)
         #expect(
             reload.restartNeeded == [
-                "workers", "admin", "interception.outboundPort", "interception.inboundPort", "interception.sourcePorts",
-                "interception.mark", "interception.podCIDRs",
+                "node.mode", "workers", "admin", "interception.outboundPort", "interception.inboundPort",
+                "interception.sourcePorts",
+                "interception.mark", "interception.podCIDRs", "failover.hostMark.mask", "failover.sourcePorts",
             ])
     }
 

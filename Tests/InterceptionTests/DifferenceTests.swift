@@ -5,17 +5,20 @@ import Testing
 
 /// What an installation does and what a status says, from what the kernel has: pure values on both sides.
 @Suite struct DifferenceTests {
-    let installer = Installer(
-        interception: Configuration.Interception(podCIDRs: []), failover: Configuration.Failover())
+    let installer = Installer(Redirection(interception: Configuration.Interception(podCIDRs: [])))
 
     /// A kernel in which `plan` has been installed, and the state that was left.
     func installed(_ plan: RulePlan) -> (KernelState, InstallState) {
         var kernel = emptyKernel
-        kernel.sysctls[Sysctl.migrateRequests.name] = "1"
-        for family in plan.families {
-            kernel.localRoutes[family] = [KernelState.LocalRoute(type: "local", dst: "default", dev: "lo")]
-            kernel.rules[family] = plan.routingRules.map(foreign)
+        for sysctl in plan.sysctls { kernel.sysctls[sysctl.name] = "1" }
+        for family in plan.routedFamilies { kernel.rules[family] = plan.routingRules.map(foreign) }
+        for route in plan.routes { kernel.routes[route.family, default: [:]][route.table] = [foreign(route)] }
+        kernel.nexthops = plan.nexthops.map { nexthop in
+            KernelState.KernelNexthop(
+                id: nexthop.id, gateway: nexthop.gateway, dev: nexthop.device,
+                group: nexthop.members.isEmpty ? nil : nexthop.members.map { .init(id: $0) })
         }
+        kernel.devices = plan.tunnelDevices.map(foreign)
         if !plan.nftText.isEmpty { kernel.nftListing = "table inet apus {\n  chain decide {\n    accept\n  }\n}\n" }
         for rules in plan.iptables {
             kernel.iptables[rules.set] = XtablesListing(parsing: rules.installText())
@@ -27,14 +30,30 @@ import Testing
 
     var emptyKernel: KernelState {
         var kernel = KernelState()
-        kernel.sysctls[Sysctl.migrateRequests.name] = "0"
+        for sysctl in Sysctl.known { kernel.sysctls[sysctl.name] = "0" }
         return kernel
+    }
+
+    func foreign(_ route: Route) -> KernelState.KernelRoute {
+        switch route.way {
+        case .local: .init(type: "local", dst: "default", dev: "lo")
+        case .nexthop(let id): .init(dst: "default", nhid: id)
+        case .gateway(let address, let device): .init(dst: "default", gateway: address, dev: device)
+        }
+    }
+
+    func foreign(_ device: TunnelDevice) -> KernelState.Device {
+        KernelState.Device(
+            name: device.name, vni: device.vni, port: device.port, local: device.local, link: device.link,
+            mtu: device.mtu, isUp: true, addresses: [device.address], neighbors: Set(device.neighbors),
+            peers: Set(device.peers), sysctls: Dictionary(uniqueKeysWithValues: device.sysctls.map { ($0.name, $0.value) }))
     }
 
     func foreign(_ rule: RoutingRule) -> KernelState.ForeignRule {
         KernelState.ForeignRule(
-            priority: rule.priority, not: nil, src: "all", fwmark: rule.mark.hexadecimal, fwmask: rule.mask.hexadecimal,
-            iif: rule.inputDevice, table: "\(rule.table)")
+            priority: rule.priority, not: nil, src: "all", fwmark: rule.mask == 0 ? nil : rule.mark.hexadecimal,
+            fwmask: rule.mask == 0 ? nil : rule.mask.hexadecimal, iif: rule.inputDevice,
+            ipproto: rule.udpPort == nil ? nil : "ipproto-17", dport: rule.udpPort, table: "\(rule.table)")
     }
 
     @Test(arguments: PlanCase.all) func aSecondInstallationDoesNothing(plan: PlanCase) throws {
@@ -58,7 +77,7 @@ import Testing
         let plan = try PlanCase(name: "nft").plan()
         var (kernel, state) = installed(plan)
         kernel.rules[.v6]?.removeLast()
-        kernel.localRoutes[.v4] = []
+        kernel.routes[.v4] = [:]
         kernel.sysctls[Sysctl.migrateRequests.name] = "0"
         kernel.nftListing = kernel.nftListing?.replacing("accept", with: "drop")
         let differences = state.differences(from: kernel)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct HostConflictsTests {
     let conflicts = HostConflicts(
-        interception: Configuration.Interception(podCIDRs: []),
+        redirection: Redirection(interception: Configuration.Interception(podCIDRs: [])),
         rules: [
             RoutingRule(priority: 99, mark: 0x10, mask: 0x10, inputDevice: "lo", table: RoutingRule.mainTable),
             RoutingRule(priority: 100, mark: 0x10, mask: 0x70, table: 1500),
@@ -53,7 +53,7 @@ import Testing
 
     @Test func foreignRoutesInOurTableAreNamed() {
         var kernel = KernelState()
-        kernel.localRoutes[.v6] = [KernelState.LocalRoute(type: nil, dst: "fd00::/8", dev: "eth0")]
+        kernel.routes[.v6] = [1500: [KernelState.KernelRoute(dst: "fd00::/8", dev: "eth0")]]
         #expect(conflicts.routing(kernel) == ["IPv6 table 1500: has a route to fd00::/8 of somebody else"])
     }
 

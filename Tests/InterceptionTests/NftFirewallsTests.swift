@@ -25,7 +25,15 @@ import Testing
     }
 
     func problems(_ firewalls: NftFirewalls) -> [String] {
-        firewalls.problems(Configuration.MarkField(), [.v4, .v6])
+        firewalls.problems(Passage(field: Configuration.MarkField(), families: [.v4, .v6]))
+    }
+
+    @Test func tunnelledPacketsPassForward() {
+        let passage = Passage(field: Configuration.MarkField(), families: [.v4], isTunnelling: true)
+        let closed = Self.firewalls(hook: "forward", policy: "drop", [:]).problems(passage)
+        #expect(closed.count == 1 && closed.allSatisfy { $0.contains("ct mark and 0x70 == { 0x30, 0x50 } accept") })
+        let accept = "\(Self.match(Self.connectionMark, "{\"set\": [48, 80]}")), \(Self.accept)"
+        #expect(Self.firewalls(hook: "forward", policy: "drop", ["base": [accept]]).problems(passage) == [])
     }
 
     static func match(_ left: String, _ right: String, _ comparison: String = "==") -> String {
@@ -96,7 +104,8 @@ import Testing
     @Test func whereNothingOfOursPassesNothingIsAsked() {
         #expect(problems(Self.firewalls(hook: "forward", policy: "drop", [:])) == [])
         #expect(problems(Self.firewalls(hook: "prerouting", priority: -300, policy: "drop", [:])) == [])
-        #expect(Self.firewalls(policy: "drop", family: "ip6", [:]).problems(Configuration.MarkField(), [.v4]) == [])
+        let v4Only = Passage(field: Configuration.MarkField(), families: [.v4])
+        #expect(Self.firewalls(policy: "drop", family: "ip6", [:]).problems(v4Only) == [])
     }
 
     @Test func aChainBeforeTheMarksCannotBeCuredByOne() {

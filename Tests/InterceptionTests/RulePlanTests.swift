@@ -6,12 +6,14 @@ import Testing
 @Suite struct RulePlanTests {
     func plan(
         _ pods: [String], mark: Configuration.MarkField = Configuration.MarkField(),
-        policy: [Configuration.Failover.Answer] = [.direct], hasIPv6: Bool = true
+        policy: [Configuration.Failover.Answer] = [.direct], remotes: [Configuration.Remote] = [], hasIPv6: Bool = true
     ) throws -> RulePlan {
         let interception = Configuration.Interception(podCIDRs: try pods.map { try #require(CIDR($0)) }, mark: mark)
+        var host = HostFacts()
+        host.hasIPv6 = hasIPv6
         return try RulePlan(
-            interception: interception, failover: Configuration.Failover(policy: policy), backend: .nft,
-            hasIPv6: hasIPv6)
+            Redirection(interception: interception, failover: .init(policy: policy, remotes: remotes)), backend: .nft,
+            host: host)
     }
 
     @Test func prefixesInsideOthersAreLeftOutOfTheSets() throws {
@@ -40,7 +42,8 @@ import Testing
 
     @Test func everythingThatCannotBecomeRulesIsSaidAtOnce() throws {
         let error = #expect(throws: InterceptionError.self) {
-            try plan(["fd01::/64"], mark: .init(value: 1, mask: 3), policy: [.remote], hasIPv6: false)
+            try plan(["fd01::/64"], mark: .init(value: 1, mask: 3), policy: [.remote],
+                remotes: [.init(name: "C", address: try #require(IPAddress("10.99.0.13")))], hasIPv6: false)
         }
         guard case .refused(let problems) = try #require(error) else {
             Issue.record("expected a refusal: \(String(describing: error))")

@@ -103,7 +103,7 @@ struct RuleTests {
         let found = tables.find(request("PURGE", nil, "*"), table: Int(record.routeTable))
         let rule = tables.view.rule(try #require(found))
         #expect(rule.isImplicit && rule.action == .forward && rule.timeout == 0 && rule.retry == nil)
-        #expect(tables.view.target(rule, random: 5) == ClusterTarget(cluster: 1, subset: -1))
+        #expect(tables.view.target(try #require(found), random: 5) == ClusterTarget(cluster: 1, subset: -1))
     }
 
     @Test func ofManyRulesTheRightOneIsFound() throws {

@@ -63,14 +63,16 @@ struct DocumentationTests {
             for match in document.text.matches(of: /apusctl ([a-z]+)(?: ([a-z]+)(?= |`|$))?/) {
                 let first = String(match.output.1)
                 #expect(names.contains(first), "\(document.path): apusctl \(first)")
-                guard ["redirect", "config"].contains(first), let second = match.output.2 else { continue }
+                guard ["redirect", "config", "failover"].contains(first), let second = match.output.2 else { continue }
                 #expect(names.contains(String(second)), "\(document.path): apusctl \(first) \(second)")
             }
         }
     }
 
     @Test func everyMetricIsDocumentedAndEveryDocumentedMetricExists() throws {
-        let sources = Project.files.filter { $0.path.hasPrefix("Sources/Admin/Metrics") }
+        let sources = Project.files.filter { 
+            $0.path.hasPrefix("Sources/Admin/Metrics") || $0.path == "Sources/Failover/GuardMetrics.swift"
+        }
         let names = Set(sources.flatMap { $0.text.matches(of: /"((?:apus|process)_[a-z_]+[a-z])"/) }.map(\.output.1))
         try #require(names.count > 20)
         let page = try Project.text("docs/operations/observe.md")

@@ -25,6 +25,8 @@ struct ImportTests {
         "Sources/DNS": ["CCares", "Model"],
         "Sources/Control": ["DNS", "Model", "Patterns", "Yams"],
         "Sources/Interception": ["Model", "Syscalls", "Subprocess"],
+        "Sources/Failover": ["Admin", "Interception", "Model", "Syscalls", "Logging"],
+        "Sources/apus-guard": ["Admin", "Control", "Failover", "Model", "ArgumentParser", "Logging", "UnixSignals"],
         "Sources/Admin": [
             "Buffers", "HTTP", "Model", "Patterns", "Routing", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix",
             "SystemPackage",
@@ -33,7 +35,7 @@ struct ImportTests {
             "Admin", "Control", "HandOver", "Model", "Proxy", "Syscalls", "ArgumentParser", "Logging", "UnixSignals",
         ],
         "Sources/apusctl": [
-            "Admin", "Control", "Interception", "Model", "ArgumentParser", "NIOCore", "NIOHTTP1", "NIOPosix",
+            "Admin", "Control", "Failover", "Interception", "Model", "ArgumentParser", "NIOCore", "NIOHTTP1", "NIOPosix",
         ],
         "tools/lab/Lab": ["CLab", "Model"],
         "tools/lab/apus-lab": ["Lab", "Model", "ArgumentParser"],

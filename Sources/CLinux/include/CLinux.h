@@ -49,6 +49,7 @@ int apus_connect(int fd, const struct apus_address *a);
 int apus_listen(int fd, int backlog);
 int apus_local_address(int fd, struct apus_address *a);
 int apus_set_option(int fd, int level, int option, int value);
+int apus_mark(int fd, uint32_t *mark);
 int apus_socket_error(int fd);
 int apus_socket_memory(int fd, struct apus_socket_memory *memory);
 int apus_linger_reset(int fd);
@@ -60,6 +61,7 @@ ssize_t apus_send_two(int fd, const void *first, size_t first_count, const void 
 int apus_claim_name(const char *name);
 int apus_unshare_network(void);
 int apus_open_network(void);
+int apus_open_file(const char *path);
 int apus_enter_network(int fd);
 int apus_connect_name(const char *name);
 int apus_peer_user(int fd, uint32_t *user);
@@ -83,8 +85,14 @@ int64_t apus_clock(int clock);
 int apus_descriptor_limit(uint64_t *soft, uint64_t *hard);
 int apus_set_descriptor_limit(uint64_t soft, uint64_t hard);
 int apus_wait_end(int process, int milliseconds);
+int apus_open_process(int process);
+int apus_signal_process(int process_fd, int signal);
 int apus_usable_cores(void);
 void apus_name_thread(const char *name);
+
+// Netlink sockets that are told of every change: of nf_tables; of links, routes, rules and next hops.
+int apus_watch_tables(void);
+int apus_watch_routing(void);
 
 // Gives free heap pages back to the kernel.
 void apus_trim_heap(void);

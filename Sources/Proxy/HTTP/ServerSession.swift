@@ -29,7 +29,8 @@ struct ServerSession: ~Copyable, Sendable {
     var plan: ConnectPlan
     /// Given back when it closes: the receiving pod's and the cluster's count.
     var admission: Admission
-    let direction: ConnectionDirection
+    /// Whose source port it holds.
+    let leg: SourcePorts.Leg
     /// The pod it works for; -1: none.
     let pod: Int
     /// Addresses, for logs.
@@ -66,7 +67,7 @@ struct ServerSession: ~Copyable, Sendable {
         self.key = key
         self.plan = plan
         self.admission = admission
-        direction = record.direction
+        leg = SourcePorts.Leg(record)
         pod = Int(record.pod >= 0 ? record.pod : record.destinationPod)
         endpoint = record.endpoint
         source = record.source

@@ -90,7 +90,7 @@ extension Worker {
             let socket = try openUpstream(to: exchange.value.endpoint, &plan, &record)
             startSession(exchange, socket, key, plan, admission, record, cluster)
         } catch {
-            release(&plan, record.direction)
+            release(&plan, SourcePorts.Leg(record))
             releaseAdmission(admission)
             countCluster(snapshot.clusters[cluster].slot, .connectFailures)
             upstreamFailed(exchange, error.failure)
@@ -116,7 +116,8 @@ extension Worker {
             }
         }
         admission.cluster = record.slot
-        guard exchange.value.record.direction != .inbound, let pod = snapshot.pod(at: exchange.value.endpoint.address)
+        guard exchange.value.record.direction != .inbound,
+            let pod = snapshot.pod(at: exchange.value.endpoint.address, host: exchange.value.record.host)
         else { return true }
         let receiver = snapshot.pods[pod]
         if receiver.slot == Int(exchange.value.record.pod) { return true }
@@ -198,16 +199,20 @@ extension Worker {
     private func poolKey(_ exchange: SlabReference<Exchange>, _ record: ConnectionRecord) -> PoolKey {
         var key = PoolKey(endpointSlot: Int32(exchange.value.endpointSlot), address: exchange.value.endpoint)
         key.protocolNumber = 1
+        key.protectedHost = record.host
         if case .spoofed(let source) = source(for: exchange.value.endpoint, record) { key.source = source }
         key.pod = record.pod
-        if record.direction != .listener, record.pod < 0 || isUnlisted(record.pod) {
+        if record.direction != .listener, record.pod < 0 || isUnlisted(record) {
             key.client = UInt64(exchange.value.client.generation) << 32 | UInt64(exchange.value.client.index)
         }
         return key
     }
 
     /// Unlisted addresses are all the pod `unknown`, so its slot tells nobody apart.
-    private func isUnlisted(_ pod: Int32) -> Bool { Int(pod) == snapshot.pods[Snapshot.unknownPod].slot }
+    private func isUnlisted(_ record: ConnectionRecord) -> Bool {
+        let unknown = record.host == 0 ? Snapshot.unknownPod : snapshot.host(id: record.host)?.unknownPod
+        return unknown.map { snapshot.pods[$0].slot == Int(record.pod) } ?? true
+    }
 
     private func connectionRecord(of exchange: SlabReference<Exchange>) -> ConnectionRecord {
         var record = ConnectionRecord()
@@ -219,6 +224,7 @@ extension Worker {
         record.cluster = exchange.value.record.cluster
         record.endpoint = exchange.value.endpoint
         record.listener = exchange.value.record.listener
+        record.host = exchange.value.record.host
         return record
     }
 }

@@ -16,7 +16,7 @@ extension Worker {
 
     private mutating func giveBack(_ lent: LentHeads) {
         lent.reference.value.removeAll()
-        if spareHeads.count < Self.headsMax { spareHeads.append(lent) } else { _ = heads.remove(lent.handle) }
+        if spareHeads.count < Self.headsMax { spareHeads.append(lent) } else { _ = heads.discard(lent.handle) }
     }
 
     /// The exchange is over: gives back what it took, counts it, leaves its log line. Its client goes on.
@@ -30,7 +30,7 @@ extension Worker {
         if let chunk = exchange.value.replay.take() { pool.give(chunk) }
         count(.requestsActive, -1)
         giveBack(exchange.value.heads)
-        guard exchanges.remove(id) != nil else { return bug() }
+        guard exchanges.discard(id) else { return bug() }
         guard let session = clients.find(client) else { return }
         session.value.exchange = .none
         session.value.lastActivity = now
@@ -71,6 +71,9 @@ extension Worker {
         // A mirrored copy is traffic of its cluster and of nobody else.
         if exchange.value.client.isNone { (record.listener, record.pod, record.destinationPod) = (-1, -1, -1) }
         context.statistics.countRequest(record)
+        if !exchange.value.client.isNone {
+            countHostBytes(record.host, sent: record.bytesSent, received: record.bytesReceived)
+        }
         guard context.requests.isWanted, !exchange.value.client.isNone else { return }
         text.removeAll()
         if let violation = exchange.value.violation { text.append(violation.label) }
@@ -104,6 +107,7 @@ extension Worker {
         record.destinationPod = client.value.record.destinationPod
         record.listener = client.value.record.listener
         record.direction = client.value.record.direction
+        record.host = client.value.record.host
         record.worker = UInt16(context.index)
         return record
     }
@@ -125,7 +129,7 @@ extension EndReason {
         case .upstreamVanished: .upstreamVanished
         case .internalError: .internalError
         case .completed, .clientReset, .deniedOutbound, .deniedInbound, .circuitBreaker, .noEndpoint, .connectFailed,
-            .connectTimeout, .sourcePortsExhausted, .loop:
+            .connectTimeout, .sourcePortsExhausted, .loop, .unknownHost:
             .clientReset
         }
     }

@@ -14,12 +14,11 @@ extension Worker {
             let index = routes.index(slot: Int(exchange.value.record.route))
         else { return }
         exchange.value.isMirrored = true
-        let rule = routes.rule(index)
-        guard rule.hasMirrors, !exchange.value.wantsUpgrade else { return }
+        guard routes.rules[index].hasMirrors, !exchange.value.wantsUpgrade else { return }
         guard exchange.value.requestFraming == .none || exchange.value.keepsReplay else {
             return countCluster(exchange.value.clusterSlot, .mirrorsSkipped)
         }
-        for place in routes.mirrors(rule) {
+        for place in routes.mirrors(index) {
             let mirror = routes.mirror(place)
             if mirror.share.includes(UInt32(truncatingIfNeeded: random.next())) { begin(mirror.cluster, of: exchange) }
         }

@@ -27,7 +27,8 @@ extension Worker {
         let record = exchange.value.record
         let slot = record.pod >= 0 ? record.pod : record.direction == .inbound ? record.destinationPod : -1
         let address = record.pod >= 0 ? record.client.address : record.originalDestination.address
-        guard slot >= 0, let pod = snapshot.pod(at: address), snapshot.pods[pod].slot == Int(slot) else { return true }
+        guard slot >= 0, let pod = snapshot.pod(at: address, host: record.host), snapshot.pods[pod].slot == Int(slot)
+        else { return true }
         let limit = snapshot.pods[pod].pendingRequestsMax
         guard context.shared.podPendingRequests.take(at: Int(slot), limit: limit) else { return false }
         exchange.value.counted.podPending = slot

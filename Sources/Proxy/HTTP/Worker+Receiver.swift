@@ -15,7 +15,9 @@ extension Worker {
         // On the inbound leg the table is the one that the connection came under.
         guard exchange.value.record.direction != .inbound, !isPinned(exchange) else { return connect(exchange) }
         leaveReceiver(exchange)
-        guard let pod = snapshot.pod(at: endpoint.address) else { return connect(exchange) }
+        guard let pod = snapshot.pod(at: endpoint.address, host: exchange.value.record.host) else {
+            return connect(exchange)
+        }
         exchange.value.record.destinationPod = Int32(snapshot.pods[pod].slot)
         let client = exchange.value.record.client.address
         guard let index = snapshot.inboundEntry(pod: pod, client: client, port: endpoint.port) else {
@@ -37,7 +39,7 @@ extension Worker {
             return reply(exchange, status: 503, .noEndpoint, "its cluster is gone\n")
         }
         let (endpoint, client) = (exchange.value.endpoint, exchange.value.record.client.address)
-        guard let pod = snapshot.pod(at: endpoint.address),
+        guard let pod = snapshot.pod(at: endpoint.address, host: exchange.value.record.host),
             let index = snapshot.inboundEntry(pod: pod, client: client, port: endpoint.port)
         else { return connect(exchange) }
         let entry = snapshot.entries[index]

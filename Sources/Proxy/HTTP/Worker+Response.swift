@@ -45,8 +45,8 @@ extension Worker {
     /// By slot: a reload may have come since the request was routed.
     private mutating func edit(_ exchange: SlabReference<Exchange>, routeSlot: Int32) {
         guard routeSlot >= 0, let index = routes.index(slot: Int(routeSlot)) else { return }
+        guard routes.rules[index].hasResponseEdits else { return }
         let rule = routes.rule(index)
-        guard rule.hasResponseEdits else { return }
         routes.rewriteResponse(rule, &exchange.value.heads.reference.value.response, responseVariables(exchange))
     }
 

@@ -7,14 +7,14 @@ import Upstream
 /// What happens when an attempt fails: another one, or the bad news.
 extension Worker {
     /// What a rule allows for this request.
-    mutating func prepareRetries(_ exchange: SlabReference<Exchange>, _ rule: RuleRecord) {
+    mutating func prepareRetries(_ exchange: SlabReference<Exchange>, _ rule: Int) {
         let method = exchange.value.heads.reference.value.request.method
-        exchange.value.isRepeatable = method.isIdempotent || rule.retryNonIdempotent
-        exchange.value.retry = RetryState(rule.retry)
+        exchange.value.isRepeatable = method.isIdempotent || routes.rules[rule].retryNonIdempotent
+        exchange.value.retry = RetryState(routes.rules[rule].retry)
         // A body is kept where it may be needed again; none at all is always there.
         exchange.value.keepsReplay =
             exchange.value.requestFraming != .none && !exchange.value.wantsUpgrade && exchange.value.replayMax > 0
-            && (exchange.value.isRepeatable || rule.hasMirrors)
+            && (exchange.value.isRepeatable || routes.rules[rule].hasMirrors)
     }
 
     /// The attempt under way has failed. Its connection closes.

@@ -23,9 +23,9 @@ extension Worker {
     private func filters(_ exchange: SlabReference<Exchange>) -> IndexRange {
         switch exchange.value.stage {
         case .listener: exchange.value.settings.filters
-        case .route: routes.rule(exchange.value.rule).filters
+        case .route: routes.rules[exchange.value.rule].filters
         case .receiver: snapshot.httpListeners[exchange.value.receiver].filters
-        case .receiverRoute: routes.rule(exchange.value.receiverRule).filters
+        case .receiverRoute: routes.rules[exchange.value.receiverRule].filters
         }
     }
 
@@ -58,25 +58,25 @@ extension Worker {
             reply(exchange, status: 404, .noRoute, "no route matches\n")
             return false
         }
-        let rule = routes.rule(index)
+        let slot = routes.rules[index].slot
         exchange.value.rule = index
-        exchange.value.record.route = Int32(rule.slot)
-        context.shared.routeRequests.add(1, at: rule.slot)
+        exchange.value.record.route = Int32(slot)
+        context.shared.routeRequests.add(1, at: slot)
         return true
     }
 
     /// Does what the rule says.
     mutating func obeyRoute(_ exchange: SlabReference<Exchange>) {
-        let rule = routes.rule(exchange.value.rule)
-        if rule.hasRequestEdits {
+        let rule = exchange.value.rule
+        if routes.rules[rule].hasRequestEdits {
             let variables = variables(exchange)
             keepTarget(exchange)
-            routes.rewriteRequest(rule, &exchange.value.heads.reference.value.request, variables)
+            routes.rewriteRequest(routes.rule(rule), &exchange.value.heads.reference.value.request, variables)
         }
-        switch rule.action {
+        switch routes.rules[rule].action {
         case .forward: forward(exchange, rule)
-        case .respond(let status): respond(exchange, rule, status: Int(status))
-        case .redirect(let status): redirect(exchange, rule, status: Int(status))
+        case .respond(let status): respond(exchange, routes.rule(rule), status: Int(status))
+        case .redirect(let status): redirect(exchange, routes.rule(rule), status: Int(status))
         }
     }
 
@@ -88,7 +88,7 @@ extension Worker {
     }
 
     /// Chooses the cluster, and takes the request's places in its limits.
-    private mutating func forward(_ exchange: SlabReference<Exchange>, _ rule: RuleRecord) {
+    private mutating func forward(_ exchange: SlabReference<Exchange>, _ rule: Int) {
         if let pinned = clients.find(exchange.value.client)?.value.pinned {
             guard let cluster = snapshot.cluster(slot: pinned.clusterSlot) else {
                 return reply(exchange, status: 503, .noEndpoint, "its cluster is gone\n")
@@ -114,7 +114,8 @@ extension Worker {
                 ?? clientHash(of: source)
         }
         prepareRetries(exchange, rule)
-        if rule.timeout > 0 { exchange.value.deadline = exchange.value.startedAt + rule.timeout }
+        let timeout = routes.rules[rule].timeout
+        if timeout > 0 { exchange.value.deadline = exchange.value.startedAt + timeout }
         acquire(exchange)
     }
 

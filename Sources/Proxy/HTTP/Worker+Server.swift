@@ -239,7 +239,7 @@ extension Worker {
             context.shared.endpointConnections.add(-1, at: server.value.plan.endpointSlot)
             server.value.plan.endpointSlot = -1
         }
-        release(&server.value.plan, server.value.direction)
+        release(&server.value.plan, server.value.leg)
         let admission = server.value.admission
         _ = servers.remove(handle)
         count(.upstreamsActive, -1)

@@ -56,11 +56,11 @@ extension Worker {
             let http = snapshot.listeners[listener].http
             return http >= 0 ? Int(http) : nil
         case .outbound where client.value.pinned == nil:
-            guard let pod = snapshot.pod(at: record.client.address) else { return nil }
+            guard let pod = snapshot.pod(at: record.client.address, host: record.host) else { return nil }
             entry = snapshot.outboundEntry(pod: pod, destination: record.originalDestination)
         case .outbound, .inbound:
             let address = client.value.pinned?.address ?? record.originalDestination
-            guard let pod = snapshot.pod(at: address.address) else { return nil }
+            guard let pod = snapshot.pod(at: address.address, host: record.host) else { return nil }
             entry = snapshot.inboundEntry(pod: pod, client: record.client.address, port: address.port)
         }
         guard let entry, snapshot.entries[entry].action != .deny, snapshot.entries[entry].http >= 0 else { return nil }

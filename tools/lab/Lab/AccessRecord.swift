@@ -5,6 +5,8 @@ import Model
 public struct AccessRecord: Decodable, Sendable {
     /// The snapshot's number the connection was matched by.
     public var generation: Int?
+    /// The protected host it was for; nil: the proxy's own.
+    public var host: String?
     /// The client's pod when it is on this host.
     public var pod: String?
     /// The server's pod when it is on this host.
@@ -27,6 +29,8 @@ public struct AccessRecord: Decodable, Sendable {
     public var bytesReceived: Int?
     /// From accept to end.
     public var durationMilliseconds: Double?
+    /// Why a connection ended, in words.
+    public var reason: String?
     /// Why a connection did not end as it should, or `-`.
     public var responseFlag: String?
     /// Which side ended it.

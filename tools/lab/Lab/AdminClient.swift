@@ -4,6 +4,8 @@ import Model
 /// A host's view of its proxy's admin API, over one short connection per request.
 public struct AdminClient: Sendable {
     let host: Node
+    /// Where it listens on the host's loopback.
+    var port = ProxyConfiguration.adminPort
 
     /// An answer.
     public struct Answer: Sendable {
@@ -15,7 +17,7 @@ public struct AdminClient: Sendable {
 
     /// GET or POST a path.
     public func request(_ path: String, method: String = "GET", timeout: Duration = .seconds(5)) throws -> Answer {
-        let target = SocketAddress(.loopbackV4, ProxyConfiguration.adminPort)
+        let target = SocketAddress(.loopbackV4, port)
         let socket = try host.connect(to: target, timeout: timeout)
         try socket.send("\(method) \(path) HTTP/1.1\r\nhost: admin\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
         return try Self.parse(socket.receiveAll())

@@ -4,12 +4,18 @@ import Model
 public struct ProxyConfiguration: Sendable {
     /// Whose.
     public var host: HostName
+    /// `local` or `remote`.
+    public var mode = "local"
+    /// Hosts whose pods it lists; nil: its own.
+    public var podHosts: [HostName]?
     /// Data-plane threads.
     public var workers = 2
-    /// What happens to new connections when nobody listens: direct or drop.
+    /// What happens to new connections when nobody listens, in order.
     public var policy = "direct"
-    /// Source ports of upstream connections.
-    public var sourcePorts = "10240-19999"
+    /// Further keys of `failover`, each as `remotes: []`.
+    public var failover: [String] = []
+    /// Source ports of upstream connections; nil: the default.
+    public var sourcePorts: String? = "10240-19999"
     /// How long SIGTERM waits for connections.
     public var drainTimeout = "5s"
     /// Outbound entries by pod, each one YAML flow mapping: `{match: {ports: [25]}, deny: true}`.
@@ -41,17 +47,17 @@ public struct ProxyConfiguration: Sendable {
     public func text(accessLog: String) -> String {
         """
         version: 1
-        node: {name: node-\(host.description.lowercased()), mode: local}
+        node: {name: \(Self.node(host)), mode: \(mode)}
         workers: \(workers)
         drainTimeout: \(drainTimeout)
         admin: {address: 127.0.0.1, port: \(Self.adminPort)}
         accessLog: {path: \(accessLog), format: json}
         interception:
-          sourcePorts: \(sourcePorts)
-          podCIDRs: [\(host.podCIDRs.joined(separator: ", "))]\(interception.map { "\n  " + $0 }.joined())
-        failover: {policy: [\(policy)]}
+          podCIDRs: [\(mode == "remote" ? "" : host.podCIDRs.joined(separator: ", "))]\(interceptionText)
+        failover:
+          policy: [\(policy)]\(failover.map { "\n  " + $0 }.joined())
         pods:
-        \(host.pods.map(pod).joined(separator: "\n"))\(pods.map { "\n  - \($0)" }.joined())
+        \((podHosts ?? [host]).flatMap(\.pods).map(pod).joined(separator: "\n"))\(pods.map { "\n  - \($0)" }.joined())
         clusters: \(list(clusters, indent: "  "))
         routes: \(list(routes, indent: "  "))
         \(extra)
@@ -59,12 +65,20 @@ public struct ProxyConfiguration: Sendable {
         """
     }
 
+    private var interceptionText: String {
+        ((sourcePorts.map { ["sourcePorts: \($0)"] } ?? []) + interception).map { "\n  " + $0 }.joined()
+    }
+
+    /// A host's name in the configuration.
+    public static func node(_ host: HostName) -> String { "node-\(host.description.lowercased())" }
+
     static let adminPort: UInt16 = 15000
 
     private func pod(_ pod: PodName) -> String {
         var lines = ["  - name: \(Self.name(of: pod))", "    addresses: [\(pod.v4), \"\(pod.v6)\"]"]
         lines.append("    outbound: \(list(outbound[pod] ?? [], indent: "      "))")
         lines.append("    inbound: \(list(inbound[pod] ?? [], indent: "      "))")
+        if pod.host != host { lines.append("    node: \(Self.node(pod.host))") }
         if let uid = uids[pod] { lines.append("    uid: \(uid)") }
         if let limits = limits[pod] { lines.append("    limits: \(limits)") }
         return lines.joined(separator: "\n")

@@ -1,0 +1,20 @@
+import Model
+
+/// What the rules are to do with new connections: the outcome of everything the guard knows.
+public struct DesiredState: Sendable, Equatable, Codable {
+    /// Whether new connections are led past the local proxy though it listens.
+    public var isLocalTaken: Bool
+    /// Names of the remotes that connections may be sent to, in the configuration's order.
+    public var remotes: [String]
+
+    /// A state.
+    public init(isLocalTaken: Bool, remotes: [String]) {
+        self.isLocalTaken = isLocalTaken
+        self.remotes = remotes
+    }
+
+    /// Where connections that pods open go that meet no listener, or may not.
+    public func answer(_ policy: [Configuration.Failover.Answer]) -> Configuration.Failover.Answer {
+        policy.first { $0 != .remote || !remotes.isEmpty } ?? .drop
+    }
+}

@@ -1,0 +1,233 @@
+import Interception
+import Logging
+import Model
+import Syscalls
+
+/// The guard of a host: keeps the rules as they should be, and leads new connections past a proxy that hangs.
+///
+/// Its thread (`GuardThread`) probes and judges; this actor does what takes time: it writes rules, looks for processes,
+/// makes the synthetic pod. It is the only one that changes the rules while it runs. Its own end changes nothing: the
+/// rules stay, and the next guard goes on from them.
+public actor Guard {
+    /// What it guards by. Replaced by reloads.
+    public internal(set) var configuration: Configuration
+    nonisolated let thread: GuardThread
+    nonisolated let logger: Logger
+    let keeper: any RuleKeeper
+    var desired: DesiredState
+    var forced: ForcedMode
+    var inForce: RulesInForce?
+    var drilled: [String] = []
+    /// Whether the rules have to be compared with what they should be, and why they are not.
+    var needsLook = true
+    var problem: String?
+    var refusal: String?
+    var repairs = 0
+    /// Changes of our own, which netlink tells us of as well.
+    var lastRepair: ContinuousClock.Instant?
+    var recent: [GuardStatusView.Event] = []
+    private let work = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    /// The whole set of rules is compared this often, whatever netlink tells.
+    static let lookInterval = Duration.seconds(10)
+    /// The same where netlink does not tell.
+    static let pollInterval = Duration.milliseconds(800)
+    /// A burst of changes is looked at once.
+    static let settling = Duration.milliseconds(20)
+    static let eventsMax = 50
+
+    /// A guard that goes on from the rules in force.
+    public init(_ configuration: Configuration, keeper: any RuleKeeper, logger: Logger) async throws {
+        self.configuration = configuration
+        self.keeper = keeper
+        self.logger = logger
+        forced = keeper.loadForced()
+        inForce = try await keeper.inForce()
+        let names = configuration.failover.remotes.map(\.name)
+        let before = inForce.map {
+            DesiredState(isLocalTaken: $0.state.isLocalTaken, remotes: $0.state.remotes ?? names)
+        }
+        let machine = FailoverMachine(
+            configuration.failover, inForce: before, forced: forced, fallsThrough: inForce?.fallsThrough ?? true,
+            now: Clock.monotonic())
+        desired = before ?? machine.desired(now: Clock.monotonic())
+        thread = try GuardThread(machine)
+    }
+
+    /// Guards until the task is cancelled.
+    public func run() async throws {
+        try thread.start(paths: keeper.paths(configuration))
+        defer { thread.send(.stop) }
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.listen() }
+            group.addTask { await self.keepRules() }
+            group.addTask { await self.keepLooking() }
+            group.addTask { await self.makePod() }
+            group.addTask { await self.findListeners() }
+        }
+    }
+
+    /// What the thread knows, now.
+    nonisolated var view: GuardView { thread.view }
+
+    // MARK: events
+
+    private func listen() async {
+        for await event in thread.events {
+            guard !Task.isCancelled else { return }
+            switch event {
+            case .desired(let wish):
+                desired = wish
+                work.continuation.yield()
+            case .rulesChanged(let isOurs):
+                needsLook = needsLook || isOurs
+                if isOurs { work.continuation.yield() }
+            case .podLost: Task { await makePod() }
+            case .listenersUnknown: Task { await findListeners() }
+            case .note(let level, let text, let metadata): note(level, text, metadata)
+            }
+        }
+    }
+
+    /// For the log and the status.
+    func note(_ level: Logger.Level, _ text: String, _ metadata: Logger.Metadata = [:]) {
+        logger.log(level: level, "\(text)", metadata: metadata)
+        let details = metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+        recent.insert(GuardStatusView.Event(time: Self.time(), text: text + details), at: 0)
+        if recent.count > Self.eventsMax { recent.removeLast() }
+    }
+
+    // MARK: rules
+
+    /// What the rules are to do, drill included.
+    var wish: FailoverState {
+        let state = view.machine.local.state
+        return FailoverState(
+            isLocalTaken: desired.isLocalTaken,
+            refusesProtectedHosts: desired.isLocalTaken && (state == .hung || state == .returning),
+            remotes: configuration.failover.remotes.isEmpty ? nil : desired.remotes, drilledPods: drilled)
+    }
+
+    private func keepRules() async {
+        work.continuation.yield()
+        for await _ in work.stream {
+            guard !Task.isCancelled else { return }
+            await settle()
+            // Nothing is won by trying faster: what keeps rules out does not go away within a moment.
+            if problem != nil { try? await Task.sleep(for: .seconds(1)) }
+        }
+        resumeWaiting()
+    }
+
+    private func resumeWaiting() {
+        let waiters = waiting
+        waiting = []
+        for waiter in waiters { waiter.resume() }
+    }
+
+    private func keepLooking() async {
+        while !Task.isCancelled {
+            let interval = inForce?.mustBePolled == true || problem != nil ? Self.pollInterval : Self.lookInterval
+            do { try await Task.sleep(for: interval) } catch { break }
+            look()
+        }
+        work.continuation.finish()
+    }
+
+    /// Asks for the rules to be compared.
+    func look() {
+        needsLook = true
+        work.continuation.yield()
+    }
+
+    /// Makes the rules what they should be, as often as it takes: a wish may change meanwhile.
+    private func settle() async {
+        do {
+            if inForce == nil { inForce = try await keeper.inForce() }
+            if let inForce, inForce.state != wish { try await apply(wish) }
+            if needsLook {
+                needsLook = false
+                try? await Task.sleep(for: Self.settling)
+                try await repair()
+            }
+            problem = inForce == nil ? "not installed: run apusctl redirect install" : nil
+        } catch {
+            needsLook = true
+            if problem != "\(error)" { note(.error, "rules: \(error)") }
+            problem = "\(error)"
+        }
+        if problem == nil, let inForce {
+            if inForce.state != wish || needsLook {
+                work.continuation.yield()
+            } else {
+                thread.send(.rulesSettled(fallsThrough: inForce.fallsThrough))
+            }
+        }
+        resumeWaiting()
+    }
+
+    private func apply(_ wish: FailoverState) async throws {
+        let start = ContinuousClock.now
+        try await keeper.apply(wish, configuration)
+        let spent = ContinuousClock.now - start
+        let before = inForce?.state
+        inForce?.state = wish
+        note(
+            .notice, "rules: new connections: \(Self.words(wish, configuration.failover))",
+            ["before": "\(before.map { Self.words($0, configuration.failover) } ?? "-")", "took": "\(spent.text)"])
+    }
+
+    private func repair() async throws {
+        guard let found = try await keeper.inForce() else {
+            inForce = nil
+            return
+        }
+        inForce = found
+        let start = ContinuousClock.now
+        let steps = try await keeper.repair(wish, configuration)
+        inForce = try await keeper.inForce()
+        guard !steps.isEmpty else { return }
+        repairs += 1
+        note(
+            .warning, "rules: repaired: \(steps.prefix(5).joined(separator: "; "))",
+            ["steps": "\(steps.count)", "took": "\((ContinuousClock.now - start).text)"])
+    }
+
+    /// Waits until the rules have been made (or tried to be made) what they should be.
+    func settled() async {
+        await withCheckedContinuation { continuation in
+            waiting.append(continuation)
+            work.continuation.yield()
+        }
+    }
+
+    // MARK: slow work for the thread
+
+    private func makePod() async {
+        while !Task.isCancelled, !view.hasPod {
+            do {
+                let pod = try await SyntheticPod.make(IPAddress.Family.present, for: .guard)
+                return thread.send(.pod(Parcel(pod)))
+            } catch {
+                note(.error, "the synthetic pod that probes are made from: \(error.cause)")
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
+    private func findListeners() async {
+        guard let port = configuration.interception?.outboundPort else { return }
+        let owners = await ListenerOwners.find(port: port, IPAddress.Family.present)
+        thread.send(.listeners(owners.processes.compactMap(Self.handle), socketCount: owners.socketCount))
+    }
+
+    private static func handle(_ process: Int32) -> Parcel<ProcessHandle>? {
+        do throws(Errno) { return Parcel(try ProcessHandle(process)) } catch { return nil }
+    }
+}
+
+extension Duration {
+    /// `12 ms`.
+    var text: String { "\((nanoseconds + 500_000) / 1_000_000) ms" }
+}

@@ -1,0 +1,180 @@
+import Interception
+import Logging
+import Model
+import Syscalls
+
+extension GuardLoop {
+    /// Starts the probes of a round, and looks at what the local proxy does meanwhile.
+    func round(_ now: Int64) {
+        let interval = machine.settings.interval.nanoseconds
+        nextRound += interval
+        if nextRound <= now { nextRound = now + interval }
+        noteProgress(now)
+        guard probes.count < Self.probesMax else { return }
+        if pod != nil { probeLocal(now) }
+        for path in paths { probe(path, now) }
+    }
+
+    private func probeLocal(_ now: Int64) {
+        guard let family = families.first else { return }
+        var busy: Set<UInt16> = []
+        for probe in probes.values {
+            if case .local(family, let choice) = probe.purpose { busy.insert(choice.port) }
+        }
+        for choice in ports.round(busy: busy) { connect(family, choice, now) }
+        // Workers are the same for both families: of the other one it is the rules and the way that are tested.
+        for other in families.dropFirst() {
+            let port = ProbePorts.first + UInt16(truncatingIfNeeded: now / 1_000_000 % Int64(ProbePorts.count))
+            connect(other, ProbePorts.Choice(port: port, worker: nil, isLead: true), now)
+        }
+    }
+
+    private func connect(_ family: IPAddress.Family, _ choice: ProbePorts.Choice, _ now: Int64) {
+        let token = token()
+        do throws(Errno) {
+            guard let socket = try pod?.socket(family) else { return }
+            try socket.bind(to: SocketAddress(RuleProbe.client(family, .guard), choice.port))
+            probes[token] = try Probe(
+                .local(family, choice), socket, to: RuleProbe.destination(family), poller, token: token, now: now)
+            if !isSettled { excused.insert(token) }
+        } catch {
+            view.excused += 1
+            // Its address or its way out is gone.
+            if error.isVanishedPeer || error == .addressNotAvailable { losePod() }
+        }
+    }
+
+    private func probe(_ path: RemotePath, _ now: Int64) {
+        let token = token()
+        do throws(Errno) {
+            let socket = try Socket(family: path.destination.address.family)
+            if let mark = path.mark { try socket.set(.mark(mark)) }
+            try socket.bind(to: path.source)
+            probes[token] = try Probe(
+                .remote(path.name), socket, to: path.destination, poller, token: token, now: now)
+            if !isSettled { excused.insert(token) }
+        } catch {
+            guard isSettled else { return }
+            remoteProbed(path.name, isAnswered: false, now)
+        }
+    }
+
+    // MARK: outcomes
+
+    func advance(_ event: Poller.Event, _ now: Int64) {
+        guard let probe = probes[event.token], let result = probe.advance(event.readiness) else { return }
+        let isExcused = excused.contains(event.token)
+        end(event.token)
+        switch probe.purpose {
+        case .remote(let name):
+            switch result {
+            case .answered: remoteProbed(name, isAnswered: true, now)
+            case .refused, .foreign, .inconclusive: if !isExcused { remoteProbed(name, isAnswered: false, now) }
+            }
+        case .local(let family, let choice): localProbed(family, choice, probe, result, isExcused: isExcused, now)
+        }
+    }
+
+    private func localProbed(
+        _ family: IPAddress.Family, _ choice: ProbePorts.Choice, _ probe: Probe, _ result: Probe.Result,
+        isExcused: Bool, _ now: Int64
+    ) {
+        switch result {
+        case .answered(let answer):
+            view.answered += 1
+            view.generation = answer.generation
+            view.latestAnswer = now - probe.started
+            learn(family, choice, answer)
+            record(family, choice, .answered, now)
+        case .refused where !isExcused:
+            view.refused += 1
+            record(family, choice, .refused, now)
+        case .foreign where !isExcused:
+            view.unanswered += 1
+            record(family, choice, .unanswered, now)
+        case .refused, .foreign, .inconclusive: view.excused += 1
+        }
+    }
+
+    /// Answers are counted by who gave them, also where another worker was expected.
+    private func learn(_ family: IPAddress.Family, _ choice: ProbePorts.Choice, _ answer: RuleProbe.Answer) {
+        guard family == families.first, !ports.answered(choice.port, worker: answer.worker) else { return }
+        machine.localChanged()
+        thread.report(.listenersUnknown)
+    }
+
+    /// Probes that were not answered in time.
+    func expire(_ now: Int64) {
+        let timeout = machine.settings.timeout.nanoseconds
+        for (token, probe) in probes where now - probe.started >= timeout {
+            let isExcused = excused.contains(token)
+            end(token)
+            guard !isExcused else {
+                view.excused += 1
+                continue
+            }
+            switch probe.purpose {
+            case .remote(let name): remoteProbed(name, isAnswered: false, now)
+            case .local(let family, let choice):
+                view.unanswered += 1
+                record(family, choice, .unanswered, now)
+                if family == families.first { ports.unanswered(choice.port) }
+            }
+        }
+    }
+
+    private func record(
+        _ family: IPAddress.Family, _ choice: ProbePorts.Choice, _ outcome: LocalProxy.Outcome, _ now: Int64
+    ) {
+        guard let lane = Self.lane(family, choice, outcome) else { return }
+        guard let change = machine.probed(lane, family, outcome, now: now) else { return }
+        view.changes += 1
+        let milliseconds = (change.after + 500_000) / 1_000_000
+        note(
+            change.to == .serving ? .notice : .warning, "local proxy: \(change.to.rawValue): \(change.reason)",
+            ["from": "\(change.from.rawValue)", "after": "\(milliseconds) ms"])
+        if change.from == .absent || listeners.isEmpty { thread.report(.listenersUnknown) }
+    }
+
+    /// What a probe's outcome says something about; nil: nothing, it was a try.
+    private static func lane(
+        _ family: IPAddress.Family, _ choice: ProbePorts.Choice, _ outcome: LocalProxy.Outcome
+    ) -> LocalProxy.Lane? {
+        if let worker = choice.worker { return .worker(worker) }
+        if choice.isSuspect { return .port(choice.port) }
+        return choice.isLead || outcome == .refused ? .any(family) : nil
+    }
+
+    private func remoteProbed(_ name: String, isAnswered: Bool, _ now: Int64) {
+        guard let remote = machine.probed(remote: name, isAnswered: isAnswered, now: now) else { return }
+        view.changes += 1
+        note(
+            isAnswered ? .notice : .warning,
+            "remote \(remote.remote.name): \(isAnswered ? "healthy: it answers" : "unhealthy: no answer through the tunnel")")
+    }
+
+    // MARK: hang
+
+    private func noteProgress(_ now: Int64) {
+        guard machine.local.state == .hung || machine.local.state == .returning else { return }
+        let time = workerTimes.reduce(0) { $0 &+ $1.read() }
+        if time != workerTime { machine.progressed(now: now) }
+        workerTime = time
+        if machine.mustKill(now: now) { killListeners(now) }
+    }
+
+    private func killListeners(_ now: Int64) {
+        machine.killed(now: now)
+        guard !listeners.isEmpty else {
+            note(.error, "local proxy: hangs and is to be killed, but its process is not seen: same PID namespace?")
+            return
+        }
+        for handle in listeners {
+            _ = handle.inspect { process in
+                try? process.kill()
+                note(.error, "local proxy: killed: no progress for killAfter", ["pid": "\(process.number)"])
+            }
+        }
+        view.kills += 1
+    }
+}

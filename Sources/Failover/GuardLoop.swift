@@ -1,0 +1,228 @@
+import Interception
+import Logging
+import Model
+import Syscalls
+
+/// What runs on the guard's thread: rounds of probes, their outcomes into the machine, the machine's wishes out as
+/// events. Owns the synthetic pod, its connections, and the handles of the processes that listen.
+final class GuardLoop {
+    let thread: GuardThread
+    var machine: FailoverMachine
+    var view: GuardView
+    var poller: Poller
+    var pod: SyntheticPod?
+    var ports: ProbePorts
+    /// Connections under way by token. Those in `excused` prove nothing: the rules, or the guard, were not as they should.
+    var probes: [UInt64: Probe] = [:]
+    var excused: Set<UInt64> = []
+    var paths: [RemotePath]
+    var listeners: [Parcel<ProcessHandle>] = []
+    var workerTimes: [WorkerTime] = []
+    var workerTime: UInt64 = 0
+    var isSettled = false
+    var nextRound: Int64
+    private var isStopped = false
+    private var desired: DesiredState?
+    private let tables: KernelEvents
+    private let routing: KernelEvents
+    private var nextToken = GuardLoop.firstProbe
+    let families: [IPAddress.Family]
+
+    /// Tokens of the poller; probes have those from `firstProbe`, listeners' processes those from `firstProcess`.
+    private static let orders: UInt64 = 1, tableNews: UInt64 = 2, routingNews: UInt64 = 3
+    private static let firstProcess: UInt64 = 16, firstProbe: UInt64 = 1 << 16
+    static let probesMax = 4096
+
+    init(_ thread: GuardThread, _ machine: FailoverMachine, _ paths: [RemotePath]) throws(Errno) {
+        self.thread = thread
+        self.machine = machine
+        self.paths = paths
+        families = IPAddress.Family.present
+        view = GuardView(machine: machine)
+        poller = try Poller()
+        tables = try KernelEvents(.tables)
+        routing = try KernelEvents(.routing)
+        ports = ProbePorts(portsPerWorker: Self.portsPerWorker(machine.settings))
+        nextRound = Clock.monotonic()
+        try thread.register(with: poller, token: Self.orders)
+        try poller.add(tables.descriptor, token: Self.tableNews, writing: false)
+        try poller.add(routing.descriptor, token: Self.routingNews, writing: false)
+    }
+
+    /// Until it is told to stop.
+    func run() {
+        while !isStopped {
+            let count = poller.wait(milliseconds: rest())
+            let now = Clock.monotonic()
+            noteLateness(now)
+            for index in 0..<count { handle(poller.event(index), now) }
+            expire(now)
+            if now >= nextRound { round(now) }
+            publish(now)
+        }
+    }
+
+    /// A port is busy until its probe has ended: more probes may be under way than one.
+    static func portsPerWorker(_ settings: Configuration.Probe) -> Int {
+        let interval = max(1, settings.interval.nanoseconds)
+        return min(32, Int(settings.timeout.nanoseconds / interval) + 2)
+    }
+
+    // MARK: time
+
+    private func rest() -> Int32 {
+        let timeout = machine.settings.timeout.nanoseconds
+        let first = probes.values.map { $0.started + timeout }.min() ?? .max
+        let rest = min(first, nextRound) - Clock.monotonic()
+        return Int32(clamping: max(0, (rest + 999_999) / 1_000_000))
+    }
+
+    /// When the guard itself did not run, what was not answered meanwhile may lie there unread, or the whole host stood
+    /// still.
+    private func noteLateness(_ now: Int64) {
+        guard now - nextRound > machine.settings.interval.nanoseconds else { return }
+        view.lateRounds += 1
+        excused.formUnion(probes.keys)
+    }
+
+    // MARK: events
+
+    private func handle(_ event: Poller.Event, _ now: Int64) {
+        switch event.token {
+        case Self.orders: for order in thread.takeOrders() { obey(order, now) }
+        case Self.tableNews: read(tables) { RuleNews.tables($0) }
+        case Self.routingNews:
+            let device = Array(SyntheticPod.device(.guard).utf8) + [0]
+            let addresses = families.map { RuleProbe.client($0, .guard).bytes }
+            read(routing) { RuleNews.routing($0, podDevice: device, podAddresses: addresses) }
+        case Self.firstProcess..<Self.firstProbe: listenerEnded()
+        default: advance(event, now)
+        }
+    }
+
+    private func read(_ source: borrowing KernelEvents, _ judge: (KernelEvents.Message) -> RuleNews) {
+        var news = RuleNews.none
+        reading: while true {
+            switch source.next() {
+            case .none: break reading
+            case .overrun: news = .ours
+            case .messages(let messages): news = messages.map(judge).reduce(news, max)
+            }
+        }
+        switch news {
+        case .none: return
+        case .foreign: thread.report(.rulesChanged(isOurs: false))
+        case .ours:
+            unsettle()
+            thread.report(.rulesChanged(isOurs: true))
+        case .pod: losePod()
+        }
+    }
+
+    /// What is not answered while the rules may be wrong is not the proxy's fault.
+    private func unsettle() {
+        isSettled = false
+        excused.formUnion(probes.keys)
+    }
+
+    func losePod() {
+        guard pod != nil else { return }
+        pod = nil
+        drop { if case .local = $0 { true } else { false } }
+        thread.report(.podLost)
+    }
+
+    private func drop(_ isDropped: (Probe.Purpose) -> Bool) {
+        for (token, probe) in probes where isDropped(probe.purpose) { end(token) }
+    }
+
+    func end(_ token: UInt64) {
+        probes[token] = nil
+        excused.remove(token)
+    }
+
+    private func listenerEnded() {
+        listeners = []
+        workerTimes = []
+        thread.report(.listenersUnknown)
+    }
+
+    // MARK: orders
+
+    private func obey(_ order: GuardOrder, _ now: Int64) {
+        switch order {
+        case .configure(let failover, let paths):
+            machine.configure(failover, now: now)
+            self.paths = paths
+            ports = ProbePorts(portsPerWorker: Self.portsPerWorker(failover.probe))
+            ports.workerCount = view.socketCount
+        case .force(let forced):
+            machine.forced = forced
+        case .rulesSettled(let fallsThrough):
+            excused.formUnion(probes.keys)
+            isSettled = true
+            machine.fallsThrough = fallsThrough
+        case .pod(let parcel): pod = parcel.take()
+        case .listeners(let handles, let socketCount): adopt(handles, socketCount)
+        case .progress: machine.progressed(now: now)
+        case .stop: isStopped = true
+        }
+    }
+
+    private func adopt(_ handles: [Parcel<ProcessHandle>], _ socketCount: Int) {
+        let numbers = handles.compactMap { $0.inspect { $0.number } }
+        if numbers != view.processes || socketCount != view.socketCount {
+            ports.forget()
+            machine.localChanged()
+        }
+        listeners = handles
+        view.processes = numbers
+        view.socketCount = socketCount
+        ports.workerCount = socketCount
+        workerTimes = numbers.map(WorkerTime.init)
+        for (index, handle) in handles.enumerated() {
+            let token = Self.firstProcess + UInt64(index)
+            _ = handle.inspect { handle in try? poller.add(handle.descriptor, token: token, writing: false) }
+        }
+    }
+
+    // MARK: out
+
+    func token() -> UInt64 {
+        nextToken += 1
+        return nextToken
+    }
+
+    func note(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata = [:]) {
+        thread.report(.note(level, message, metadata))
+    }
+
+    private func publish(_ now: Int64) {
+        let wish = machine.desired(now: now)
+        if wish != desired {
+            desired = wish
+            thread.report(.desired(wish))
+        }
+        view.machine = machine
+        view.workers = ports.workers
+        view.hasPod = pod != nil
+        view.isSettled = isSettled
+        view.now = now
+        thread.publish(view)
+    }
+}
+
+extension IPAddress.Family {
+    /// Those that this network namespace has.
+    static var present: [IPAddress.Family] {
+        [IPAddress.Family.v4, .v6].filter { (try? Socket(family: $0)) != nil }
+    }
+}
+
+extension IPAddress {
+    /// In network order, as a packet has it.
+    var bytes: [UInt8] {
+        let all = [high, low].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * $0)) } }
+        return isV4 ? Array(all.suffix(4)) : all
+    }
+}

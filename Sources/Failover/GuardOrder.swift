@@ -1,0 +1,21 @@
+import Interception
+import Model
+import Syscalls
+
+/// What the guard's thread is told by the rest of the guard.
+enum GuardOrder: Sendable {
+    /// Another configuration.
+    case configure(Configuration.Failover, paths: [RemotePath])
+    /// What an operator says.
+    case force(ForcedMode)
+    /// The rules are (or were found) as desired; whether they lead past a proxy that does not listen by themselves.
+    case rulesSettled(fallsThrough: Bool)
+    /// A synthetic pod to probe from.
+    case pod(Parcel<SyntheticPod>)
+    /// Who listens now.
+    case listeners([Parcel<ProcessHandle>], socketCount: Int)
+    /// The local proxy has shown a sign of life elsewhere.
+    case progress
+    /// End.
+    case stop
+}

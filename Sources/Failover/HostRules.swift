@@ -1,0 +1,51 @@
+import Interception
+import Model
+
+/// The rules of this network namespace, by `Installer`.
+public struct HostRules: RuleKeeper {
+    /// Rules.
+    public init() {}
+
+    /// See `RuleKeeper`.
+    public func inForce() async throws -> RulesInForce? {
+        guard let found = try Installer.inForce() else { return nil }
+        // What netlink tells of legacy iptables is nothing.
+        return RulesInForce(
+            state: found.state, fallsThrough: found.fallsThrough, mustBePolled: found.backend.contains("legacy"))
+    }
+
+    /// See `RuleKeeper`.
+    public func apply(_ state: FailoverState, _ configuration: Configuration) async throws {
+        try await installer(configuration).apply(state)
+    }
+
+    /// See `RuleKeeper`.
+    public func repair(_ state: FailoverState, _ configuration: Configuration) async throws -> [String] {
+        try await installer(configuration).repair().steps
+    }
+
+    /// See `RuleKeeper`.
+    public func paths(_ configuration: Configuration) -> [RemotePath] {
+        guard let redirection = Redirection(configuration) else { return [] }
+        return Installer.remoteChecks(redirection).map { check in
+            RemotePath(
+                name: check.remote, destination: check.destination, source: SocketAddress(check.source, 0),
+                mark: check.mark)
+        }
+    }
+
+    /// See `RuleKeeper`.
+    public func loadForced() -> ForcedMode { GuardMemory.load().flatMap(ForcedMode.init) ?? .auto }
+
+    /// See `RuleKeeper`.
+    public func save(_ forced: ForcedMode) throws { try GuardMemory.save(forced == .auto ? nil : forced.rawValue) }
+
+    private struct NoInterception: Error, CustomStringConvertible {
+        let description = "interception: missing: there is nothing to keep"
+    }
+
+    private func installer(_ configuration: Configuration) throws -> Installer {
+        guard let redirection = Redirection(configuration) else { throw NoInterception() }
+        return Installer(redirection)
+    }
+}

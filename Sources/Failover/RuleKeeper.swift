@@ -1,0 +1,35 @@
+import Interception
+import Model
+
+/// Reads and writes the host's rules for the guard. `HostRules` does it for real.
+public protocol RuleKeeper: Sendable {
+    /// What is installed; nil: nothing is, and nothing is to be: installing is an operator's decision.
+    func inForce() async throws -> RulesInForce?
+    /// Leads new connections as `state` says, in one transaction and as fast as can be. Nothing else is looked at.
+    func apply(_ state: FailoverState, _ configuration: Configuration) async throws
+    /// Compares everything with what it should be and repairs it; what was done, in words.
+    func repair(_ state: FailoverState, _ configuration: Configuration) async throws -> [String]
+    /// How each remote is reached by itself.
+    func paths(_ configuration: Configuration) -> [RemotePath]
+    /// What an operator has forced, over restarts of the guard.
+    func loadForced() -> ForcedMode
+    /// See `loadForced`.
+    func save(_ forced: ForcedMode) throws
+}
+
+/// What an installation says of itself.
+public struct RulesInForce: Sendable, Equatable {
+    /// What new connections meet.
+    public var state: FailoverState
+    /// Whether the rules lead past a proxy that does not listen by themselves.
+    public var fallsThrough: Bool
+    /// Whether a change of them can only be found by looking: netlink does not tell.
+    public var mustBePolled: Bool
+
+    /// What is in force.
+    public init(state: FailoverState, fallsThrough: Bool, mustBePolled: Bool) {
+        self.state = state
+        self.fallsThrough = fallsThrough
+        self.mustBePolled = mustBePolled
+    }
+}

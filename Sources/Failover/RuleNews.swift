@@ -1,0 +1,75 @@
+import Syscalls
+
+/// Which of the kernel's messages about rules and routes concern us: pure.
+enum RuleNews: Int, Sendable, Comparable {
+    /// None of our business.
+    case none
+    /// Others' rules, which ours may depend on (a firewall that comes up).
+    case foreign
+    /// Something of ours, or a table that went.
+    case ours
+    /// The synthetic pod's device or route.
+    case pod
+
+    static func < (left: RuleNews, right: RuleNews) -> Bool { left.rawValue < right.rawValue }
+
+    private static let ownTable = Array("apus".utf8) + [0]
+    private static let ownChains = Array("APUS_".utf8)
+    private static let tunnels = Array("apus-t".utf8)
+    /// Preferences of the routing policy that are ours, and those between.
+    private static let preferences = 80...110
+    // linux/rtnetlink.h.
+    private static let newLink: UInt16 = 16, deleteLink: UInt16 = 17, newRoute: UInt16 = 24, deleteRoute: UInt16 = 25
+    private static let rules: ClosedRange<UInt16> = 32...33, nextHops: ClosedRange<UInt16> = 104...105
+
+    /// A message about nf_tables: those of our table, and of our chains in the tables of iptables.
+    static func tables(_ message: KernelEvents.Message) -> RuleNews {
+        contains(message.payload, ownTable) || contains(message.payload, ownChains) ? .ours : .foreign
+    }
+
+    /// A message about links, routes, rules and next hops.
+    static func routing(_ message: KernelEvents.Message, podDevice: [UInt8], podAddresses: [[UInt8]]) -> RuleNews {
+        switch message.type {
+        case newLink, deleteLink:
+            if contains(message.payload, podDevice) { return message.type == deleteLink ? .pod : .none }
+            return contains(message.payload, tunnels) ? .ours : .none
+        case deleteRoute:
+            if podAddresses.contains(where: { contains(message.payload, $0) }) { return .pod }
+            return isOurs(table(message.payload)) ? .ours : .none
+        case newRoute: return isOurs(table(message.payload)) ? .ours : .none
+        case rules:
+            let isNear = attribute(6, message.payload).map(preferences.contains) ?? true
+            return isNear || isOurs(table(message.payload)) ? .ours : .none
+        case nextHops: return .ours
+        default: return .none
+        }
+    }
+
+    /// RTA_TABLE and FRA_TABLE (15) have the numbers above 255 as well.
+    private static func table(_ payload: ArraySlice<UInt8>) -> Int { attribute(15, payload) ?? 0 }
+
+    /// `struct rtmsg` and `struct fib_rule_hdr`, 12 bytes, are followed by attributes: this one's 32-bit value.
+    private static func attribute(_ wanted: UInt16, _ payload: ArraySlice<UInt8>) -> Int? {
+        var rest = payload.dropFirst(12)
+        while rest.count >= 8 {
+            let start = rest.startIndex
+            let length = Int(rest[start]) | Int(rest[start + 1]) << 8
+            guard length >= 4 else { return nil }
+            if UInt16(rest[start + 2]) | UInt16(rest[start + 3]) << 8 == wanted, length == 8 {
+                return (0..<4).reduce(0) { $0 | Int(rest[start + 4 + $1]) << (8 * $1) }
+            }
+            rest = rest.dropFirst((length + 3) & ~3)
+        }
+        return nil
+    }
+
+    /// Into the proxy, into the tunnel, back to each protected host.
+    private static func isOurs(_ table: Int) -> Bool { (1500...1501).contains(table) || (1600..<1600 + 65536).contains(table) }
+
+    private static func contains(_ bytes: ArraySlice<UInt8>, _ wanted: [UInt8]) -> Bool {
+        guard !wanted.isEmpty, bytes.count >= wanted.count else { return false }
+        return (bytes.startIndex...(bytes.endIndex - wanted.count)).contains { start in
+            bytes[start] == wanted[0] && bytes[start..<start + wanted.count].elementsEqual(wanted)
+        }
+    }
+}
