@@ -1,8 +1,9 @@
 import Foundation
+import Loopback
 import Testing
 
 /// What is installed outside of clusters: systemd's units; and the image's packages.
-struct HostTests {
+@Suite(OwnThreadTrait()) struct HostTests {
     private static let folder = "config/systemd"
 
     @Test func systemdUnderstandsTheUnits() throws {
@@ -37,7 +38,7 @@ struct HostTests {
         }
     }
 
-    /// The guard would put back what uninstall takes out.
+    /// Without rules it has nothing to guard.
     @Test func theGuardStopsBeforeTheRulesGo() throws {
         let unit = try Deployment.text("\(Self.folder)/apus-guard.service")
         #expect(unit.contains("\nBindsTo=apus-redirect.service\n"))
