@@ -188,7 +188,8 @@ let package = Package(
 
         // MARK: deployment
         .testTarget(
-            name: "DeployTests", dependencies: ["Control", "Model", .product(name: "Yams", package: "Yams")],
+            name: "DeployTests",
+            dependencies: ["Control", "Loopback", "Model", .product(name: "Yams", package: "Yams")],
             swiftSettings: settings),
 
         // MARK: tidy

@@ -16,7 +16,7 @@ extension Installer {
 
     /// What is in force in this network namespace; nil: nothing is installed.
     public static func inForce() throws(InterceptionError) -> InForce? {
-        guard let state = try InstallState.load() else { return nil }
+        guard let state = try InstallState.load(), state.isLeaving != true else { return nil }
         return InForce(
             backend: state.backend, fallsThrough: Backend(state.backend)?.usesNft ?? true,
             state: state.failover ?? FailoverState())
@@ -55,6 +55,10 @@ extension Installer {
     /// - Throws: `refused` when nothing is installed, or as `install` does.
     public func apply(_ state: FailoverState) async throws(InterceptionError) {
         try Self.requireRoot()
+        try await RuleLock.hold { () async throws(InterceptionError) in try await follow(state) }
+    }
+
+    private func follow(_ state: FailoverState) async throws(InterceptionError) {
         guard var installed = try InstallState.load(), let host = installed.host,
             let backend = Backend(installed.backend)
         else { throw .refused(["the rules are not installed by this version: run redirect install"]) }
@@ -81,7 +85,14 @@ extension Installer {
 
     /// Brings the kernel back to what is to be in force: as `install`, with the backend and the state of failover that the
     /// last installation had. Only what differs is written.
-    public func repair() async throws(InterceptionError) -> Report { try await install(state: nil, dryRun: false) }
+    public func repair() async throws(InterceptionError) -> Report {
+        try await RuleLock.hold { () async throws(InterceptionError) -> Report in
+            guard let state = try InstallState.load(), state.isLeaving != true else {
+                throw .refused(["the rules are not installed: run redirect install"])
+            }
+            return try await following(state).change(state: nil, dryRun: false)
+        }
+    }
 
     /// What the kernel has otherwise than it was installed, and the configuration otherwise than the installation.
     public func differences() async throws(InterceptionError) -> [String] {

@@ -45,8 +45,9 @@ enum Deployment {
             folder.write("in", input), folder.write("out", ""), folder.write("err", "")
         )
         let process = Process()
-        process.executableURL = URL(filePath: program)
-        process.arguments = arguments
+        // Threads of the test have signals blocked, and a program inherits that.
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = ["--default-signal", program] + arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = FileHandle(forReadingAtPath: input)
         process.standardOutput = FileHandle(forWritingAtPath: output)

@@ -1,10 +1,11 @@
 import Control
 import Foundation
+import Loopback
 import Model
 import Testing
 
 /// `k8s/fleet`: from a cluster's nodes to hosts and remotes of the configuration.
-struct FleetProgramTests {
+@Suite(OwnThreadTrait()) struct FleetProgramTests {
     /// `kubectl get nodes -o json`, as far as it matters.
     private func nodes(_ list: [(name: String, address: String, prefixes: [String], isRemote: Bool)]) -> String {
         let items = list.map { node in

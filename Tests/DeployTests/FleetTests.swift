@@ -1,10 +1,11 @@
 import Control
 import Foundation
+import Loopback
 import Model
 import Testing
 
 /// One file serves a fleet: hosts, their buddies, and remotes.
-struct FleetTests {
+@Suite(OwnThreadTrait()) struct FleetTests {
     private func load(_ text: String, _ node: String, mode: String = "local", prefixes: [String] = [])
         throws(ConfigurationProblems) -> Configuration
     {

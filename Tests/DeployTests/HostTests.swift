@@ -1,8 +1,9 @@
 import Foundation
+import Loopback
 import Testing
 
 /// What is installed outside of clusters: systemd's units; and the image's packages.
-struct HostTests {
+@Suite(OwnThreadTrait()) struct HostTests {
     private static let folder = "config/systemd"
 
     @Test func systemdUnderstandsTheUnits() throws {
@@ -27,7 +28,7 @@ struct HostTests {
     @Test func unitsGiveWhatTheFleetsFileRefersTo() throws {
         let used = Set(
             try ["config/apus.yaml", "config/buddy.yaml", "k8s/base/apus.yaml"].flatMap {
-                try Deployment.text($0).matches(of: /"\$\{([A-Z_]+)\}"/).map { String($0.output.1) }
+                try Deployment.text($0).matches(of: /"\$\{([A-Z0-9_]+)\}"/).map { String($0.output.1) }
             })
         #expect(used == ["NODE_NAME", "APUS_MODE", "POD_CIDR", "POD_CIDR_2"])
         for name in try Deployment.files(in: Self.folder) {
@@ -37,7 +38,7 @@ struct HostTests {
         }
     }
 
-    /// The guard would put back what uninstall takes out.
+    /// Without rules it has nothing to guard.
     @Test func theGuardStopsBeforeTheRulesGo() throws {
         let unit = try Deployment.text("\(Self.folder)/apus-guard.service")
         #expect(unit.contains("\nBindsTo=apus-redirect.service\n"))
@@ -47,7 +48,7 @@ struct HostTests {
     /// No container engine here builds the image: what its build needs is compared with what the build here needs.
     @Test func theImageHasTheLibrariesAndThePrograms() throws {
         let image = try Deployment.text("k8s/image/Dockerfile")
-        let stages = image.components(separatedBy: "\nFROM ")
+        let stages = Array(image.components(separatedBy: "\nFROM ").dropFirst())
         try #require(stages.count == 2)
         let package = try Deployment.text("Package.swift")
         let libraries = package.matches(of: /\.apt\(\["([a-z0-9-]+)-dev"\]\)/).map { String($0.output.1) }

@@ -1,9 +1,10 @@
 import Foundation
+import Loopback
 import Testing
 import Yams
 
 /// What is applied to a cluster: it must be well-formed, and it must be what it says it is.
-struct ManifestTests {
+@Suite(OwnThreadTrait()) struct ManifestTests {
     /// The oldest version that has everything that is used (a DaemonSet's maxSurge without a gate is 1.25), and the newest
     /// that the schemas know.
     private static let versions = ["1.25", "1.37"]

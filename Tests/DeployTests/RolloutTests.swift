@@ -1,11 +1,12 @@
 import Control
 import Foundation
+import Loopback
 import Model
 import Testing
 import Yams
 
 /// What must hold for pods to be replaced, and for hosts to be drained, without anybody's noticing.
-struct RolloutTests {
+@Suite(OwnThreadTrait()) struct RolloutTests {
     @Test(arguments: Manifests.kustomizations)
     func connectionsHaveTimeToEnd(folder: String) throws {
         let manifests = try Manifests(folder)

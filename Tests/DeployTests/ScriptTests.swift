@@ -1,8 +1,9 @@
 import Foundation
+import Loopback
 import Testing
 
 /// The image's scripts, with stand-ins for the programs they start.
-struct ScriptTests {
+@Suite(OwnThreadTrait()) struct ScriptTests {
     static let names = (try? Deployment.files(in: "k8s/image"))?.filter { !$0.hasPrefix("Dockerfile") } ?? []
 
     /// A folder in front of PATH with programs of the test's own.

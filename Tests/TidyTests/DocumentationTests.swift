@@ -104,11 +104,6 @@ struct DocumentationTests {
                 try ConfigurationLoader(file: file.path, environment: environment).load(file.text)
             }
         }
-        let manifest = try Project.text("k8s/configmap.yaml")
-        let start = try #require(manifest.range(of: "apus.yaml: |\n"))
-        let text = manifest[start.upperBound...].split(separator: "\n", omittingEmptySubsequences: false)
-            .map { $0.dropFirst(4) }.joined(separator: "\n")
-        #expect(throws: Never.self) { try ConfigurationLoader(file: "configmap", environment: environment).load(text) }
     }
 
     // MARK: - text
