@@ -33,13 +33,15 @@ extension Guard {
         if let problem {
             view.notes.append("rules: \(problem)")
         } else {
-            view = await connect(view, families.map { target ?? RuleProbe.destination($0) }, pod, addresses, answer, target)
+            view = await connect(
+                view, families.map { target ?? RuleProbe.destination($0) }, pod, addresses, answer, target)
         }
         drilled = []
         await settled()
         if let problem { view.notes.append("the drill could not be ended: rules: \(problem)") }
         note(
-            view.succeeded ? .notice : .error, "drill: \(view.pod): \(view.succeeded ? "as promised" : "not as promised")",
+            view.succeeded ? .notice : .error,
+            "drill: \(view.pod): \(view.succeeded ? "as promised" : "not as promised")",
             ["answer": "\(view.answer)"])
         return view
     }
@@ -94,7 +96,8 @@ extension Guard {
             let made: Parcel<Descriptor>?? =
                 switch self {
                 case .synthetic(let pod): pod.inspect { Self.bound(try? $0.socket(address.family), address) }
-                case .pod(let namespace): namespace.inspect { Self.bound(try? $0.socket(family: address.family), address) }
+                case .pod(let namespace):
+                    namespace.inspect { Self.bound(try? $0.socket(family: address.family), address) }
                 }
             return made ?? nil
         }
@@ -116,7 +119,8 @@ extension Guard {
         if let pod {
             guard let address = addresses.first, let namespace = PodNamespace.find(address) else {
                 throw DrillRefused(
-                    description: "pod \(pod.name): its network namespace is not visible here: a drill from it needs the "
+                    description:
+                        "pod \(pod.name): its network namespace is not visible here: a drill from it needs the "
                         + "host's PID namespace or /run/netns")
             }
             return .pod(Parcel(namespace))

@@ -150,7 +150,8 @@ extension GuardLoop {
         view.changes += 1
         note(
             isAnswered ? .notice : .warning,
-            "remote \(remote.remote.name): \(isAnswered ? "healthy: it answers" : "unhealthy: no answer through the tunnel")")
+            "remote \(remote.remote.name): \(isAnswered ? "healthy: it answers" : "unhealthy: no answer through the tunnel")"
+        )
     }
 
     // MARK: hang

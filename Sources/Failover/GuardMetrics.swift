@@ -20,12 +20,15 @@ enum GuardMetrics {
 
     private static func addLocal(_ status: GuardStatusView, _ view: GuardView, _ text: inout MetricsText) {
         text.family("apus_guard_local_state", .gauge, "1 for the local proxy's state.")
-        for state in LocalProxy.State.allCases { text.sample(state == status.local.state ? 1 : 0, ["state": state.rawValue]) }
+        for state in LocalProxy.State.allCases {
+            text.sample(state == status.local.state ? 1 : 0, ["state": state.rawValue])
+        }
         text.family("apus_guard_local_taken", .gauge, "1: the rules lead new connections past the local proxy.")
         text.sample(status.local.isTaken ? 1 : 0)
         text.family("apus_guard_local_workers", .gauge, "Workers that the guard's probes have found.")
         text.sample(status.local.workers.count)
-        text.family("apus_guard_probes_total", .counter, "Probes of the local proxy by outcome; excused ones prove nothing.")
+        text.family(
+            "apus_guard_probes_total", .counter, "Probes of the local proxy by outcome; excused ones prove nothing.")
         let outcomes: KeyValuePairs = [
             "answered": view.answered, "unanswered": view.unanswered, "refused": view.refused, "excused": view.excused,
         ]

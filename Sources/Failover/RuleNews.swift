@@ -64,7 +64,9 @@ enum RuleNews: Int, Sendable, Comparable {
     }
 
     /// Into the proxy, into the tunnel, back to each protected host.
-    private static func isOurs(_ table: Int) -> Bool { (1500...1501).contains(table) || (1600..<1600 + 65536).contains(table) }
+    private static func isOurs(_ table: Int) -> Bool {
+        (1500...1501).contains(table) || (1600..<1600 + 65536).contains(table)
+    }
 
     private static func contains(_ bytes: ArraySlice<UInt8>, _ wanted: [UInt8]) -> Bool {
         guard !wanted.isEmpty, bytes.count >= wanted.count else { return false }

@@ -54,6 +54,8 @@ struct InstallState: Sendable, Equatable, Codable {
     var routes: [Route]?
     var nexthops: [Nexthop]?
     var devices: [TunnelDevice]?
+    /// It is being taken out: nobody repairs it any more.
+    var isLeaving: Bool?
 
     var families: [IPAddress.Family] { (isV4 ? [.v4] : []) + (isV6 ? [.v6] : []) }
 

@@ -16,7 +16,7 @@ extension Installer {
 
     /// What is in force in this network namespace; nil: nothing is installed.
     public static func inForce() throws(InterceptionError) -> InForce? {
-        guard let state = try InstallState.load() else { return nil }
+        guard let state = try InstallState.load(), state.isLeaving != true else { return nil }
         return InForce(
             backend: state.backend, fallsThrough: Backend(state.backend)?.usesNft ?? true,
             state: state.failover ?? FailoverState())
@@ -54,12 +54,18 @@ extension Installer {
     /// - Throws: `refused` when nothing is installed or the configuration needs more than that (`install`), `failed`.
     public func apply(_ state: FailoverState) async throws(InterceptionError) {
         try Self.requireRoot()
+        try await RuleLock.hold { () async throws(InterceptionError) in try await follow(state) }
+    }
+
+    private func follow(_ state: FailoverState) async throws(InterceptionError) {
         guard var installed = try InstallState.load(), let host = installed.host,
             let backend = Backend(installed.backend)
         else { throw .refused(["the rules are not installed by this version: run redirect install"]) }
         let plan = try RulePlan(redirection, state: state, backend: backend, host: host)
-        guard plan.nftText != installed.nftText || plan.iptables.map({ $0.installText() }) != installed.iptables.map(\.text)
-            || plan.nexthops != installed.nexthops
+        guard
+            plan.nftText != installed.nftText
+                || plan.iptables.map({ $0.installText() }) != installed.iptables.map(\.text)
+                || plan.nexthops != installed.nexthops
         else { return try note(state, &installed) }
         for step in plan.switchSteps(from: installed) where await step.action.perform() != nil {
             // Somebody has taken it away meanwhile.
@@ -77,7 +83,14 @@ extension Installer {
 
     /// Brings the kernel back to what is to be in force: as `install`, with the backend and the state of failover that the
     /// last installation had. Only what differs is written.
-    public func repair() async throws(InterceptionError) -> Report { try await install(state: nil, dryRun: false) }
+    public func repair() async throws(InterceptionError) -> Report {
+        try await RuleLock.hold { () async throws(InterceptionError) -> Report in
+            guard let state = try InstallState.load(), state.isLeaving != true else {
+                throw .refused(["the rules are not installed: run redirect install"])
+            }
+            return try await following(state).change(state: nil, dryRun: false)
+        }
+    }
 
     /// What the kernel has otherwise than it was installed, and the configuration otherwise than the installation.
     public func differences() async throws(InterceptionError) -> [String] {
@@ -91,12 +104,17 @@ extension RulePlan {
     func switchSteps(from installed: InstallState) -> [Step] {
         var steps: [Step] = []
         if nftText != installed.nftText, !nftText.isEmpty {
-            steps.append(Step("nft table inet \(Self.tableName): switch", .run(Command("nft", ["-f", "-"], input: switchText))))
+            steps.append(
+                Step("nft table inet \(Self.tableName): switch", .run(Command("nft", ["-f", "-"], input: switchText))))
         }
         for rules in iptables {
-            guard installed.iptables.first(where: { $0.set == rules.set })?.text != rules.installText() else { continue }
+            guard installed.iptables.first(where: { $0.set == rules.set })?.text != rules.installText() else {
+                continue
+            }
             steps.append(
-                Step("\(rules.set) chains \(XtablesRules.chainPrefix)*: switch", .run(rules.set.restore(rules.switchText))))
+                Step(
+                    "\(rules.set) chains \(XtablesRules.chainPrefix)*: switch",
+                    .run(rules.set.restore(rules.switchText))))
         }
         for nexthop in nexthops where !(installed.nexthops ?? []).contains(nexthop) { steps.append(.nexthop(nexthop)) }
         return steps

@@ -15,13 +15,17 @@ extension Installer {
         // With a device its next hops and routes go.
         let anew = Set(plan.devicesToMake(kernel).map(\.name))
         for nexthop in plan.nexthops {
-            if anew.contains(OwnTunnel.deviceName) || !(kernel.nexthop(nexthop.id).map(nexthop.is) ?? false) { steps.append(.nexthop(nexthop)) }
+            if anew.contains(OwnTunnel.deviceName) || !(kernel.nexthop(nexthop.id).map(nexthop.is) ?? false) {
+                steps.append(.nexthop(nexthop))
+            }
         }
         for route in plan.routes where !kernel.has(route) || plan.leads(route, through: anew) {
             steps.append(.route(route, add: true))
         }
         for family in plan.routedFamilies {
-            for rule in plan.routingRules where !kernel.has(rule, family) { steps.append(.rule(family, rule, add: true)) }
+            for rule in plan.routingRules where !kernel.has(rule, family) {
+                steps.append(.rule(family, rule, add: true))
+            }
         }
         // Loosening first: the accept in the host's firewall must be there when the first packet is taken.
         steps += iptablesSteps(plan, kernel, before)
@@ -87,7 +91,9 @@ extension Installer {
         }
         for route in before.ownRoutes where !plan.routes.contains(route) && kernel.has(route) {
             // One that was replaced in its table is gone already.
-            guard !plan.routes.contains(where: { $0.family == route.family && $0.table == route.table }) else { continue }
+            guard !plan.routes.contains(where: { $0.family == route.family && $0.table == route.table }) else {
+                continue
+            }
             steps.append(.route(route, add: false))
         }
         for nexthop in (before.nexthops ?? []).reversed()

@@ -77,6 +77,13 @@ public struct Installer: Sendable {
     /// - Parameter state: nil keeps the one in force.
     func install(state wanted: FailoverState?, dryRun: Bool) async throws(InterceptionError) -> Report {
         try Self.requireRoot()
+        return try await RuleLock.hold { () async throws(InterceptionError) -> Report in
+            try await change(state: wanted, dryRun: dryRun)
+        }
+    }
+
+    /// The same for who holds the lock.
+    func change(state wanted: FailoverState?, dryRun: Bool) async throws(InterceptionError) -> Report {
         let before = try InstallState.load()
         let kernel = try await readKernel(before)
         let (plan, choice) = try await choose(kernel, before, wanted ?? before?.failover)

@@ -31,7 +31,8 @@ public struct ListenerOwners: Sendable, Equatable {
             let names = try? FileManager.default.contentsOfDirectory(atPath: folder)
         else { return false }
         return names.contains { name in
-            (try? FileManager.default.destinationOfSymbolicLink(atPath: folder + "/" + name)).map(links.contains) ?? false
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: folder + "/" + name)).map(links.contains)
+                ?? false
         }
     }
 

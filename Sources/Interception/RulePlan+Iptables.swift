@@ -73,7 +73,7 @@ extension RulePlan {
         // A SYN always starts over, whatever old connection its tuple still belongs to.
         if deciding { rules.append("-p tcp --syn \(jump("DECIDE"))") }
         rules += [
-            "-p tcp --syn -j RETURN",
+            "-p tcp --syn -j RETURN"
         ]
         rules += stickiness(deciding)
         rules += [

@@ -8,7 +8,8 @@ extension RulePlan {
     private func goto(_ name: String) -> String { "-g \(XtablesRules.chainPrefix)\(name)" }
 
     var nat: XtablesRules.Table {
-        let pass = chain("NAT", [has(.toProxy)].map { "\($0) -j ACCEPT" } + (ownTunnel == nil ? [] : ["\(has(.tunnel)) -j ACCEPT"]))
+        let pass = chain(
+            "NAT", [has(.toProxy)].map { "\($0) -j ACCEPT" } + (ownTunnel == nil ? [] : ["\(has(.tunnel)) -j ACCEPT"]))
         var table = XtablesRules.Table(name: "nat", chains: [pass], jumps: [("PREROUTING", pass.name)])
         guard !tunnelDevices.isEmpty else { return table }
         let post = chain("NATPOST", tunnelDevices.map { "-o \($0.name) -j ACCEPT" })
@@ -40,7 +41,8 @@ extension RulePlan {
         guard ownTunnel != nil else { return [] }
         guard deciding else { return [MarkNumber.tunnel, .fromTunnel].map { "\(connectionHas($0)) -j RETURN" } }
         return [
-            "\(connectionHas(.tunnel)) -m conntrack --ctdir ORIGINAL \(goto("TUN"))", "\(connectionHas(.tunnel)) -j RETURN",
+            "\(connectionHas(.tunnel)) -m conntrack --ctdir ORIGINAL \(goto("TUN"))",
+            "\(connectionHas(.tunnel)) -j RETURN",
             "\(connectionHas(.fromTunnel)) -m conntrack --ctdir REPLY \(goto("BACK"))",
             "\(connectionHas(.fromTunnel)) -j RETURN",
         ]

@@ -69,7 +69,8 @@ extension RulePlan {
                 // Whether the proxy is back is asked through the rules.
                 let probe = RuleProbe.destination(family)
                 chain.line(
-                    "\(family.nftAddress) daddr \(probe.address) tcp dport \(probe.port) \(tproxy(family, port)) \(taking)")
+                    "\(family.nftAddress) daddr \(probe.address) tcp dport \(probe.port) \(tproxy(family, port)) \(taking)"
+                )
             }
         }
         chain.line("goto nobody")

@@ -25,6 +25,12 @@ public struct Uninstaller: Sendable {
     public func uninstall() async throws(InterceptionError) -> Report {
         try Installer.requireRoot()
         let state = try InstallState.load()
+        // A guard would take what is missing for damage.
+        try await RuleLock.hold { () async throws(InterceptionError) in
+            guard var state = try InstallState.load() else { return }
+            state.isLeaving = true
+            try state.save()
+        }
         let kernel = try await KernelState.read(tables: state?.tables ?? [RulePlan.localTable, RulePlan.tunnelTable])
         var done: [String] = []
         var cut = 0

@@ -36,7 +36,9 @@ extension Worker {
         case .own(let reason):
             record.source = SocketAddress(.anyV4, 0)
             count(reason, record)
-            let socket = try newSocket(to: endpoint, mark: ownSourceMark(record, to: endpoint))
+            let mark = ownSourceMark(record, to: endpoint)
+            let socket = try newSocket(to: endpoint, mark: mark)
+            if record.host != 0, mark != context.settings.upstreamMark { try makeTransparent(socket, for: endpoint) }
             try start(socket, to: endpoint)
             return socket
         case .spoofed(let address): return try openSpoofed(from: address, to: endpoint, &plan, &record)
@@ -106,6 +108,11 @@ extension Worker {
         } catch {
             throw classify(error)
         }
+    }
+
+    /// The rules let out of a tunnel, beside new connections, what a transparent socket waits for.
+    private func makeTransparent(_ socket: borrowing Socket, for endpoint: SocketAddress) throws(ConnectFailure) {
+        do throws(Errno) { try socket.set(.transparent(endpoint.address.family)) } catch { throw classify(error) }
     }
 
     private func start(_ socket: borrowing Socket, to endpoint: SocketAddress) throws(ConnectFailure) {

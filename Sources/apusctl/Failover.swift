@@ -115,11 +115,15 @@ struct Failover: AsyncParsableCommand {
             ("  latest answer", local.latestAnswerMilliseconds.map { "\($0) ms" } ?? "-"),
         ]
         if local.backOffMilliseconds > 0 {
-            lines.append(("  back-off", "\(spanText(milliseconds: local.backOffMilliseconds)) after \(local.failures) failures"))
+            lines.append(
+                ("  back-off", "\(spanText(milliseconds: local.backOffMilliseconds)) after \(local.failures) failures"))
         }
         lines += status.remotes.map { remote in
             let state = remote.isHealthy.map { $0 ? "healthy" : "unhealthy" } ?? "not asked yet"
-            return ("remote \(remote.name)", "\(remote.address), \(state), for \(spanText(milliseconds: remote.milliseconds))")
+            return (
+                "remote \(remote.name)",
+                "\(remote.address), \(state), for \(spanText(milliseconds: remote.milliseconds))"
+            )
         }
         lines.append(
             ("rules", status.rules.problem ?? (status.rules.areAsDesired ? "as desired" : "being looked at")))
@@ -132,7 +136,9 @@ struct Failover: AsyncParsableCommand {
         var lines = [("pod", drill.pod), ("policy answers", drill.answer)]
         lines += drill.connections.map { connection in
             let verdict = connection.isExpected ? "as promised" : "not as promised"
-            return ("to \(connection.destination)", "\(connection.outcome) after \(connection.milliseconds) ms: \(verdict)")
+            return (
+                "to \(connection.destination)", "\(connection.outcome) after \(connection.milliseconds) ms: \(verdict)"
+            )
         }
         lines += drill.notes.map { ("note", $0) }
         lines.append(("result", drill.succeeded ? "fallback works" : "not proved"))

@@ -46,7 +46,8 @@ import Testing
         KernelState.Device(
             name: device.name, vni: device.vni, port: device.port, local: device.local, link: device.link,
             mtu: device.mtu, isUp: true, addresses: [device.address], neighbors: Set(device.neighbors),
-            peers: Set(device.peers), sysctls: Dictionary(uniqueKeysWithValues: device.sysctls.map { ($0.name, $0.value) }))
+            peers: Set(device.peers),
+            sysctls: Dictionary(uniqueKeysWithValues: device.sysctls.map { ($0.name, $0.value) }))
     }
 
     func foreign(_ rule: RoutingRule) -> KernelState.ForeignRule {

@@ -42,7 +42,8 @@ import Testing
 
     @Test func everythingThatCannotBecomeRulesIsSaidAtOnce() throws {
         let error = #expect(throws: InterceptionError.self) {
-            try plan(["fd01::/64"], mark: .init(value: 1, mask: 3), policy: [.remote],
+            try plan(
+                ["fd01::/64"], mark: .init(value: 1, mask: 3), policy: [.remote],
                 remotes: [.init(name: "C", address: try #require(IPAddress("10.99.0.13")))], hasIPv6: false)
         }
         guard case .refused(let problems) = try #require(error) else {

@@ -29,6 +29,7 @@ struct RemoteMeshPlan {
             ]
         }
         c.mode = "remote"
+        c.sourcePorts = nil
         c.podHosts = [.a, .b]
         c.failover = [ProxyConfiguration.protects([.a, .b])]
     }

@@ -163,14 +163,24 @@ extension NodeTests {
         /// A pod that reaches itself through a cluster cannot be its own client: it sees the tunnel's end.
         @Test func aPodReachesItself() throws {
             try withRemote({
-                $0.c.outbound[.a1] = ["{match: {ports: [80]}, protocol: tcp, cluster: self}"]
-                $0.c.clusters = ["{name: self, endpoints: [{address: \"\(PodName.a1.v4):8080\"}]}"]
+                $0.c.outbound[.a1] = [
+                    "{match: {ports: [80]}, protocol: tcp, cluster: v4}",
+                    "{match: {ports: [81]}, protocol: tcp, cluster: v6}",
+                ]
+                $0.c.clusters = [
+                    "{name: v4, endpoints: [{address: \"\(PodName.a1.v4):8080\"}]}",
+                    "{name: v6, endpoints: [{address: \"[\(PodName.a1.v6)]:8080\"}]}",
+                ]
             }) { mesh in
                 let server = try mesh.lab[.a1].echo()
-                let greeting = try mesh.lab[.a1].connect(to: Self.service).exchange()
-                #expect(greeting.app == "A1" && greeting.peer.address != PodName.a1.v4 && server.accepted == 1)
+                for port: UInt16 in [80, 81] {
+                    let service = SocketAddress(Self.service.address, port)
+                    let greeting = try mesh.lab[.a1].connect(to: service).exchange()
+                    #expect(greeting.app == "A1" && ![PodName.a1.v4, PodName.a1.v6].contains(greeting.peer.address))
+                }
                 let labels = ["host": "node-a", "path": "tunnel"]
-                #expect(try mesh.c.admin.metric("apus_protected_own_source_total", labels) == 1)
+                #expect(try mesh.c.admin.metric("apus_protected_own_source_total", labels) == 2)
+                #expect(server.accepted == 2)
             }
         }
 

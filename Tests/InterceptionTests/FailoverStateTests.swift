@@ -1,0 +1,61 @@
+import Model
+import Testing
+
+@testable import Interception
+
+/// What another state of failover changes in a plan, and what it leaves alone.
+@Suite struct FailoverStateTests {
+    func plan(_ state: FailoverState, pods: [[Configuration.Failover.Answer]] = []) throws -> RulePlan {
+        try PlanCase(
+            name: "state", policy: [.remote, .direct], remotes: ["B", "C"], state: state, podPolicies: pods
+        ).plan()
+    }
+
+    @Test func theLastRemoteThatGoesLeavesTheNextAnswer() throws {
+        #expect(try plan(FailoverState()).answer == .remote)
+        #expect(try plan(FailoverState(remotes: ["C"])).answer == .remote)
+        #expect(try plan(FailoverState(remotes: [])).answer == .direct)
+        #expect(try plan(FailoverState(remotes: ["removed since"])).answer == .direct)
+    }
+
+    @Test func anUnhealthyRemoteGoesAlone() throws {
+        let all = try plan(FailoverState()).nexthops, one = try plan(FailoverState(remotes: ["C"])).nexthops
+        let changed = zip(all, one).filter { $0 != $1 }
+        #expect(changed.count == 2 && changed.allSatisfy { $0.0.members.count == 2 && $0.1.members.count == 1 })
+        // What was opened through them before may go on: the group is never empty.
+        #expect(try plan(FailoverState(remotes: [])).nexthops == all)
+    }
+
+    @Test func aPodWithNothingButRemoteIsRefusedNotPassed() throws {
+        let text = try plan(FailoverState(remotes: []), pods: [[.remote]]).nftText
+        #expect(text.contains("ip saddr @drop_pods4 goto refuse"))
+        #expect(
+            text.contains(
+                "set drop_pods4 {\n        type ipv4_addr\n        flags interval\n        elements = { 10.1.0.11 }"))
+    }
+
+    /// The rest of the table is not written anew, so it must not depend on the state.
+    @Test func theSwitchWritesEverythingThatDiffers() throws {
+        let states = [
+            FailoverState(), FailoverState(isLocalTaken: true, refusesProtectedHosts: true),
+            FailoverState(remotes: []), FailoverState(drilledPods: ["10.1.0.12", "fd01::12"]),
+        ]
+        let texts = try states.map { try plan($0, pods: [[.drop], [.direct]]) }
+        for plan in texts {
+            for other in texts {
+                let rest = [plan, other].map { plan in
+                    var switched = TextBlock(indentation: "    ")
+                    plan.writeSwitch(&switched)
+                    return plan.nftText.replacing(switched.text, with: "")
+                }
+                #expect(rest[0] == rest[1])
+            }
+        }
+    }
+
+    @Test func aHungProxyIsStillAskedWhetherItIsBack() throws {
+        let text = try plan(FailoverState(isLocalTaken: true)).switchText
+        let asking = text.split(separator: "\n").filter { $0.contains(" tproxy ip") }
+        #expect(asking.count == 2 && asking.allSatisfy { $0.contains("tcp dport 15021") }, "\(asking)")
+    }
+}

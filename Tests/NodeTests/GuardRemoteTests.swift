@@ -1,0 +1,151 @@
+import Foundation
+import Glibc
+import Lab
+import Model
+import Testing
+
+/// The guard of host A where C stands in for it.
+extension NodeTests {
+    @Suite struct GuardRemoteTests {
+        private let target = SocketAddress(PodName.b1.v4, 8080)
+        private let target6 = SocketAddress(PodName.b1.v6, 8080)
+
+        private func withGuard(
+            _ policy: String = "remote, direct", _ body: (RemoteMesh, GuardHost, EchoServer) throws -> Void
+        ) throws {
+            try withRemote({ $0.a.policy = policy }) { mesh in
+                let server = try mesh.lab[.b1].echo()
+                let guardian = GuardHost(mesh.a)
+                do {
+                    try mesh.a.start()
+                    try guardian.start()
+                    let isComplete = eventually {
+                        (try? guardian.admin.metric("apus_guard_local_workers")) == 2
+                            && isRemoteHealthy(guardian) == true
+                    }
+                    #expect(isComplete, "both workers and the remote are found: \(guardian.errors)")
+                    try body(mesh, guardian, server)
+                } catch {
+                    throw LabError("\(error)\napus-guard:\n\(guardian.errors.suffix(4000))")
+                }
+            }
+        }
+
+        private func isRemoteHealthy(_ guardian: GuardHost) -> Bool? {
+            struct Status: Decodable {
+                var remotes: [Remote]
+                struct Remote: Decodable { var isHealthy: Bool? }
+            }
+            guard let body = try? guardian.admin.request("/status").body,
+                let status = try? JSONDecoder().decode(Status.self, from: Data(body.utf8))
+            else { return nil }
+            return status.remotes.first?.isHealthy
+        }
+
+        private func path(_ guardian: GuardHost) -> String? {
+            ["local", "remote", "direct", "drop"].first {
+                (try? guardian.admin.metric("apus_guard_path", ["path": $0])) == 1
+            }
+        }
+
+        private func works(_ mesh: RemoteMesh, _ target: SocketAddress) -> Bool {
+            do {
+                let socket = try mesh.lab[.a1].connect(to: target, timeout: .milliseconds(100))
+                defer { socket.close() }
+                try socket.exchange()
+                return true
+            } catch {
+                return false
+            }
+        }
+
+        private func goes(through proxy: ProxyHost, _ mesh: RemoteMesh) throws -> Bool {
+            let lines = try proxy.accessLog().count
+            return try works(mesh, target)
+                && eventually(within: .milliseconds(300)) { try proxy.accessLog().count > lines }
+        }
+
+        @Test func aHungProxysConnectionsGoThroughTheRemoteAndComeBack() throws {
+            try withGuard { mesh, guardian, _ in
+                #expect(try goes(through: mesh.a, mesh))
+                try mesh.a.process.signal(SIGSTOP)
+                let time = ContinuousClock().measure {
+                    for target in [target, target6] { _ = eventually { works(mesh, target) } }
+                }
+                #expect(time < .seconds(1), "\(time)\n\(guardian.errors)")
+                for _ in 0..<25 { #expect(works(mesh, target) && works(mesh, target6)) }
+                #expect(try goes(through: mesh.c, mesh))
+                #expect(path(guardian) == "remote")
+                let held = try mesh.lab[.a1].connect(to: target)
+                try held.exchange()
+                try mesh.a.process.signal(SIGCONT)
+                let isBack = try eventually(within: .seconds(10)) { try goes(through: mesh.a, mesh) }
+                #expect(isBack, "\(guardian.errors)")
+                try held.echo("still through the remote")
+            }
+        }
+
+        /// Nobody is left alone with a remote that does not answer.
+        @Test(arguments: ["remote, direct", "remote, drop"]) func aDeadRemoteMeansTheNextAnswer(policy: String) throws {
+            try withGuard(policy) { mesh, guardian, _ in
+                try mesh.a.kill()
+                #expect(try goes(through: mesh.c, mesh))
+                try mesh.c.kill()
+                let isSeen = eventually { isRemoteHealthy(guardian) == false && path(guardian) != "remote" }
+                #expect(isSeen, "\(guardian.errors)")
+                if policy == "remote, direct" {
+                    for _ in 0..<20 { #expect(works(mesh, target)) }
+                } else {
+                    #expect(!works(mesh, target) && path(guardian) == "drop")
+                }
+                try mesh.c.start()
+                let isBack = try eventually(within: .seconds(10)) { try goes(through: mesh.c, mesh) }
+                #expect(isBack, "\(guardian.errors)")
+                try mesh.a.start()
+                #expect(try goes(through: mesh.a, mesh))
+            }
+        }
+
+        @Test func aDrillIsAnsweredByTheRemote() throws {
+            try withGuard { mesh, guardian, _ in
+                let drill = try guardian.control(["drill"])
+                #expect(drill.succeeded && drill.output.contains("remote"), "\(drill)")
+                #expect(drill.output.components(separatedBy: "answered after").count == 3, "both families: \(drill)")
+                let lines = try mesh.c.accessLog().count
+                let pod = ProxyConfiguration.name(of: .a1)
+                let own = try guardian.control(["drill", "--pod", pod, "--to", "\(target)"])
+                #expect(own.succeeded, "\(own)")
+                let isSeen = try eventually { try mesh.c.accessLog().count > lines }
+                #expect(isSeen, "the remote has carried it")
+                #expect(try goes(through: mesh.a, mesh))
+            }
+        }
+
+        /// Whoever damages the way to the remote.
+        @Test func driftOfTheTunnelIsRepairedWithinASecond() throws {
+            try withGuard { mesh, guardian, _ in
+                let host = mesh.lab[.a]
+                for damage in [
+                    "ip link del apus-tun", "ip route flush table 1501", "ip rule del pref 101",
+                    "ip link set apus-tun down",
+                ] {
+                    try host.run(["sh", "-c", damage]).required()
+                    let time = try ContinuousClock().measure {
+                        let isRepaired = try eventually(within: .seconds(5)) {
+                            try guardian.control(["status"]).output.contains("as desired")
+                                && host.run([
+                                    "sh", "-c",
+                                    "ip link show apus-tun | grep -q LOWER_UP && ip route show table 1501 | grep -q default && ip rule show pref 101 | grep -q 1501",
+                                ]).succeeded
+                        }
+                        #expect(isRepaired, "\(damage): \(guardian.errors.suffix(1000))")
+                    }
+                    #expect(time < .seconds(1), "\(damage): \(time)")
+                }
+                try mesh.a.kill()
+                let isServed = try eventually { try goes(through: mesh.c, mesh) }
+                #expect(isServed)
+            }
+        }
+    }
+}
