@@ -11,6 +11,7 @@ struct KernelState: Sendable, Equatable {
     /// VXLAN devices, and whatever else has a name of ours.
     var devices: [Device] = []
     var nexthops: [KernelNexthop] = []
+    var bridges = BridgeState()
     /// `nft -s list table inet apus`, or nil.
     var nftListing: String?
     /// Own lines of each iptables set that has any.
@@ -57,8 +58,10 @@ struct KernelState: Sendable, Equatable {
     }
 
     /// Reads the kernel through the host's programs.
-    /// - Parameter tables: own routing tables.
-    static func read(tables: Set<Int>) async throws(InterceptionError) -> KernelState {
+    /// - Parameters:
+    ///   - tables: own routing tables.
+    ///   - pods: prefixes of this host's pods, to know bridges that have some.
+    static func read(tables: Set<Int>, pods: [CIDR] = []) async throws(InterceptionError) -> KernelState {
         var state = KernelState()
         for family in [IPAddress.Family.v4, .v6] {
             state.rules[family] = try await decode(
@@ -66,6 +69,7 @@ struct KernelState: Sendable, Equatable {
         }
         try await state.readRoutes(tables)
         try await state.readTunnels()
+        try await state.readBridges(pods)
         if let text = await Tool.output("nft", "-s", "list", "table", "inet", RulePlan.tableName) {
             state.nftListing = text
         }
