@@ -42,6 +42,24 @@ extension NodeTests {
             }
         }
 
+        /// kube-proxy translates the proxy's own connection to a pod of the same bridge, whose answer comes back translated.
+        @Test(arguments: [false, true])
+        func clusterAddressOfAPodOnTheSameBridge(isFiltered: Bool) throws {
+            try withMesh({ plan(&$0, isFiltered: isFiltered) }) { mesh in
+                let address = ServiceTests.clusterIP
+                let service = KubeProxy.Service(
+                    clusterIP: address, port: 80, endpoint: SocketAddress(PodName.a2.v4, 8080))
+                try KubeProxy([service]).install(on: mesh.lab[.a])
+                let server = try mesh.lab[.a2].echo()
+                let (greeting, record) = try mesh.observe(
+                    from: mesh.lab[.a1], to: SocketAddress(address, 80), in: mesh.a)
+                #expect(greeting.app == "A2")
+                #expect(greeting.peer.address == PodName.a1.v4)
+                #expect(record.originalDestination == "\(address):80")
+                #expect(server.accepted == 1)
+            }
+        }
+
         /// What is not TCP stays in the bridge.
         @Test(arguments: [false, true])
         func datagramsAreSwitched(isFiltered: Bool) throws {
@@ -96,6 +114,26 @@ extension NodeTests {
                 #expect(server.accepted == 1)
                 let again = try mesh.redirect("install", mesh.a).required()
                 #expect(!again.output.contains("port"), "\(again)")
+            }
+        }
+
+        /// With a guard nobody has to do anything.
+        @Test func guardCoversLaterPorts() throws {
+            try withMesh({ plan(&$0, isFiltered: true) }) { mesh in
+                let host = mesh.lab[.a]
+                let device = PodName.a1.device
+                let guardian = GuardHost(mesh.a)
+                try guardian.start()
+                let isWatching = eventually { (try? guardian.admin.metric("apus_guard_local_workers")) == 2 }
+                #expect(isWatching, "\(guardian.errors)")
+                try host.run(["ip", "link", "set", device, "nomaster"]).required()
+                try host.run(["tc", "qdisc", "del", "dev", device, "clsact"]).required()
+                try host.run(["ip", "link", "set", device, "master", "cni0"]).required()
+                // Well before the guard would look anyway.
+                let isCovered = eventually(within: .seconds(5)) {
+                    try host.run(["tc", "filter", "show", "dev", device, "ingress"]).output.contains("cni0")
+                }
+                #expect(isCovered, "\(guardian.errors)")
             }
         }
 
