@@ -180,7 +180,9 @@ extension NodeTests {
                     usleep(100_000)
                     let attempts = try load.stop()
                     let failures = attempts.failures
-                    #expect(failures.count <= 3, "run \(run): \(failures.map { "\($0.began(after: killed)) \($0.failure ?? "")" })")
+                    #expect(
+                        failures.count <= 3,
+                        "run \(run): \(failures.map { "\($0.began(after: killed)) \($0.failure ?? "")" })")
                     #expect(failures.allSatisfy { $0.ended(after: killed) <= Self.endMax }, "run \(run)")
                     #expect(failures.allSatisfy { $0.began(after: killed) <= Self.switchMax }, "run \(run)")
                 }
