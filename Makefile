@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup build demo test lint sanitize fuzz soak bench latency bounds reload callgrind format clean
+.PHONY: help setup build demo test lint sanitize fuzz soak bench latency failover bounds reload callgrind format clean
 
 # With --static-swift-stdlib added, the programs can be copied to a host that has no toolchain.
 SWIFT_RELEASE_FLAGS ?= -c release
@@ -57,6 +57,10 @@ bench: build ## CPU cost beside nginx, HAProxy and Envoy, as ratios (ROUNDS=5)
 latency: build ## what apusd and HAProxy add to the median and p99 of a request, in one run (ROUNDS=5)
 	@tools/setup --bench
 	@tools/bench/latency --rounds $(ROUNDS)
+
+failover: ## what pods see when a proxy dies, ten times, against the times that are promised (on a quiet machine)
+	@tools/setup
+	@APUS_STRICT_TIMES=1 swift test -c release -Xswiftc -enable-testing --filter NodeTests.FailoverTests
 
 reload: build ## 100,000 endpoints replaced every second under traffic: how long workers are held up
 	@tools/bench/reload

@@ -189,8 +189,11 @@ let package = Package(
         // MARK: deployment
         .testTarget(
             name: "DeployTests",
-            dependencies: ["Control", "Loopback", "Model", .product(name: "Yams", package: "Yams")],
-            swiftSettings: settings),
+            dependencies: [
+                "Control", "Lab", "Loopback", "Model", "apus-guard", "apusctl", "apusd",
+                .product(name: "Yams", package: "Yams"),
+            ],
+            exclude: ["two-pods"], swiftSettings: settings),
 
         // MARK: tidy
         .testTarget(name: "TidyTests", dependencies: ["Control"], swiftSettings: settings),

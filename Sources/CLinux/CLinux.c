@@ -81,6 +81,7 @@ int apus_tcp_socket(int v4) {
 int apus_udp_socket(int v4) {
     return APUS_RESULT(socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
+int apus_duplicate_from(int fd, int least) { return APUS_RESULT(fcntl(fd, F_DUPFD_CLOEXEC, least)); }
 int apus_accept(int fd, struct apus_address *peer) {
     struct sockaddr_storage s;
     socklen_t n = sizeof s;

@@ -23,7 +23,7 @@ extension Guard {
         if pod != nil, target == nil {
             throw DrillRefused(description: "a drill of a pod needs something to dial: give to=ADDR:PORT")
         }
-        let families = target.map { [$0.address.family] } ?? IPAddress.Family.present
+        let families = target.map { [$0.address.family] } ?? families
         let addresses = pod?.addresses ?? families.map { RuleProbe.client($0, .drill) }
         let answer = Self.answer(wish, configuration.failover, pod?.failoverPolicy)
         drilled = addresses.map(\.description)

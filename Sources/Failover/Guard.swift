@@ -14,6 +14,9 @@ public actor Guard {
     nonisolated let thread: GuardThread
     nonisolated let logger: Logger
     let keeper: any RuleKeeper
+    private let claim: GuardClaim?
+    /// Families of the pods it guards: others have no rules, so nothing that is asked would be answered.
+    let families: [IPAddress.Family]
     var desired: DesiredState
     var forced: ForcedMode
     var inForce: RulesInForce?
@@ -38,8 +41,12 @@ public actor Guard {
     static let eventsMax = 50
 
     /// A guard that goes on from the rules in force.
-    public init(_ configuration: Configuration, keeper: any RuleKeeper, logger: Logger) async throws {
+    public init(
+        _ configuration: Configuration, keeper: any RuleKeeper, claim: GuardClaim? = nil, logger: Logger
+    ) async throws {
         self.configuration = configuration
+        self.claim = claim
+        families = Self.families(of: configuration)
         self.keeper = keeper
         self.logger = logger
         forced = keeper.loadForced()
@@ -57,7 +64,7 @@ public actor Guard {
 
     /// Guards until the task is cancelled.
     public func run() async throws {
-        try thread.start(paths: keeper.paths(configuration))
+        try thread.start(paths: keeper.paths(configuration), families: families)
         defer { thread.send(.stop) }
         await withDiscardingTaskGroup { group in
             group.addTask { await self.listen() }
@@ -66,6 +73,12 @@ public actor Guard {
             group.addTask { await self.makePod() }
             group.addTask { await self.findListeners() }
         }
+    }
+
+    static func families(of configuration: Configuration) -> [IPAddress.Family] {
+        let prefixes =
+            (configuration.interception?.podCIDRs ?? []) + configuration.failover.protects.flatMap(\.podCIDRs)
+        return IPAddress.Family.present.filter { family in prefixes.contains { $0.family == family } }
     }
 
     /// What the thread knows, now.
@@ -207,7 +220,7 @@ public actor Guard {
     private func makePod() async {
         while !Task.isCancelled, !view.hasPod {
             do {
-                let pod = try await SyntheticPod.make(IPAddress.Family.present, for: .guard)
+                let pod = try await SyntheticPod.make(families, for: .guard)
                 return thread.send(.pod(Parcel(pod)))
             } catch {
                 note(.error, "the synthetic pod that probes are made from: \(error.cause)")

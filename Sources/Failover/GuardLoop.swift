@@ -33,11 +33,13 @@ final class GuardLoop {
     private static let firstProcess: UInt64 = 16, firstProbe: UInt64 = 1 << 16
     static let probesMax = 4096
 
-    init(_ thread: GuardThread, _ machine: FailoverMachine, _ paths: [RemotePath]) throws(Errno) {
+    init(
+        _ thread: GuardThread, _ machine: FailoverMachine, _ paths: [RemotePath], _ families: [IPAddress.Family]
+    ) throws(Errno) {
         self.thread = thread
         self.machine = machine
         self.paths = paths
-        families = IPAddress.Family.present
+        self.families = families
         view = GuardView(machine: machine)
         poller = try Poller()
         tables = try KernelEvents(.tables)

@@ -22,10 +22,10 @@ final class GuardThread: Sendable {
     }
 
     /// Starts the thread.
-    func start(paths: [RemotePath]) throws(Errno) {
+    func start(paths: [RemotePath], families: [IPAddress.Family]) throws(Errno) {
         _ = try Thread(name: "guard") { [self] in
             do throws(Errno) {
-                try GuardLoop(self, machine, paths).run()
+                try GuardLoop(self, machine, paths, families).run()
             } catch {
                 tell.yield(.note(.critical, "the guard's thread cannot work: \(error)", [:]))
             }

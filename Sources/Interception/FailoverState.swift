@@ -25,6 +25,16 @@ public struct FailoverState: Sendable, Equatable, Codable {
         self.drilledPods = drilledPods
     }
 
+    /// What is not as on a host without a guard, for people; empty: nothing.
+    public var lines: [String] {
+        var lines: [String] = []
+        if isLocalTaken { lines.append("new connections are led past the local proxy") }
+        if refusesProtectedHosts { lines.append("connections of protected hosts are reset") }
+        if let remotes { lines.append("usable remotes: \(remotes.isEmpty ? "none" : remotes.joined(separator: ", "))") }
+        if !drilledPods.isEmpty { lines.append("drilled pods: \(drilledPods.joined(separator: ", "))") }
+        return lines
+    }
+
     /// Whether a remote may get connections.
     func isUsable(_ remote: String) -> Bool { remotes?.contains(remote) ?? true }
 }

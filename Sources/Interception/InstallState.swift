@@ -14,6 +14,13 @@ struct InstallState: Sendable, Equatable, Codable {
         var listing: XtablesListing
 
         var set: Xtables { Xtables(variant, isV6 ? .v6 : .v4) }
+
+        /// Names of the chains that were asked for, in order.
+        var chainNames: [String] {
+            text.split(separator: "\n").filter { $0.hasPrefix(":") }.compactMap { line in
+                line.dropFirst().split(separator: " ").first.map(String.init)
+            }
+        }
     }
 
     /// The layout of this file.
@@ -51,6 +58,7 @@ struct InstallState: Sendable, Equatable, Codable {
     /// wrote.
     var host: HostFacts?
     var failover: FailoverState?
+    var fixedText: String?
     var routes: [Route]?
     var nexthops: [Nexthop]?
     var devices: [TunnelDevice]?

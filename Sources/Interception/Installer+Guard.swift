@@ -51,7 +51,8 @@ extension Installer {
     /// Brings the installed rules to another state of failover: one transaction of nft (or one of iptables for each
     /// family) and the group of next hops. The rest of the host is not looked at. Connections that live are not touched.
     /// Does nothing when this state, with this configuration, is in force already.
-    /// - Throws: `refused` when nothing is installed or the configuration needs more than that (`install`), `failed`.
+    /// Pods' own policies may be others as well; when the configuration asks for more, all of it is installed.
+    /// - Throws: `refused` when nothing is installed, or as `install` does.
     public func apply(_ state: FailoverState) async throws(InterceptionError) {
         try Self.requireRoot()
         try await RuleLock.hold { () async throws(InterceptionError) in try await follow(state) }
@@ -62,11 +63,12 @@ extension Installer {
             let backend = Backend(installed.backend)
         else { throw .refused(["the rules are not installed by this version: run redirect install"]) }
         let plan = try RulePlan(redirection, state: state, backend: backend, host: host)
-        guard
-            plan.nftText != installed.nftText
-                || plan.iptables.map({ $0.installText() }) != installed.iptables.map(\.text)
-                || plan.nexthops != installed.nexthops
-        else { return try note(state, &installed) }
+        guard plan.isSwitchOf(installed) else {
+            // The configuration asks for more than another state.
+            _ = try await install(state: state, dryRun: false)
+            return
+        }
+        guard !plan.isInForce(installed) else { return try note(state, &installed) }
         for step in plan.switchSteps(from: installed) where await step.action.perform() != nil {
             // Somebody has taken it away meanwhile.
             _ = try await install(state: state, dryRun: false)
@@ -100,6 +102,19 @@ extension Installer {
 }
 
 extension RulePlan {
+    /// Whether a switch leads from the installed plan to this one.
+    func isSwitchOf(_ installed: InstallState) -> Bool {
+        fixedText == installed.fixedText && routingRules == installed.rules && routes == installed.routes
+            && tunnelDevices == installed.devices && sysctls == installed.sysctls
+            && iptables.map(\.set) == installed.iptables.map(\.set)
+            && (backend.usesNft || iptables.map(\.chainNames) == installed.iptables.map(\.chainNames))
+    }
+
+    func isInForce(_ installed: InstallState) -> Bool {
+        nftText == installed.nftText && iptables.map { $0.installText() } == installed.iptables.map(\.text)
+            && nexthops == installed.nexthops
+    }
+
     /// What has to be written when only the state of failover or the pods' own answers are others.
     func switchSteps(from installed: InstallState) -> [Step] {
         var steps: [Step] = []

@@ -195,7 +195,8 @@ extension InstallState {
             tablesCreated: (before?.tablesCreated ?? []) + created.filter { !kernel.xtablesTables.contains($0) },
             chainsCreated: (before?.chainsCreated ?? []) + chains.map { "\($0)/\($1)/\($2)" },
             limitations: plan.limitations, outboundPort: plan.interception.outboundPort, answer: "\(plan.answer)",
-            host: plan.host, failover: plan.state, routes: plan.routes, nexthops: plan.nexthops,
+            host: plan.host, failover: plan.state, fixedText: plan.fixedText, routes: plan.routes,
+            nexthops: plan.nexthops,
             devices: plan.tunnelDevices)
     }
 

@@ -8,7 +8,12 @@ extension RulePlan {
 
     /// The own nft table as one transaction for `nft -f`: whatever was there before is replaced. Empty when the backend
     /// has no own table.
-    public var nftText: String {
+    public var nftText: String { nftText(withSwitch: true) }
+
+    /// The same without what `switchText` writes: what no state of failover changes.
+    var fixedText: String { nftText(withSwitch: false) }
+
+    private func nftText(withSwitch: Bool) -> String {
         guard backend.usesNft else { return "" }
         var text = TextBlock()
         text.line("add table inet \(Self.tableName)")
@@ -20,7 +25,7 @@ extension RulePlan {
             if ownTunnel != nil { writeTunnel(&table) }
             for tunnel in hostTunnels { writeHost(tunnel, &table) }
             if !tunnelDevices.isEmpty { writeUnderlay(&table) }
-            writeSwitch(&table)
+            if withSwitch { writeSwitch(&table) }
             writeDecide(&table)
             writeLost(&table)
             if backend == .nft { writeDispatch(&table) } else { writeDecisionsAfterIptables(&table) }
@@ -127,7 +132,8 @@ extension RulePlan {
     private func writeDispatch(_ table: inout TextBlock) {
         table.chain("accepted", "the client's side of a connection that the proxy accepted") {
             $0.line("socket transparent 1 goto to_proxy")
-            $0.line("meta l4proto tcp goto lost")
+            // An answer is for a pod whose connection came back here through a tunnel, and is forwarded to it.
+            $0.line("meta l4proto tcp ct direction original goto lost")
         }
         table.chain("opened", "what comes back to a connection that the proxy opened") {
             $0.line("socket transparent 1 goto to_proxy")

@@ -53,6 +53,9 @@ public struct XtablesRules: Sendable, Equatable {
         return text
     }
 
+    /// Names of own chains, in order.
+    var chainNames: [String] { tables.flatMap { $0.chains.map(\.name) } }
+
     /// What writes the rules of all own chains anew where the chains and the jumps to them are there already.
     var switchText: String {
         tables.map { table in

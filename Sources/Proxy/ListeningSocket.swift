@@ -30,7 +30,9 @@ extension ListeningSocket {
         _ spec: ListenerSpec, as name: ListenerSpec? = nil, options: ConnectionOptions
     ) throws(Errno) -> ListeningSocket {
         let family = spec.address.address.family
-        let socket = try Socket(family: family)
+        // A proxy that is killed should lose this first: who finds its connection ended opens another one at once, and
+        // would meet a listener that is about to go.
+        let socket = try Socket(family: family).moved(toAtLeast: ProcessLimits.highDescriptor)
         // A port whose last connections are in TIME_WAIT can be listened on again.
         try socket.set(.reuseAddress)
         try socket.set(.reusePort)

@@ -13,6 +13,16 @@ public enum ProcessLimits {
         return Int(clamping: hard)
     }
 
+    /// A number near the end of the table of descriptors, or of what is affordable of it: eight bytes each.
+    public static var highDescriptor: Int32 {
+        var soft: UInt64 = 0
+        var hard: UInt64 = 0
+        // The shim fills both in.
+        guard unsafe apus_descriptor_limit(&soft, &hard) >= 0 else { return 0 }
+        let end = min(soft, 1 << 17)
+        return Int32(end - min(end / 4, 1024))
+    }
+
     /// Cores this process may run on, at least one.
     public static var usableCores: Int { max(1, Int(apus_usable_cores())) }
 }

@@ -21,6 +21,13 @@ public struct Socket: ~Copyable, Sendable {
         descriptor = Descriptor(taking: try Errno.check(apus_tcp_socket(family == .v4 ? 1 : 0)))
     }
 
+    /// The same socket under a number of `least` or more. When a process is killed, the kernel closes the highest numbers
+    /// first. Without a free one there it stays as it is.
+    public consuming func moved(toAtLeast least: Int32) -> Socket {
+        let number = apus_duplicate_from(descriptor.number, least)
+        return number < 0 ? self : Socket(taking: Descriptor(taking: number))
+    }
+
     /// What a read did.
     public enum ReadResult: BitwiseCopyable {
         /// This many bytes, one or more.

@@ -56,7 +56,7 @@ struct ApusGuard: AsyncParsableCommand {
             throw ExitCode(78)
         }
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
-        let host = try await Guard(source.initial, keeper: HostRules(), logger: logger)
+        let host = try await Guard(source.initial, keeper: HostRules(), claim: GuardClaim(), logger: logger)
         let server = host.server(address: source.initial.failover.guardAdmin)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.run() }

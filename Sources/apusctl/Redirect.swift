@@ -96,6 +96,7 @@ struct Redirect: AsyncParsableCommand {
 
         private func printText(_ status: RedirectStatus) {
             if let backend = status.backend { print("backend: \(backend)") }
+            if let failover = status.failover { for line in failover.lines { print("failover: \(line)") } }
             for limitation in status.limitations { print("not honoured: \(limitation)") }
             for difference in status.differences { print("difference: \(difference)") }
             for connection in status.connections { print("connection \(connection)") }

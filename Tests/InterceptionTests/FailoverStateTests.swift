@@ -40,17 +40,9 @@ import Testing
             FailoverState(), FailoverState(isLocalTaken: true, refusesProtectedHosts: true),
             FailoverState(remotes: []), FailoverState(drilledPods: ["10.1.0.12", "fd01::12"]),
         ]
-        let texts = try states.map { try plan($0, pods: [[.drop], [.direct]]) }
-        for plan in texts {
-            for other in texts {
-                let rest = [plan, other].map { plan in
-                    var switched = TextBlock(indentation: "    ")
-                    plan.writeSwitch(&switched)
-                    return plan.nftText.replacing(switched.text, with: "")
-                }
-                #expect(rest[0] == rest[1])
-            }
-        }
+        let plans = try states.map { try plan($0, pods: [[.drop], [.direct]]) }
+        #expect(Set(plans.map(\.fixedText)).count == 1)
+        #expect(Set(plans.map(\.nftText)).count == states.count)
     }
 
     @Test func aHungProxyIsStillAskedWhetherItIsBack() throws {

@@ -7,14 +7,17 @@ import Testing
 /// The promise: the local proxy dies, and new connections of its pods go through another host's within milliseconds,
 /// without any process reacting; it comes back, and they are local again.
 ///
-/// The times are those of a client under load on the machine that runs the tests; what was measured on a quiet one is in
-/// docs/operations/failover.md.
+/// With APUS_STRICT_TIMES (`make failover`, on a quiet machine, optimised) the times are those that are promised;
+/// without it, what a machine that is busy with other tests can keep. docs/operations/failover.md has what was measured.
 extension NodeTests {
     @Suite struct FailoverTests {
+        private static let isStrict = ProcessInfo.processInfo.environment["APUS_STRICT_TIMES"] != nil
         /// From the kill to the first success, and to the last failure.
-        static let switchMax = Duration.milliseconds(15)
+        static let switchMax = Duration.milliseconds(isStrict ? 15 : 150)
         /// How long what was established may take to end.
-        static let endMax = Duration.milliseconds(50)
+        static let endMax = Duration.milliseconds(isStrict ? 50 : 200)
+        /// How long after it is ready the proxy may take to have new connections.
+        static let returnMax = Duration.milliseconds(isStrict ? 100 : 500)
         private static let target = SocketAddress(PodName.b1.v4, 8080)
         private static let service = SocketAddress(IPAddress(v4: 0x0a60_0021), 80)
 
@@ -39,7 +42,8 @@ extension NodeTests {
             for socket in held { #expect(isEnded(socket), "run \(run): it ends rather than hangs") }
             let ended = ContinuousClock.now - killed
             try mesh.a.process.wait(atMost: .seconds(5))
-            let tunnelled = try firstTunnelled(mesh)
+            let tunnelled = try mesh.lab[.a1].connect(to: target)
+            try tunnelled.exchange()
             sleep(3)
             let returning = ContinuousClock.now
             try mesh.a.start()
@@ -55,19 +59,7 @@ extension NodeTests {
             let late = attempts.failures.filter { $0.began(after: killed) > switchMax }
             #expect(late.count == 0, "run \(run): \(late.first?.failure ?? "") \(late.map { $0.began(after: killed) })")
             #expect(attempts.failures.allSatisfy { $0.start < returning }, "run \(run): the return costs nobody")
-            #expect(local < .milliseconds(100), "run \(run): local \(local) after it was ready")
-        }
-
-        /// A connection through the remote. For a moment after the established ones have ended, the dead process's
-        /// listeners still complete handshakes, and reset them.
-        private static func firstTunnelled(_ mesh: RemoteMesh) throws -> LabSocket {
-            let socket = eventually(within: .seconds(1)) { () -> LabSocket? in
-                guard let socket = try? mesh.lab[.a1].connect(to: target), (try? socket.exchange()) != nil else {
-                    return nil
-                }
-                return socket
-            }
-            return try #require(socket, "nobody answers")
+            #expect(local < returnMax, "run \(run): local \(local) after it was ready")
         }
 
         /// How long until a new connection is the local proxy's again.
@@ -84,7 +76,7 @@ extension NodeTests {
             _ run: Int, _ attempts: [SteadyAttempts.Attempt], killed: ContinuousClock.Instant, ended: Duration,
             local: Duration
         ) {
-            let first = attempts.firstSuccess(after: killed).map { "\($0 / .microseconds(1)) us" } ?? "none"
+            let first = attempts.firstSuccess(after: killed).map { "\(Int($0 / .microseconds(1))) us" } ?? "none"
             let failures = attempts.failures.map { Int($0.began(after: killed) / .microseconds(1)) }
             print(
                 "failover run \(run): first success \(first), established ended \(Int(ended / .microseconds(1))) us, "
@@ -205,20 +197,7 @@ extension NodeTests {
                 try mesh.b.start()
                 for _ in 0..<2000 { try mesh.lab[.a1].connect(to: Self.target).exchange() }
                 try mesh.b.kill()
-                for n in 0..<300 {
-                    do { try mesh.lab[.a1].connect(to: Self.target).exchange() } catch {
-                        print("DBG", n, error)
-                        for h in [HostName.a, .b, .c] {
-                            print(
-                                h,
-                                try mesh.lab[h].run([
-                                    "sh", "-c",
-                                    "ss -tanp | grep -v LISTEN | grep -v TIME-WAIT | head -20; ss -tan | grep -c TIME-WAIT; nft list table inet apus | grep -A2 counter | grep packets; nstat -az | grep -E 'EarlyDemux|ListenDrop|TCPTimeout|Martian|PassiveOpens|InNoRoutes'",
-                                ]).output)
-                        }
-                        break
-                    }
-                }
+                for _ in 0..<300 { try mesh.lab[.a1].connect(to: Self.target).exchange() }
                 #expect(server.accepted == 2300)
                 #expect(try mesh.c.admin.metric("apus_protected_connections_total", ["host": "node-b"]) == 300)
             }

@@ -70,7 +70,7 @@ struct DocumentationTests {
     }
 
     @Test func everyMetricIsDocumentedAndEveryDocumentedMetricExists() throws {
-        let sources = Project.files.filter { 
+        let sources = Project.files.filter {
             $0.path.hasPrefix("Sources/Admin/Metrics") || $0.path == "Sources/Failover/GuardMetrics.swift"
         }
         let names = Set(sources.flatMap { $0.text.matches(of: /"((?:apus|process)_[a-z_]+[a-z])"/) }.map(\.output.1))

@@ -35,7 +35,8 @@ struct ImportTests {
             "Admin", "Control", "HandOver", "Model", "Proxy", "Syscalls", "ArgumentParser", "Logging", "UnixSignals",
         ],
         "Sources/apusctl": [
-            "Admin", "Control", "Failover", "Interception", "Model", "ArgumentParser", "NIOCore", "NIOHTTP1", "NIOPosix",
+            "Admin", "Control", "Failover", "Interception", "Model", "ArgumentParser", "NIOCore", "NIOHTTP1",
+            "NIOPosix",
         ],
         "tools/lab/Lab": ["CLab", "Model"],
         "tools/lab/apus-lab": ["Lab", "Model", "ArgumentParser"],

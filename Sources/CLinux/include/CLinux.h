@@ -43,6 +43,8 @@ struct apus_socket_memory {
 
 int apus_tcp_socket(int v4);
 int apus_udp_socket(int v4);
+/* The same file under the lowest free number from `least` on. */
+int apus_duplicate_from(int fd, int least);
 int apus_accept(int fd, struct apus_address *peer);
 int apus_bind(int fd, const struct apus_address *a);
 int apus_connect(int fd, const struct apus_address *a);
