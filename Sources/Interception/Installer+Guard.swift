@@ -65,13 +65,13 @@ extension Installer {
         let plan = try RulePlan(redirection, state: state, backend: backend, host: host)
         guard plan.isSwitchOf(installed) else {
             // The configuration asks for more than another state.
-            _ = try await following(installed).install(state: state, dryRun: false)
+            _ = try await following(installed).change(state: state, dryRun: false)
             return
         }
         guard !plan.isInForce(installed) else { return try note(state, &installed) }
         for step in plan.switchSteps(from: installed) where await step.action.perform() != nil {
             // Somebody has taken it away meanwhile.
-            _ = try await following(installed).install(state: state, dryRun: false)
+            _ = try await following(installed).change(state: state, dryRun: false)
             return
         }
         try await installed.follow(plan)
