@@ -2,7 +2,7 @@ import Model
 import Syscalls
 
 /// One connection of a drill, to its end. Blocks its thread.
-struct DrillConnection: ~Copyable {
+enum DrillConnection {
     /// What came of it.
     enum Outcome: String {
         /// A worker of a proxy answered.
@@ -15,37 +15,45 @@ struct DrillConnection: ~Copyable {
 
     private static let milliseconds: Int64 = 3000
 
-    /// Dials from a socket that is bound already, or needs no binding.
-    static func dial(_ socket: consuming Socket, to destination: SocketAddress) -> (
-        outcome: Outcome, nanoseconds: Int64
-    ) {
+    /// A proxy that cannot reach the server resets a connection that the kernel has established already.
+    private static let proofMilliseconds: Int64 = 300
+
+    /// Dials from a socket that is bound already, or needs no binding. The time is that of the answer, or of the
+    /// handshake.
+    static func dial(
+        _ socket: consuming Socket, to destination: SocketAddress
+    ) -> (outcome: Outcome, nanoseconds: Int64) {
         let start = Clock.monotonic()
-        let outcome = (try? run(socket, to: destination, until: start + milliseconds * 1_000_000)) ?? .refused
-        return (outcome, Clock.monotonic() - start)
+        do throws(Errno) {
+            return try run(socket, to: destination, start)
+        } catch {
+            return (.refused, Clock.monotonic() - start)
+        }
     }
 
     private static func run(
-        _ socket: consuming Socket, to destination: SocketAddress, until deadline: Int64
-    ) throws(Errno) -> Outcome {
+        _ socket: consuming Socket, to destination: SocketAddress, _ start: Int64
+    ) throws(Errno) -> (outcome: Outcome, nanoseconds: Int64) {
         var poller = try Poller(capacity: 4)
-        let isProbe =
-            destination.port == RuleProbe.port
-            && destination.address == RuleProbe.destination(destination.address.family).address
-        let probe = try Probe(
-            .remote(""), socket, to: destination, poller, token: 0, now: Clock.monotonic())
+        let isProbe = destination == RuleProbe.destination(destination.address.family)
+        let probe = try Probe(.remote(""), socket, to: destination, poller, token: 0, now: start)
+        var deadline = start + milliseconds * 1_000_000
+        var established: Int64?
         while true {
-            let rest = (deadline - Clock.monotonic()) / 1_000_000
-            guard rest > 0 else { return .unanswered }
-            guard poller.wait(milliseconds: Int32(rest)) > 0 else { continue }
-            let readiness = poller.event(0).readiness
-            if !isProbe, readiness.contains(.writable), readiness.isDisjoint(with: [.error, .hangup]) {
-                return .connected
+            let now = Clock.monotonic()
+            guard now < deadline else {
+                return established.map { (.connected, $0 - start) } ?? (.unanswered, now - start)
             }
+            guard poller.wait(milliseconds: Int32((deadline - now + 999_999) / 1_000_000)) > 0 else { continue }
+            let readiness = poller.event(0).readiness
             switch probe.advance(readiness) {
-            case nil: continue
-            case .answered: return .answered
-            case .foreign: return .connected
-            case .refused, .inconclusive: return .refused
+            case .answered: return (.answered, Clock.monotonic() - start)
+            case .foreign: return (.connected, (established ?? Clock.monotonic()) - start)
+            case .refused, .inconclusive: return (.refused, Clock.monotonic() - start)
+            case nil:
+                guard !isProbe, established == nil, readiness.contains(.writable) else { continue }
+                established = Clock.monotonic()
+                deadline = Clock.monotonic() + proofMilliseconds * 1_000_000
             }
         }
     }

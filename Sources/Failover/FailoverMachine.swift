@@ -54,6 +54,9 @@ public struct FailoverMachine: Sendable, Equatable {
     /// The local proxy has used CPU time or sent a heartbeat.
     public mutating func progressed(now: Int64) { local.progressed(now: now) }
 
+    /// Nobody listens, as another source than a probe tells.
+    public mutating func localGone(now: Int64) -> LocalProxy.Change? { local.gone(now: now) }
+
     /// The local proxy is another process now, or has other workers.
     public mutating func localChanged() { local.changed() }
 

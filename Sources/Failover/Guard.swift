@@ -30,6 +30,7 @@ public actor Guard {
     var lastRepair: ContinuousClock.Instant?
     var recent: [GuardStatusView.Event] = []
     private let work = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    private var retryMilliseconds = Guard.firstRetryMilliseconds
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
     /// The whole set of rules is compared this often, whatever netlink tells.
@@ -39,6 +40,7 @@ public actor Guard {
     /// A burst of changes is looked at once.
     static let settling = Duration.milliseconds(20)
     static let eventsMax = 50
+    private static let firstRetryMilliseconds = 50
 
     /// A guard that goes on from the rules in force.
     public init(
@@ -127,8 +129,14 @@ public actor Guard {
         for await _ in work.stream {
             guard !Task.isCancelled else { return }
             await settle()
-            // Nothing is won by trying faster: what keeps rules out does not go away within a moment.
-            if problem != nil { try? await Task.sleep(for: .seconds(1)) }
+            guard problem != nil, inForce != nil else {
+                retryMilliseconds = Self.firstRetryMilliseconds
+                continue
+            }
+            // A device on its way out is in nobody's way a moment later; what stays in the way need not be asked often.
+            try? await Task.sleep(for: .milliseconds(retryMilliseconds))
+            retryMilliseconds = min(2 * retryMilliseconds, 1000)
+            work.continuation.yield()
         }
         resumeWaiting()
     }

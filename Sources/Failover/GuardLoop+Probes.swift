@@ -128,12 +128,16 @@ extension GuardLoop {
     ) {
         guard let lane = Self.lane(family, choice, outcome) else { return }
         guard let change = machine.probed(lane, family, outcome, now: now) else { return }
+        note(change)
+        if change.from == .absent || listeners.isEmpty { thread.report(.listenersUnknown) }
+    }
+
+    func note(_ change: LocalProxy.Change) {
         view.changes += 1
         let milliseconds = (change.after + 500_000) / 1_000_000
         note(
             change.to == .serving ? .notice : .warning, "local proxy: \(change.to.rawValue): \(change.reason)",
             ["from": "\(change.from.rawValue)", "after": "\(milliseconds) ms"])
-        if change.from == .absent || listeners.isEmpty { thread.report(.listenersUnknown) }
     }
 
     /// What a probe's outcome says something about; nil: nothing, it was a try.

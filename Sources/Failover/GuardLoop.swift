@@ -166,13 +166,14 @@ final class GuardLoop {
             isSettled = true
             machine.fallsThrough = fallsThrough
         case .pod(let parcel): pod = parcel.take()
-        case .listeners(let handles, let socketCount): adopt(handles, socketCount)
-        case .progress: machine.progressed(now: now)
+        case .listeners(let handles, let socketCount): adopt(handles, socketCount, now)
         case .stop: isStopped = true
         }
     }
 
-    private func adopt(_ handles: [Parcel<ProcessHandle>], _ socketCount: Int) {
+    private func adopt(_ handles: [Parcel<ProcessHandle>], _ socketCount: Int, _ now: Int64) {
+        // Where the rules fall through, a refused probe tells, which is better than a look into /proc.
+        if socketCount == 0, !machine.fallsThrough, let change = machine.localGone(now: now) { note(change) }
         let numbers = handles.compactMap { $0.inspect { $0.number } }
         if numbers != view.processes || socketCount != view.socketCount {
             ports.forget()

@@ -14,8 +14,6 @@ enum GuardOrder: Sendable {
     case pod(Parcel<SyntheticPod>)
     /// Who listens now.
     case listeners([Parcel<ProcessHandle>], socketCount: Int)
-    /// The local proxy has shown a sign of life elsewhere.
-    case progress
     /// End.
     case stop
 }

@@ -101,6 +101,15 @@ public struct LocalProxy: Sendable, Equatable {
     /// It has used CPU time, or a heartbeat has come: it is alive, however slow.
     public mutating func progressed(now: Int64) { lastProgress = now }
 
+    /// Nobody listens, as another source than a probe tells: with xt TPROXY a probe is not refused then, but dropped.
+    public mutating func gone(now: Int64) -> Change? {
+        guard state != .absent else { return nil }
+        // A hang has been counted as a failure already.
+        if state == .serving { backOff.failed(now: now) }
+        lanes = [:]
+        return go(.absent, "nobody listens", now)
+    }
+
     /// Another process, or another number of workers: what was known of lanes is of no use.
     public mutating func changed() { lanes = [:] }
 
@@ -128,11 +137,8 @@ public struct LocalProxy: Sendable, Equatable {
     // MARK: steps
 
     private mutating func refused(_ now: Int64) -> Change? {
-        guard state != .absent, refusals.values.allSatisfy(\.self) else { return nil }
-        // A hang has been counted as a failure already.
-        if state == .serving { backOff.failed(now: now) }
-        lanes = [:]
-        return go(.absent, "nobody listens", now)
+        guard refusals.values.allSatisfy(\.self) else { return nil }
+        return gone(now: now)
     }
 
     private mutating func answered(_ lane: Lane, _ now: Int64) -> Change? {

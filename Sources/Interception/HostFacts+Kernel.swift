@@ -15,7 +15,9 @@ extension HostFacts {
         if redirection.needsOwnTunnel { peers += redirection.failover.remotes.map(\.address) }
         var seen: Set<IPAddress> = []
         for peer in peers where seen.insert(peer).inserted {
-            if let underlay = await Self.underlay(to: peer) { underlays.append(underlay) }
+            // A way that is gone for the moment is still the one that the tunnel was made for.
+            let underlay = await Self.underlay(to: peer) ?? before?.host?.underlay(to: peer)
+            if let underlay { underlays.append(underlay) }
         }
     }
 

@@ -119,6 +119,7 @@ struct InstallState: Sendable, Equatable, Codable {
     static func remove() throws(InterceptionError) {
         let path = try path()
         guard FileManager.default.fileExists(atPath: path) else { return }
+        try GuardMemory.save(nil)
         do {
             try FileManager.default.removeItem(atPath: path)
         } catch {

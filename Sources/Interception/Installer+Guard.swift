@@ -65,13 +65,13 @@ extension Installer {
         let plan = try RulePlan(redirection, state: state, backend: backend, host: host)
         guard plan.isSwitchOf(installed) else {
             // The configuration asks for more than another state.
-            _ = try await install(state: state, dryRun: false)
+            _ = try await following(installed).change(state: state, dryRun: false)
             return
         }
         guard !plan.isInForce(installed) else { return try note(state, &installed) }
         for step in plan.switchSteps(from: installed) where await step.action.perform() != nil {
             // Somebody has taken it away meanwhile.
-            _ = try await install(state: state, dryRun: false)
+            _ = try await following(installed).change(state: state, dryRun: false)
             return
         }
         try await installed.follow(plan)
@@ -86,12 +86,8 @@ extension Installer {
     /// Brings the kernel back to what is to be in force: as `install`, with the backend and the state of failover that the
     /// last installation had. Only what differs is written.
     public func repair() async throws(InterceptionError) -> Report {
-        try await RuleLock.hold { () async throws(InterceptionError) -> Report in
-            guard let state = try InstallState.load(), state.isLeaving != true else {
-                throw .refused(["the rules are not installed: run redirect install"])
-            }
-            return try await following(state).change(state: nil, dryRun: false)
-        }
+        let installer = try InstallState.load().map(following) ?? self
+        return try await installer.install(state: nil, dryRun: false)
     }
 
     /// What the kernel has otherwise than it was installed, and the configuration otherwise than the installation.

@@ -65,7 +65,8 @@ public struct Uninstaller: Sendable {
         var steps: [Step] = []
         if let listing = kernel.nftListing {
             let chains = RulePlan.chainsOfNewConnections.filter { listing.contains("chain \($0) {") }
-            let text = chains.map { "flush chain inet \(RulePlan.tableName) \($0)\n" }.joined()
+            let own = chains.map { "flush chain inet \(RulePlan.tableName) \($0)\n" }
+            let text = (own + Self.refusals(listing)).joined()
             steps.append(
                 Step("take no new connections (nft)", .run(Command("nft", ["-f", "-"], input: text))))
         }
@@ -76,6 +77,16 @@ public struct Uninstaller: Sendable {
             steps.append(Step("take no new connections (\(set))", .run(set.restore(text))))
         }
         return steps
+    }
+
+    /// What makes a remote refuse new connections of protected hosts: without an answer they would be forwarded unproxied.
+    static func refusals(_ listing: String) -> [String] {
+        listing.lines.compactMap { line in
+            guard line.hasPrefix("chain take_") else { return nil }
+            let id = line.dropFirst("chain take_".count).prefix(while: \.isNumber)
+            let table = "inet \(RulePlan.tableName)"
+            return "flush chain \(table) take_\(id)\nadd rule \(table) take_\(id) goto reset_\(id)\n"
+        }
     }
 
     private func removalSteps(_ kernel: KernelState, _ state: InstallState?) -> [Step] {

@@ -45,6 +45,13 @@ import Testing
         #expect(Set(plans.map(\.nftText)).count == states.count)
     }
 
+    @Test func aRemoteThatIsUninstalledResetsFirst() throws {
+        let text = try PlanCase(name: "remote", pods: [], isRemote: true, protects: ["A", "B"]).plan().nftText
+        let refusals = Uninstaller.refusals(text)
+        #expect(refusals.count == 2)
+        #expect(refusals.first == "flush chain inet apus take_1\nadd rule inet apus take_1 goto reset_1\n")
+    }
+
     @Test func aHungProxyIsStillAskedWhetherItIsBack() throws {
         let text = try plan(FailoverState(isLocalTaken: true)).switchText
         let asking = text.split(separator: "\n").filter { $0.contains(" tproxy ip") }

@@ -43,10 +43,10 @@ extension NodeTests {
             (try? guardian.admin.metric("apus_guard_local_taken")) == 1
         }
 
-        /// One connection with an exchange; false when it is refused, or takes longer than 100 ms.
-        private func works(_ mesh: Mesh, _ target: SocketAddress) -> Bool {
+        /// One connection with an exchange; false when it is refused, or takes longer.
+        private func works(_ mesh: Mesh, _ target: SocketAddress, within limit: Duration = .seconds(1)) -> Bool {
             do {
-                let socket = try mesh.lab[.a1].connect(to: target, timeout: .milliseconds(100))
+                let socket = try mesh.lab[.a1].connect(to: target, timeout: limit)
                 defer { socket.close() }
                 try socket.exchange()
                 return true
@@ -58,7 +58,7 @@ extension NodeTests {
         /// How long until a new connection works.
         private func timeUntilServed(_ mesh: Mesh, _ target: SocketAddress) -> Duration {
             ContinuousClock().measure {
-                _ = eventually(within: .seconds(5)) { works(mesh, target) }
+                _ = eventually(within: .seconds(5)) { works(mesh, target, within: .milliseconds(100)) }
             }
         }
 
@@ -85,6 +85,21 @@ extension NodeTests {
                 #expect(isBack, "\(guardian.errors)")
                 let status = try mesh.redirect("status", mesh.a)
                 #expect(status.succeeded, "\(status)")
+            }
+        }
+
+        /// Without nf_tables nothing falls through by itself: the guard switches, in both directions.
+        @Test func withoutNfTablesTheGuardSwitches() throws {
+            try withGuard({ $0.backend = .xtablesOnly }) { mesh, guardian, _ in
+                try mesh.a.kill()
+                let time = timeUntilServed(mesh, target)
+                #expect(time < .seconds(1), "\(time)\n\(guardian.errors)")
+                let isSeen = eventually { isState("absent", guardian) && isTaken(guardian) }
+                #expect(isSeen, "\(guardian.errors)")
+                for _ in 0..<20 { #expect(works(mesh, target)) }
+                try mesh.a.start()
+                let isBack = try eventually(within: .seconds(10)) { try isLocal(mesh) }
+                #expect(isBack, "\(guardian.errors)")
             }
         }
 

@@ -124,6 +124,9 @@ public final class ProxyHost: Sendable {
         return try AccessRecord.parse(String(decoding: data, as: UTF8.self))
     }
 
+    /// The same from now on, piece by piece.
+    public func accessTail() throws -> AccessTail { try AccessTail(path: logPath) }
+
     /// Waits for a log line; throws the log when none comes.
     public func record(
         within limit: Duration = .seconds(5), where matches: (AccessRecord) -> Bool

@@ -81,4 +81,20 @@ struct KeepAlive {
         guard let answer = WebServer.Answer(body) else { throw LabError("nginx: \(body)") }
         return answer
     }
+
+    var localAddress: SocketAddress {
+        get throws { try socket.localAddress }
+    }
+
+    func close() { socket.close() }
+
+    /// Waits for its end, in order or by a reset. Only while no answer is due.
+    func isEnded(within limit: Duration) -> Bool {
+        do {
+            try socket.limit(to: limit)
+            return try socket.receive().isEmpty
+        } catch {
+            return error.isReset
+        }
+    }
 }

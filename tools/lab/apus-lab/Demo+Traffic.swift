@@ -22,11 +22,15 @@ extension Demo {
         ]
     }
 
+    static let hopHeader = [
+        "curl from A1", "hop", "client", "original destination", "pod", "cluster", "connected to",
+    ]
+
     func showTraffic() throws {
         report.heading("curl in A1: what each hop saw")
         var rows: [[String]] = []
         for item in Self.cases { rows += try observe(item) }
-        report.table(["curl from A1", "hop", "client", "original destination", "pod", "cluster", "connected to"], rows)
+        report.table(Self.hopHeader, rows)
         try report.check(
             true, "every server saw A1's own address; every hop knew pod and original destination", saw: "")
     }
@@ -56,7 +60,7 @@ extension Demo {
     }
 
     /// The log line of the connection that was just made, checked.
-    private func hop(
+    func hop(
         _ proxy: ProxyHost, after count: Int, _ direction: String, pod: PodName, client: IPAddress,
         target: SocketAddress
     ) throws -> AccessRecord {
@@ -76,7 +80,7 @@ extension Demo {
         return record
     }
 
-    private func row(_ title: String, _ hop: String, _ record: AccessRecord) -> [String] {
+    func row(_ title: String, _ hop: String, _ record: AccessRecord) -> [String] {
         let pods = [record.pod, record.destinationPod].compactMap(\.self).joined(separator: " -> ")
         return [
             title, hop, record.client ?? "?", record.originalDestination ?? "?", pods, record.cluster ?? "-",

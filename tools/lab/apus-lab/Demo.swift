@@ -1,7 +1,9 @@
+import Glibc
 import Lab
 import Model
 
-/// The demonstration: two hosts with two pods each, `apusd` and rules on both, real curl and nginx.
+/// The demonstration: two hosts with two pods each, `apusd` and rules on both, real curl and nginx; then a third host
+/// that stands in for both.
 ///
 /// Every step prints what was seen and checks it; the first surprise ends the demo.
 struct Demo {
@@ -10,6 +12,9 @@ struct Demo {
     let backend: String
     let proxyA: ProxyHost
     let proxyB: ProxyHost
+    /// Joins for the failover.
+    let proxyC: ProxyHost
+    let guardA: GuardHost
 
     /// The service `web`, translated by an emulated kube-proxy, and for pods of host A by Apus itself.
     static let clusterIP = SocketAddress(IPAddress(v4: 0x0a60_000a), 80)
@@ -28,6 +33,8 @@ struct Demo {
         a.clusters = [Self.web(at: .b1)]
         proxyA = try ProxyHost(a, in: lab)
         proxyB = try ProxyHost(ProxyConfiguration(.b), in: lab)
+        proxyC = try ProxyHost(Self.remote(like: a), in: lab)
+        guardA = GuardHost(proxyA)
     }
 
     static func web(at pod: PodName) -> String {
@@ -41,6 +48,7 @@ struct Demo {
         try showDenial()
         try showReload()
         try showCrash()
+        try showFailover()
         try uninstall()
         lab.down()
         report.success()
@@ -50,7 +58,7 @@ struct Demo {
         report.heading("Two hosts with two pods each, by network namespaces; nginx in three pods, curl in the fourth")
         report.table(
             ["host", "address", "pods"],
-            lab.topology.hosts.map { host in
+            [HostName.a, .b].map { host in
                 [
                     "\(host)", "\(host.v4)  \(host.v6)",
                     host.pods.map { "\($0) \($0.v4) \($0.v6)" }.joined(separator: "   "),
@@ -78,10 +86,16 @@ struct Demo {
 
     private func uninstall() throws {
         report.heading("apusctl redirect uninstall leaves the hosts as found; apusd drains on SIGTERM")
-        for proxy in [proxyA, proxyB] {
+        try guardA.process.signal(SIGTERM)
+        let exit = try guardA.process.wait(atMost: .seconds(5))
+        try report.check(exit == .status(0), "host A: apus-guard ended with status 0", saw: "\(exit)")
+        for proxy in [proxyA, proxyB, proxyC] {
             try proxy.redirect("uninstall").required()
             let tables = try proxy.host.run(["nft", "list", "tables"]).required().output
-            try report.check(!tables.contains("apus"), "host \(proxy.host.name): no table of ours is left", saw: tables)
+            let links = try proxy.host.run(["ip", "link"]).required().output
+            try report.check(
+                !tables.contains("apus") && !links.contains("apus-t"),
+                "host \(proxy.host.name): no table and no tunnel of ours is left", saw: tables + links)
             let exit = try proxy.terminate()
             try report.check(exit == .status(0), "host \(proxy.host.name): apusd ended with status 0", saw: "\(exit)")
         }
@@ -91,10 +105,11 @@ struct Demo {
 
     /// For a failure: what the proxies said last.
     func printProxyErrors() {
-        for proxy in [proxyA, proxyB] {
-            let lines = proxy.errors.split(separator: "\n").suffix(15)
+        let said = [proxyA, proxyB, proxyC].map { ("apusd on \($0.host.name)", $0.errors) }
+        for (who, errors) in said + [("apus-guard on A", guardA.errors)] {
+            let lines = errors.split(separator: "\n").suffix(15)
             guard !lines.isEmpty else { continue }
-            report.text("apusd on \(proxy.host.name) said:")
+            report.text("\(who) said:")
             for line in lines { report.text("  \(line)") }
         }
     }

@@ -6,14 +6,14 @@ import Lab
 struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
-        abstract: "Show the whole job: rules, proxies, traffic, a denial, a reload and a crash.",
+        abstract: "Show the whole job: rules, proxies, traffic, a denial, a reload, a crash, failover.",
         discussion: "Builds its own lab and removes it. Exit status 0 only if everything was as expected.")
 
     @Option(help: "The backend of 'apusctl redirect': auto, nft or iptables.")
     var backend = "auto"
 
     func run() throws {
-        let lab = try Lab.up()
+        let lab = try Lab.up(hostCount: 3)
         defer { lab.down() }
         let interrupts = [SIGINT, SIGTERM].map { Self.onSignal($0, takeDown: lab) }
         defer { for interrupt in interrupts { interrupt.cancel() } }

@@ -46,12 +46,43 @@ struct DemoReport {
         for row in rows { write("   " + line(row)) }
     }
 
+    // MARK: rows that grow
+
+    /// How a piece of a row looks on a terminal.
+    enum Style: String {
+        case plain = "1"
+        case good = "32"
+        case other = "36"
+        case bad = "31;1"
+    }
+
+    /// A row under way.
+    struct Row {
+        fileprivate(set) var text = ""
+        /// How many letters it has.
+        var count: Int { text.count }
+    }
+
+    /// A terminal shows each piece at once; anything else gets whole rows.
+    func add(_ text: String, _ style: Style, to row: inout Row) {
+        if isTerminal { put((row.text.isEmpty ? "   " : "") + styled(text, style.rawValue)) }
+        row.text += text
+    }
+
+    func end(_ row: inout Row) {
+        guard !row.text.isEmpty else { return }
+        write(isTerminal ? "" : "   " + row.text)
+        row = Row()
+    }
+
     private func styled(_ text: String, _ code: String) -> String {
         isTerminal ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
     }
 
     /// Line by line, also into a pipe: whoever watches sees progress.
-    private func write(_ line: String) {
-        FileHandle.standardOutput.write(Data((line + "\n").utf8))
+    private func write(_ line: String) { put(line + "\n") }
+
+    private func put(_ text: String) {
+        FileHandle.standardOutput.write(Data(text.utf8))
     }
 }
