@@ -130,7 +130,7 @@ extension NodeTests {
                 try host.run(["tc", "qdisc", "del", "dev", device, "clsact"]).required()
                 try host.run(["ip", "link", "set", device, "master", "cni0"]).required()
                 // Well before the guard would look anyway.
-                let isCovered = eventually(within: .seconds(5)) {
+                let isCovered = try eventually(within: .seconds(5)) {
                     try host.run(["tc", "filter", "show", "dev", device, "ingress"]).output.contains("cni0")
                 }
                 #expect(isCovered, "\(guardian.errors)")
