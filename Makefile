@@ -26,7 +26,7 @@ setup: ## install what the machine lacks (Debian 12, needs a Swift toolchain)
 build: setup ## build apusd, apusctl, apus-guard and apus-lab for release, into .build/release
 	swift build $(SWIFT_RELEASE_FLAGS)
 
-demo: build ## as root: two hosts with pods on this machine, real traffic, a table of what each hop saw
+demo: build ## as root: hosts with pods on this machine, real traffic, what each hop saw; failover live, with times
 	@[[ $$(id -u) == 0 ]] || { echo "make demo: not root: it needs network namespaces. Run: sudo make demo" >&2; exit 1; }
 	.build/release/apus-lab demo
 

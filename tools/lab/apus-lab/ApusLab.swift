@@ -14,7 +14,7 @@ import Lab
               apus-lab exec A1 nc 10.2.0.11 8080
               apus-lab exec A apusctl redirect status     ... or in a host
               apus-lab down
-              apus-lab demo                    everything, from the rules to a failover, in about thirty seconds
+              apus-lab demo                    everything, from the rules to a failover, in about twenty seconds
             """,
         subcommands: [
             UpCommand.self, DownCommand.self, ExecCommand.self, ListCommand.self, SweepCommand.self, DemoCommand.self,

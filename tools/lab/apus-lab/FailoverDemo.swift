@@ -57,21 +57,31 @@ struct FailoverDemo {
         try report.check(isEnded, "an established connection through A has ended, it does not hang", saw: "it hangs")
         try checkService(since: killed, "kill -9")
         note("... established connection through A has ended", ended.milliseconds, "it ends")
-        let later = line.requests(since: gone).filter { $0.request.failure == nil }
+        let later = line.requests(since: gone).filter { $0.request.start >= gone && $0.request.failure == nil }
         let remote = later.filter { $0.path == .remote }.count
         try report.check(
             remote == later.count && remote > 0, "\(remote) of \(later.count) requests after that are in C's log",
-            saw: "\(remote)")
+            saw: try others(later.filter { $0.path != .remote }, since: killed))
         let tunnelled = try KeepAlive(to: Self.target, from: demo.lab[.a1])
         _ = try tunnelled.get()
         try demo.showRemotePath()
         return tunnelled
     }
 
+    /// For a failure: requests that went elsewhere.
+    private func others(_ seen: [TrafficLine.Seen], since moment: ContinuousClock.Instant) throws -> String {
+        try seen.map { request, path in
+            let lines = try demo.proxyB.accessLog().filter { $0.clientAddress == request.client?.address }
+            let inbound = lines.contains { $0.client == request.client.map { "\($0)" } }
+            let way = path.map { "through \($0.rawValue)" } ?? (inbound ? "straight to B" : "in no log")
+            return "\((request.start - moment).milliseconds) after the kill, from \(request.client?.port ?? 0): \(way)"
+        }.joined(separator: "\n")
+    }
+
     /// What clients met since `moment`: at most a second of failures, and then answers.
     private mutating func checkService(since moment: ContinuousClock.Instant, _ event: String) throws {
         let seen = line.requests(since: moment).map(\.request)
-        let first = seen.filter { $0.failure == nil }.compactMap(\.end).min()
+        let first = seen.filter { $0.start >= moment && $0.failure == nil }.compactMap(\.end).min()
         guard let first else { throw DemoReport.Failure(description: "after \(event): no request has succeeded") }
         let failed = seen.filter { $0.failure != nil }
         let late = failed.filter { $0.start - moment > Self.limit }
@@ -112,7 +122,7 @@ struct FailoverDemo {
     ) throws -> ContinuousClock.Instant {
         var found: ContinuousClock.Instant?
         _ = try line.watch(within: limit) {
-            found = line.requests(since: moment).first { $0.path == .local }?.request.end
+            found = line.requests(since: moment).first { $0.path == .local && $0.request.start >= moment }?.request.end
             return found != nil
         }
         guard let found else { throw DemoReport.Failure(description: "nothing was local again after \(limit)") }
@@ -147,7 +157,10 @@ struct FailoverDemo {
         try line.watch(for: .milliseconds(500))
         try line.finishRow()
         report.text("apusctl failover status, before SIGCONT:")
-        for text in words.split(separator: "\n") { report.text("  \(text)") }
+        // Without its history.
+        for text in words.split(separator: "\n").prefix(while: { $0.first?.isNumber != true }) {
+            report.text("  \(text)")
+        }
         try report.check(
             isNoticed && noticed <= Self.limit, "the guard acted \(noticed.milliseconds) after SIGSTOP",
             saw: "\(noticed.milliseconds)\n\(guardian.errors.suffix(2000))")

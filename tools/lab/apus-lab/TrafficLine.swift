@@ -61,9 +61,10 @@ final class TrafficLine {
         report.end(&row)
     }
 
-    /// The requests that began since `moment` and are drawn: they have ended, and their log lines had time to come.
+    /// The requests that were under way at `moment` or began later, and are drawn: they have ended, and their log lines
+    /// had time to come.
     func requests(since moment: ContinuousClock.Instant) -> [Seen] {
-        traffic.requests[..<drawnRequests].filter { $0.start >= moment }.map { ($0, path(of: $0)) }
+        traffic.requests[..<drawnRequests].filter { $0.end.map { $0 >= moment } ?? true }.map { ($0, path(of: $0)) }
     }
 
     private func path(of request: SteadyTraffic.Request) -> Path? {
