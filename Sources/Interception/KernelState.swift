@@ -63,22 +63,23 @@ struct KernelState: Sendable, Equatable {
     ///   - pods: prefixes of this host's pods, to know bridges that have some.
     static func read(tables: Set<Int>, pods: [CIDR] = []) async throws(InterceptionError) -> KernelState {
         var state = KernelState()
+        // First: after an installation this is its own spelling, which nobody may have changed meanwhile.
+        if let text = await Tool.output("nft", "-s", "list", "table", "inet", RulePlan.tableName) {
+            state.nftListing = text
+        }
         for family in [IPAddress.Family.v4, .v6] {
             state.rules[family] = try await decode(
                 [ForeignRule].self, Command("ip", [family.ipOption, "-j", "-N", "rule", "show"]))
         }
         try await state.readRoutes(tables)
         try await state.readTunnels()
-        try await state.readBridges(pods)
-        if let text = await Tool.output("nft", "-s", "list", "table", "inet", RulePlan.tableName) {
-            state.nftListing = text
-        }
         state.nft = await NftFirewalls.read()
         for set in Xtables.all {
             guard let saved = await set.saved() else { continue }
             state.note(saved, of: set)
         }
         for sysctl in Sysctl.known { state.sysctls[sysctl.name] = sysctl.current }
+        try await state.readBridges(pods)
         return state
     }
 
