@@ -190,8 +190,10 @@ extension NodeTests {
                     #expect(try isLocal(mesh), "\(damage)")
                 }
                 #expect(isState("serving", guardian), "missing rules are not the proxy's fault")
-                let repairs = try guardian.admin.metric("apus_guard_rule_repairs_total")
-                #expect(repairs >= Double(damages.count), "\(guardian.errors)")
+                let areCounted = try eventually {
+                    try guardian.admin.metric("apus_guard_rule_repairs_total") >= Double(damages.count)
+                }
+                #expect(areCounted, "\(guardian.errors)")
             }
         }
 
