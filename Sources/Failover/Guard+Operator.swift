@@ -9,12 +9,14 @@ extension Guard: ConfigurationSink {
     /// The file has changed.
     public func apply(_ configuration: Configuration, restartNeeded: [String]) async {
         refusal = nil
+        guard restartNeeded.isEmpty else {
+            // Rules made anew by the old values would lead past a proxy that has been started with the new ones.
+            note(.warning, "ends, to start anew: restart needed for: \(restartNeeded.joined(separator: ", "))")
+            return thread.finish()
+        }
         self.configuration = configuration
         thread.send(.configure(configuration.failover, paths: keeper.paths(configuration)))
         note(.notice, "configuration applied")
-        if !restartNeeded.isEmpty {
-            logger.warning("restart needed for: \(restartNeeded.joined(separator: ", "))")
-        }
         look()
     }
 

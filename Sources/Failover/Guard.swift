@@ -32,6 +32,8 @@ public actor Guard {
     private let work = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     private var retryMilliseconds = Guard.firstRetryMilliseconds
     private var waiting: [CheckedContinuation<Void, Never>] = []
+    /// Nobody keeps the rules any more: it ends.
+    private var isOver = false
 
     /// The whole set of rules is compared this often, whatever netlink tells.
     static let lookInterval = Duration.seconds(10)
@@ -64,16 +66,17 @@ public actor Guard {
         thread = try GuardThread(machine)
     }
 
-    /// Guards until the task is cancelled.
+    /// Guards until the task is cancelled, or its thread has ended: a guard that does not see is none.
     public func run() async throws {
         try thread.start(paths: keeper.paths(configuration), families: families)
         defer { thread.send(.stop) }
         await withDiscardingTaskGroup { group in
-            group.addTask { await self.listen() }
             group.addTask { await self.keepRules() }
             group.addTask { await self.keepLooking() }
             group.addTask { await self.makePod() }
             group.addTask { await self.findListeners() }
+            await self.listen()
+            group.cancelAll()
         }
     }
 
@@ -142,6 +145,7 @@ public actor Guard {
     }
 
     private func resumeWaiting() {
+        if Task.isCancelled { isOver = true }
         let waiters = waiting
         waiting = []
         for waiter in waiters { waiter.resume() }
@@ -217,6 +221,7 @@ public actor Guard {
 
     /// Waits until the rules have been made (or tried to be made) what they should be.
     func settled() async {
+        guard !isOver else { return }
         await withCheckedContinuation { continuation in
             waiting.append(continuation)
             work.continuation.yield()

@@ -99,7 +99,7 @@ extension GuardLoop {
     /// Answers are counted by who gave them, also where another worker was expected.
     private func learn(_ family: IPAddress.Family, _ choice: ProbePorts.Choice, _ answer: RuleProbe.Answer) {
         guard family == families.first, !ports.answered(choice.port, worker: answer.worker) else { return }
-        machine.localChanged()
+        forgetLocal()
         thread.report(.listenersUnknown)
     }
 
@@ -172,6 +172,7 @@ extension GuardLoop {
         machine.killed(now: now)
         guard !listeners.isEmpty else {
             note(.error, "local proxy: hangs and is to be killed, but its process is not seen: same PID namespace?")
+            thread.report(.listenersUnknown)
             return
         }
         for handle in listeners {

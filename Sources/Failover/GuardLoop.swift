@@ -155,13 +155,17 @@ final class GuardLoop {
         switch order {
         case .configure(let failover, let paths):
             machine.configure(failover, now: now)
+            // What is known of ports goes, so what is known of lanes does: nobody would ask those again. And the rules do
+            // not know a new remote yet.
+            forgetLocal()
+            unsettle()
             self.paths = paths
             ports = ProbePorts(portsPerWorker: Self.portsPerWorker(failover.probe))
             ports.workerCount = view.socketCount
         case .force(let forced):
             machine.forced = forced
         case .rulesSettled(let fallsThrough):
-            excused.formUnion(probes.keys)
+            if !isSettled { excused.formUnion(probes.keys) }
             isSettled = true
             machine.fallsThrough = fallsThrough
         case .pod(let parcel): pod = parcel.take()
@@ -170,13 +174,15 @@ final class GuardLoop {
         }
     }
 
-    private func adopt(_ handles: [Parcel<ProcessHandle>], _ socketCount: Int, _ now: Int64) {
+    private func adopt(_ handles: [Parcel<ProcessHandle>], _ socketCount: Int?, _ now: Int64) {
+        // It could not be told: what was known holds.
         // Where the rules fall through, a refused probe tells, which is better than a look into /proc.
+        guard let socketCount else { return }
         if socketCount == 0, !machine.fallsThrough, let change = machine.localGone(now: now) { note(change) }
         let numbers = handles.compactMap { $0.inspect { $0.number } }
         if numbers != view.processes || socketCount != view.socketCount {
             ports.forget()
-            machine.localChanged()
+            forgetLocal()
         }
         listeners = handles
         view.processes = numbers
@@ -186,6 +192,14 @@ final class GuardLoop {
         for (index, handle) in handles.enumerated() {
             let token = Self.firstProcess + UInt64(index)
             _ = handle.inspect { handle in try? poller.add(handle.descriptor, token: token, writing: false) }
+        }
+    }
+
+    /// Other workers, or other ports to reach them by: probes under way would tell of those that were.
+    func forgetLocal() {
+        machine.localChanged()
+        for (token, probe) in probes {
+            if case .local = probe.purpose { excused.insert(token) }
         }
     }
 

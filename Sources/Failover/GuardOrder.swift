@@ -13,7 +13,7 @@ enum GuardOrder: Sendable {
     /// A synthetic pod to probe from.
     case pod(Parcel<SyntheticPod>)
     /// Who listens now.
-    case listeners([Parcel<ProcessHandle>], socketCount: Int)
+    case listeners([Parcel<ProcessHandle>], socketCount: Int?)
     /// End.
     case stop
 }

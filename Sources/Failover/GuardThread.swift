@@ -55,6 +55,9 @@ final class GuardThread: Sendable {
 
     func publish(_ view: GuardView) { latest.withLock { $0 = view } }
 
+    /// There will be no more events: the guard ends.
+    func finish() { tell.finish() }
+
     func report(_ event: GuardEvent) { tell.yield(event) }
 
     func register(with poller: borrowing Poller, token: UInt64) throws(Errno) {

@@ -164,7 +164,8 @@ public struct LocalProxy: Sendable, Equatable {
             $0.answered = 0
             $0.unanswered += 1
         }
-        guard let streak = lanes[lane], streak.unanswered >= (state == .returning ? 1 : settings.unhealthyAfter),
+        // Nobody listens: with xt TPROXY a probe is dropped then, which is no hang.
+        guard state != .absent, let streak = lanes[lane], streak.unanswered >= (state == .returning ? 1 : settings.unhealthyAfter),
             state != .hung
         else { return nil }
         let isFirst = state != .returning

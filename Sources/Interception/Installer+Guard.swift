@@ -62,8 +62,11 @@ extension Installer {
         guard var installed = try InstallState.load(), let host = installed.host,
             let backend = Backend(installed.backend)
         else { throw .refused(["the rules are not installed by this version: run redirect install"]) }
-        let plan = try RulePlan(redirection, state: state, backend: backend, host: host)
-        guard plan.isSwitchOf(installed) else {
+        guard installed.isLeaving != true else { throw Self.leaving }
+        // What was known of the host then may not be enough: a remote that is new has no route yet.
+        guard let plan = try? RulePlan(redirection, state: state, backend: backend, host: host),
+            plan.isSwitchOf(installed)
+        else {
             // The configuration asks for more than another state.
             _ = try await following(installed).change(state: state, dryRun: false)
             return
@@ -85,10 +88,17 @@ extension Installer {
 
     /// Brings the kernel back to what is to be in force: as `install`, with the backend and the state of failover that the
     /// last installation had. Only what differs is written.
+    /// - Throws: `refused` when nothing is installed, or what is there is being taken out.
     public func repair() async throws(InterceptionError) -> Report {
-        let installer = try InstallState.load().map(following) ?? self
-        return try await installer.install(state: nil, dryRun: false)
+        try Self.requireRoot()
+        return try await RuleLock.hold { () async throws(InterceptionError) in
+            guard let installed = try InstallState.load() else { throw .refused(["the rules are not installed"]) }
+            guard installed.isLeaving != true else { throw Self.leaving }
+            return try await following(installed).change(state: nil, dryRun: false)
+        }
     }
+
+    private static var leaving: InterceptionError { .refused(["the rules are being taken out by redirect uninstall"]) }
 
     /// What the kernel has otherwise than it was installed, and the configuration otherwise than the installation.
     public func differences() async throws(InterceptionError) -> [String] {

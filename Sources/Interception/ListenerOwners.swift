@@ -5,8 +5,9 @@ import Model
 public struct ListenerOwners: Sendable, Equatable {
     /// Their numbers, in this PID namespace.
     public var processes: [Int32]
-    /// Sockets of the address that has most: a process with SO_REUSEPORT has one for each of its threads.
-    public var socketCount: Int
+    /// Sockets of the address that has most: a process with SO_REUSEPORT has one for each of its threads. nil: it could
+    /// not be told.
+    public var socketCount: Int?
 
     /// Looks for them. Processes of another PID namespace are not seen: then there are sockets and no process.
     public static func find(port: UInt16, _ families: [IPAddress.Family]) async -> ListenerOwners {
@@ -14,7 +15,9 @@ public struct ListenerOwners: Sendable, Equatable {
         var socketCount = 0
         for family in families {
             let address = SocketAddress(family == .v4 ? .loopbackV4 : .loopbackV6, port)
-            let own = await ListeningSockets.inodes(of: address)
+            guard let own = await ListeningSockets.inodes(of: address) else {
+                return ListenerOwners(processes: [], socketCount: nil)
+            }
             inodes.formUnion(own)
             socketCount = max(socketCount, own.count)
         }

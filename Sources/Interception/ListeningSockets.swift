@@ -4,13 +4,13 @@ import Model
 /// Who listens in this network namespace, as /proc tells.
 enum ListeningSockets {
     /// Whether a TCP socket listens on exactly this address.
-    static func has(_ address: SocketAddress) async -> Bool { !(await inodes(of: address)).isEmpty }
+    static func has(_ address: SocketAddress) async -> Bool { await inodes(of: address)?.isEmpty == false }
 
-    /// The inodes of the TCP sockets that listen on exactly this address.
-    static func inodes(of address: SocketAddress) async -> [Substring] {
+    /// The inodes of the TCP sockets that listen on exactly this address; nil: it could not be read.
+    static func inodes(of address: SocketAddress) async -> [Substring]? {
         let path = address.address.isV4 ? "/proc/self/net/tcp" : "/proc/self/net/tcp6"
         // Foundation reads one page of a file that says it has size zero; this one may have megabytes.
-        guard let text = await Tool.output("cat", path) else { return [] }
+        guard let text = await Tool.output("cat", path) else { return nil }
         return text.split(separator: "\n").dropFirst().compactMap { line in
             listens(line, on: address) ? line.split(separator: " ").dropFirst(9).first : nil
         }
