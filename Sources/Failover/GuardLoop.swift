@@ -114,6 +114,7 @@ final class GuardLoop {
         switch news {
         case .none: return
         case .foreign: thread.report(.rulesChanged(isOurs: false))
+        case .port: thread.report(.rulesChanged(isOurs: true))
         case .ours:
             unsettle()
             thread.report(.rulesChanged(isOurs: true))

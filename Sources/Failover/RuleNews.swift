@@ -6,6 +6,8 @@ enum RuleNews: Int, Sendable, Comparable {
     case none
     /// Others' rules, which ours may depend on (a firewall that comes up).
     case foreign
+    /// A port of a bridge, which may be a new pod's: to be looked at, but what is there is right.
+    case port
     /// Something of ours, or a table that went.
     case ours
     /// The synthetic pod's device or route.
@@ -20,6 +22,7 @@ enum RuleNews: Int, Sendable, Comparable {
     private static let preferences = 80...110
     // linux/rtnetlink.h.
     private static let newLink: UInt16 = 16, deleteLink: UInt16 = 17, newRoute: UInt16 = 24, deleteRoute: UInt16 = 25
+    private static let bridgeFamily: UInt8 = 7
     private static let rules: ClosedRange<UInt16> = 32...33, nextHops: ClosedRange<UInt16> = 104...105
 
     /// A message about nf_tables: those of our table, and of our chains in the tables of iptables.
@@ -31,6 +34,8 @@ enum RuleNews: Int, Sendable, Comparable {
     static func routing(_ message: KernelEvents.Message, podDevice: [UInt8], podAddresses: [[UInt8]]) -> RuleNews {
         switch message.type {
         case newLink, deleteLink:
+            // A bridge tells of its ports with its own family in `struct ifinfomsg`.
+            if message.payload.first == bridgeFamily { return message.type == newLink ? .port : .none }
             if contains(message.payload, podDevice) { return message.type == deleteLink ? .pod : .none }
             return contains(message.payload, tunnels) ? .ours : .none
         case deleteRoute:

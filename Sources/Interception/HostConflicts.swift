@@ -14,8 +14,6 @@ struct HostConflicts {
         MarkNumber.allCases.map { $0.value(in: field) }
     }
 
-    // MARK: pure checks
-
     /// Rules and routes of others under our preferences, in our table, or with our marks.
     func routing(_ kernel: KernelState) -> [String] {
         var problems: [String] = []
@@ -138,52 +136,5 @@ struct HostConflicts {
         guard words.count == 2 else { return false }
         if words == ["inet", RulePlan.tableName] { return true }
         return ["ip", "ip6"].contains(words[0]) && ["filter", "nat", "mangle", "raw", "security"].contains(words[1])
-    }
-
-    // MARK: checks that look at the host
-
-    /// Pods on a bridge whose packets iptables sees inside the bridge: TPROXY loses its socket there.
-    func bridges() async -> [String] {
-        let devices = await bridgesWithPods()
-        guard !devices.isEmpty else { return [] }
-        let settings = ["iptables", "ip6tables"].filter { name in
-            let text = try? String(contentsOfFile: "/proc/sys/net/bridge/bridge-nf-call-\(name)", encoding: .utf8)
-            return text?.first == "1"
-        }
-        return settings.map {
-            "net.bridge.bridge-nf-call-\($0)=1: pods are on the bridge \(devices.joined(separator: ", ")): intercepted "
-                + "connections would hang: set it to 0, or attach pods by routed veth pairs"
-        }
-    }
-
-    /// What bridged pods mean for the operator.
-    func notes() async -> [String] {
-        await bridgesWithPods().map {
-            "bridge \($0): pods of this bridge reach each other inside it, where nothing is intercepted"
-        }
-    }
-
-    private func bridgesWithPods() async -> [String] {
-        struct Route: Decodable {
-            var dst: String
-            var dev: String?
-        }
-        struct Link: Decodable { var ifname: String }
-        guard let text = await Tool.output("ip", "-j", "link", "show", "type", "bridge"),
-            let links = try? JSONDecoder().decode([Link].self, from: Data(text.utf8)), !links.isEmpty
-        else { return [] }
-        var found: Set<String> = []
-        for option in ["-4", "-6"] {
-            guard let text = await Tool.output("ip", option, "-j", "-N", "route", "show"),
-                let routes = try? JSONDecoder().decode([Route].self, from: Data(text.utf8))
-            else { continue }
-            for route in routes {
-                guard let device = route.dev, links.contains(where: { $0.ifname == device }),
-                    let prefix = CIDR(route.dst), redirection.ownPrefixes.contains(where: { $0.overlaps(prefix) })
-                else { continue }
-                found.insert(device)
-            }
-        }
-        return found.sorted()
     }
 }

@@ -62,6 +62,10 @@ struct InstallState: Sendable, Equatable, Codable {
     var routes: [Route]?
     var nexthops: [Nexthop]?
     var devices: [TunnelDevice]?
+    /// Prefixes of this host's pods, and ports of bridges whose qdisc for filters is ours. Absent in what earlier versions
+    /// wrote.
+    var podPrefixes: [String]?
+    var portsPrepared: [String]?
     /// It is being taken out: nobody repairs it any more.
     var isLeaving: Bool?
 

@@ -27,6 +27,8 @@ extension Installer {
                 steps.append(.rule(family, rule, add: true))
             }
         }
+        // TCP of bridged pods is routed before it is taken.
+        steps += kernel.bridges.steps(plan.families, plan.backend)
         // Loosening first: the accept in the host's firewall must be there when the first packet is taken.
         steps += iptablesSteps(plan, kernel, before)
         steps += nftSteps(plan, kernel, before)

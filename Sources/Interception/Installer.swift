@@ -89,13 +89,13 @@ public struct Installer: Sendable {
         let (plan, choice) = try await choose(kernel, before, wanted ?? before?.failover)
         try await refuseConflicts(plan, kernel, before)
         let steps = installSteps(plan, kernel, before)
-        let conflicts = HostConflicts(redirection: redirection, rules: plan.routingRules)
         let report = Report(
             steps: steps.map(\.summary), commands: steps.map { "\($0.action)" }, backend: "\(plan.backend)",
-            notes: choice + plan.limitations + kernel.nft.notes + (await conflicts.notes()))
+            notes: choice + plan.limitations + kernel.nft.notes + kernel.bridges.limitations(plan.backend))
         guard !dryRun, !steps.isEmpty || before == nil else { return report }
         var state = InstallState(plan, kernel, before)
         state.options = options
+        state.noteBridges(redirection, kernel, plan, before)
         // The former sysctl values are saved before they are changed: a run that is killed half-way can be taken back.
         try state.save()
         do {
@@ -111,7 +111,8 @@ public struct Installer: Sendable {
 
     /// The kernel with the tables that this configuration or an installation has.
     func readKernel(_ state: InstallState?) async throws(InterceptionError) -> KernelState {
-        try await KernelState.read(tables: redirection.tables.union(state?.tables ?? []))
+        try await KernelState.read(
+            tables: redirection.tables.union(state?.tables ?? []), pods: redirection.ownPrefixes)
     }
 
     static func requireRoot() throws(InterceptionError) {
@@ -158,7 +159,7 @@ public struct Installer: Sendable {
             redirection: redirection, rules: plan.routingRules, former: before)
         var problems = conflicts.routing(kernel) + conflicts.tunnels(plan, kernel) + conflicts.iptablesMarks(kernel)
         problems += conflicts.nftMarks(await Tool.output("nft", "-s", "list", "ruleset") ?? "")
-        problems += await conflicts.bridges()
+        problems += kernel.bridges.problems(plan.backend)
         problems += kernel.nft.problems(plan.passage)
         for rules in plan.iptables where Tool.path(of: rules.set.restoreTool) == nil {
             problems.append("\(rules.set.restoreTool): not installed: install iptables")

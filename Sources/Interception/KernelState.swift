@@ -11,6 +11,7 @@ struct KernelState: Sendable, Equatable {
     /// VXLAN devices, and whatever else has a name of ours.
     var devices: [Device] = []
     var nexthops: [KernelNexthop] = []
+    var bridges = BridgeState()
     /// `nft -s list table inet apus`, or nil.
     var nftListing: String?
     /// Own lines of each iptables set that has any.
@@ -57,24 +58,28 @@ struct KernelState: Sendable, Equatable {
     }
 
     /// Reads the kernel through the host's programs.
-    /// - Parameter tables: own routing tables.
-    static func read(tables: Set<Int>) async throws(InterceptionError) -> KernelState {
+    /// - Parameters:
+    ///   - tables: own routing tables.
+    ///   - pods: prefixes of this host's pods, to know bridges that have some.
+    static func read(tables: Set<Int>, pods: [CIDR] = []) async throws(InterceptionError) -> KernelState {
         var state = KernelState()
+        // First: after an installation this is its own spelling, which nobody may have changed meanwhile.
+        if let text = await Tool.output("nft", "-s", "list", "table", "inet", RulePlan.tableName) {
+            state.nftListing = text
+        }
         for family in [IPAddress.Family.v4, .v6] {
             state.rules[family] = try await decode(
                 [ForeignRule].self, Command("ip", [family.ipOption, "-j", "-N", "rule", "show"]))
         }
         try await state.readRoutes(tables)
         try await state.readTunnels()
-        if let text = await Tool.output("nft", "-s", "list", "table", "inet", RulePlan.tableName) {
-            state.nftListing = text
-        }
         state.nft = await NftFirewalls.read()
         for set in Xtables.all {
             guard let saved = await set.saved() else { continue }
             state.note(saved, of: set)
         }
         for sysctl in Sysctl.known { state.sysctls[sysctl.name] = sysctl.current }
+        try await state.readBridges(pods)
         return state
     }
 

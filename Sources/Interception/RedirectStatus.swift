@@ -32,7 +32,7 @@ public struct RedirectStatus: Sendable, Equatable, Codable {
     /// The same without a connection.
     static func differences(desired: Installer?) async throws(InterceptionError) -> RedirectStatus {
         let state = try InstallState.load()
-        let kernel = try await KernelState.read(tables: state?.tables ?? [])
+        let kernel = try await KernelState.read(tables: state?.tables ?? [], pods: state?.pods ?? [])
         guard let state else {
             var differences = ["not installed: run redirect install"]
             if kernel.nftListing != nil || !kernel.iptables.isEmpty {
@@ -42,12 +42,15 @@ public struct RedirectStatus: Sendable, Equatable, Codable {
         }
         var differences = state.differences(from: kernel)
         differences += kernel.nft.problems(state.passage)
+        let backend = Backend(state.backend)
+        differences += kernel.bridges.differences(state.families, backend)
         if let desired {
             let plan = try await desired.following(state).plan()
             differences += state.differences(from: plan)
         }
         return RedirectStatus(
-            installed: true, backend: state.backend, differences: differences, limitations: state.limitations,
+            installed: true, backend: state.backend, differences: differences,
+            limitations: state.limitations + kernel.bridges.limitations(backend),
             failover: state.failover)
     }
 }

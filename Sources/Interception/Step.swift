@@ -12,11 +12,21 @@ struct Step: Sendable, Equatable {
     var summary: String
     var action: Action
     var undo: Action?
+    /// Without this device, which somebody else may remove at any time, there is nothing to do.
+    var device: String?
 
-    init(_ summary: String, _ action: Action, undo: Action? = nil) {
+    init(_ summary: String, _ action: Action, undo: Action? = nil, device: String? = nil) {
         self.summary = summary
         self.action = action
         self.undo = undo
+        self.device = device
+    }
+
+    /// The complaint when it failed.
+    func perform() async -> String? {
+        guard let complaint = await action.perform() else { return nil }
+        guard let device else { return complaint }
+        return await Tool.output("ip", "link", "show", "dev", device) == nil ? nil : complaint
     }
 }
 
@@ -56,7 +66,7 @@ extension [Step] {
     /// that does all or nothing.
     func perform() async throws(InterceptionError) {
         for (index, step) in enumerated() {
-            guard let complaint = await step.action.perform() else { continue }
+            guard let complaint = await step.perform() else { continue }
             var leftBehind: [String] = []
             for undo in self[..<index].reversed().compactMap(\.undo) {
                 if let complaint = await undo.perform() { leftBehind.append("\(undo): \(complaint)") }

@@ -43,7 +43,7 @@ public struct Uninstaller: Sendable {
         let steps = removalSteps(kernel, state)
         var complaints: [String] = []
         for step in steps {
-            if let complaint = await step.action.perform() {
+            if let complaint = await step.perform() {
                 complaints.append("\(step.summary): \(complaint)")
             } else {
                 done.append(step.summary)
@@ -103,6 +103,7 @@ public struct Uninstaller: Sendable {
         for family in [IPAddress.Family.v4, .v6] {
             for rule in ownRules(kernel, family, state) { steps.append(.rule(family, rule, add: false)) }
         }
+        steps += kernel.bridges.removalSteps(made: state.map { $0.portsPrepared ?? [] })
         steps += tunnelSteps(kernel, state)
         steps += state.map { state in state.sysctls.compactMap { state.restoration(of: $0, kernel) } } ?? []
         return steps
