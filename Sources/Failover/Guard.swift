@@ -189,7 +189,8 @@ public actor Guard {
                 thread.send(.rulesSettled(fallsThrough: inForce.fallsThrough))
             }
         }
-        resumeWaiting()
+        // A wish that came meanwhile is not in force yet.
+        if problem != nil || inForce?.state == wish { resumeWaiting() }
     }
 
     private func apply(_ wish: FailoverState) async throws {

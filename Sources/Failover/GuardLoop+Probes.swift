@@ -127,6 +127,10 @@ extension GuardLoop {
         _ family: IPAddress.Family, _ choice: ProbePorts.Choice, _ outcome: LocalProxy.Outcome, _ now: Int64
     ) {
         guard let lane = Self.lane(family, choice, outcome) else { return }
+        // With xt TPROXY a probe is dropped while nobody listens, which is no hang.
+        if outcome == .unanswered, !machine.fallsThrough, view.socketCount == 0, machine.local.state == .absent {
+            return thread.report(.listenersUnknown)
+        }
         guard let change = machine.probed(lane, family, outcome, now: now) else { return }
         note(change)
         if change.from == .absent || listeners.isEmpty { thread.report(.listenersUnknown) }

@@ -164,8 +164,7 @@ public struct LocalProxy: Sendable, Equatable {
             $0.answered = 0
             $0.unanswered += 1
         }
-        // Nobody listens: with xt TPROXY a probe is dropped then, which is no hang.
-        guard state != .absent, let streak = lanes[lane], streak.unanswered >= (state == .returning ? 1 : settings.unhealthyAfter),
+        guard let streak = lanes[lane], streak.unanswered >= (state == .returning ? 1 : settings.unhealthyAfter),
             state != .hung
         else { return nil }
         let isFirst = state != .returning

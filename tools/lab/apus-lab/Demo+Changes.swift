@@ -65,8 +65,8 @@ extension Demo {
 struct KeepAlive {
     private let socket: LabSocket
 
-    init(to target: SocketAddress, from node: Node) throws {
-        socket = try node.connect(to: target)
+    init(to target: SocketAddress, from node: Node, timeout: Duration = .seconds(3)) throws {
+        socket = try node.connect(to: target, timeout: timeout)
     }
 
     func get() throws -> WebServer.Answer {

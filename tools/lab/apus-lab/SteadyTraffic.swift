@@ -56,11 +56,11 @@ final class SteadyTraffic: Sendable {
         var address: SocketAddress?
         var failure: String?
         do {
-            let socket = try client.connect(to: target, timeout: Self.patience)
-            address = try socket.localAddress
-            try socket.send("GET / HTTP/1.1\r\nhost: web\r\nconnection: close\r\n\r\n")
-            let answer = try String(decoding: socket.receiveAll(), as: UTF8.self)
-            if !answer.hasPrefix("HTTP/1.1 200 ") { failure = "no answer" }
+            let connection = try KeepAlive(to: target, from: client, timeout: Self.patience)
+            address = try connection.localAddress
+            // The client ends it, so that its kernel keeps the port from the next ones for a while.
+            _ = try connection.get()
+            connection.close()
         } catch {
             failure = "\(error)"
         }
