@@ -41,6 +41,11 @@ extension RulePlan {
                 let probe = RuleProbe.destination(family)
                 $0.line("\(family.nftAddress) daddr \(probe.address) tcp dport \(probe.port) goto gone")
             }
+            // A client that uses a port again meets what the proxy's side of its last connection left (TIME_WAIT). Early
+            // demux binds the packet to that socket, and a bound packet is not forwarded but dropped. Delivered to it, it is
+            // answered; the client resets what is left, and its next SYN, at once, goes on.
+            $0.line(
+                "tcp flags & (fin | syn | rst | ack) == syn socket transparent 1 \(set("ct", .toProxy)) goto to_proxy")
             $0.line("goto fallback")
         }
         let legs = [("outbound", interception.outboundPort), ("inbound", interception.inboundPort)]

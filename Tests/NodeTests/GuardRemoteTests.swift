@@ -110,6 +110,29 @@ extension NodeTests {
             }
         }
 
+        /// The server ends its connections first, so the proxy's side of the client's keeps their tuples for a minute.
+        @Test func portsThatAreUsedAgainAreServed() throws {
+            try withGuard { mesh, guardian, _ in
+                let web = try mesh.lab[.b1].serveHTTP(port: 8081)
+                func get(_ port: UInt16) throws -> HTTPReply {
+                    let source = SocketAddress(PodName.a1.v4, port)
+                    let socket = try mesh.lab[.a1].connect(to: SocketAddress(PodName.b1.v4, 8081), from: source)
+                    return try HTTPClient(socket).request("GET", "/", ["connection": "close"])
+                }
+                let ports = (0..<20).map { UInt16(41000 + $0) }
+                for port in ports { #expect(try get(port).status == 200) }
+                try guardian.control(["force", "remote"]).required()
+                let time = try ContinuousClock().measure {
+                    for port in ports {
+                        let status = try get(port).status
+                        #expect(status == 200)
+                    }
+                }
+                #expect(time < .seconds(2), "\(time)")
+                #expect(web.accepted == 40)
+            }
+        }
+
         @Test func aDrillIsAnsweredByTheRemote() throws {
             try withGuard { mesh, guardian, _ in
                 let drill = try guardian.control(["drill"])
