@@ -58,9 +58,8 @@ latency: build ## what apusd and HAProxy add to the median and p99 of a request,
 	@tools/setup --bench
 	@tools/bench/latency --rounds $(ROUNDS)
 
-failover: ## what pods see when a proxy dies, ten times, against the times that are promised (on a quiet machine)
-	@tools/setup
-	@APUS_STRICT_TIMES=1 swift test -c release -Xswiftc -enable-testing --filter NodeTests.FailoverTests
+failover: build ## what pods see when a proxy dies, ten times, against the times that are promised (on a quiet machine)
+	@APUS_STRICT_TIMES=1 APUS_BIN_DIR=$(CURDIR)/.build/release swift test --filter NodeTests.FailoverTests
 
 reload: build ## 100,000 endpoints replaced every second under traffic: how long workers are held up
 	@tools/bench/reload
