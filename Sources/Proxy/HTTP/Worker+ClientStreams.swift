@@ -121,7 +121,7 @@ extension Worker {
                 endClientStreams(client, handle, multiplex, violation)
                 return bytes.count
             default:
-                offset += event.consumed
+                offset += event.consumedCount
                 // In bounds: the codec says where in its input a body lies.
                 unsafe obey(event, rest, client, handle, multiplex)
             }

@@ -80,7 +80,7 @@ extension Worker {
                 failStreams(handle, .protocolError)
                 return bytes.count
             default:
-                offset += event.consumed
+                offset += event.consumedCount
                 unsafe obey(event, rest, server, handle, multiplex)
             }
         }

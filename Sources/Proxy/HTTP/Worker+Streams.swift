@@ -110,16 +110,3 @@ extension HTTP2Limits {
         headerCount = settings.headerCount
     }
 }
-
-extension HTTP2Event {
-    /// Bytes of the input that are done with.
-    var consumed: Int {
-        switch self {
-        case .needMoreBytes(let consumed), .consumed(let consumed), .head(let consumed, _, _, _, _),
-            .data(let consumed, _, _, _, _), .trailers(let consumed, _, _), .reset(let consumed, _, _, _, _),
-            .windowOpened(let consumed, _, _), .goAway(let consumed, _, _):
-            consumed
-        case .violation: 0
-        }
-    }
-}
