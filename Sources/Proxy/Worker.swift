@@ -46,6 +46,12 @@ struct Worker: ~Copyable {
     var toClientHandle = SlabHandle.none
     var toServer = OutputBuffer()
     var toServerHandle = SlabHandle.none
+    /// Connections of many streams: their codecs, by key those upstream that are in use, the head that was decoded last,
+    /// and whose output waits for the end of the turn.
+    var multiplexes = Slab<Multiplex>()
+    var shared: [PoolKey: SlabHandle] = [:]
+    var streamHead = MessageHead()
+    var collected: [UInt64] = []
     /// The route tables in force, and memory for their patterns.
     var routes: RouteView
     var patterns = PatternScratch()
@@ -138,6 +144,7 @@ struct Worker: ~Copyable {
             acceptPending()
             serveWaiting()
             continueAdoption()
+            flushCollected()
             if cpu.isDue(now) { cpu.measure(now: now, cpu: Clock.threadCPU()) }
             let end = Clock.monotonic()
             context.statistics.turns.addTurn(nanoseconds: end - now)

@@ -28,10 +28,15 @@ extension Worker {
         // Last: a slot that nothing is under way for may be given to another cluster or route, its counters with it.
         releaseCounts(exchange)
         if let chunk = exchange.value.replay.take() { pool.give(chunk) }
+        dropHeld(exchange)
         count(.requestsActive, -1)
         giveBack(exchange.value.heads)
+        let stream = exchange.value.clientStream
         guard exchanges.discard(id) else { return bug() }
         guard let session = clients.find(client) else { return }
+        if let multiplex = session.value.multiplex?.reference {
+            return finishStream(stream, session, client, multiplex)
+        }
         session.value.exchange = .none
         session.value.lastActivity = now
         // In a drain: its head was sent before that began, so nobody has told the client that the connection ends.

@@ -10,7 +10,10 @@ extension Worker {
     @inline(__always)
     mutating func charge(clientAt handle: SlabHandle) {
         guard let client = clients.find(handle) else { return }
-        guard client.value.heldPlace >= 0 || client.value.io.hasOutput || isUpstreamBlocked(client) else { return }
+        guard
+            client.value.heldPlace >= 0 || client.value.io.hasOutput || client.value.heldBytes > 0
+                || isUpstreamBlocked(client)
+        else { return }
         chargeHeld(client, handle)
     }
 
@@ -35,10 +38,10 @@ extension Worker {
                 &client.value.downHold, client.value.io.hasOutput, client.value.io.heldBytes,
                 from: server.value.io.transport, to: client.value.io.transport, pod: pod)
         } else {
-            // The rest of a response that its upstream is done with.
+            // The rest of a response that its upstream is done with; or many exchanges, and what they hold.
             charge(
-                &client.value.upHold, false, 0, from: client.value.io.transport, to: client.value.io.transport,
-                pod: pod)
+                &client.value.upHold, client.value.heldBytes > 0, client.value.heldBytes,
+                from: client.value.io.transport, to: client.value.io.transport, pod: pod)
             charge(
                 &client.value.downHold, client.value.io.hasOutput, client.value.io.heldBytes,
                 from: client.value.io.transport, to: client.value.io.transport, pod: pod)
