@@ -75,7 +75,8 @@ extension Worker {
             let event = multiplex.value.codec.next(input, head: &streamHead, output: &toServer, now: now)
             switch event {
             case .needMoreBytes(let consumed): return offset + consumed
-            case .violation:
+            case .violation(let violation):
+                countViolation(violation, .endpoint)
                 flushServer()
                 flushCollected()
                 failStreams(handle, .protocolError)
@@ -112,6 +113,7 @@ extension Worker {
             swap(&exchange.value.heads.reference.value.responseTrailers, &streamHead)
             streamResponseEnded(tag, handle)
         case .reset(_, _, let tag, let code, let isOurs):
+            if isOurs, let violation = multiplex.value.codec.streamViolation { countViolation(violation, .endpoint) }
             guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.server == handle else { return }
             streamReset(exchange, code, isOurs: isOurs)
         case .windowOpened(_, let stream, let tag):
