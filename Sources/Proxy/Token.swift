@@ -18,6 +18,16 @@ struct Token: BitwiseCopyable {
         case clientTimer
         case serverTimer
         case exchangeTimer
+
+        /// Whether it is an event of a connection.
+        var isConnection: Bool {
+            switch self {
+            case .downstream, .upstream, .client, .server: true
+            case .mailbox, .listener, .probe, .tunnelTimer, .acceptResume, .checkDue, .drainDue, .clientTimer,
+                .serverTimer, .exchangeTimer:
+                false
+            }
+        }
     }
 
     let kind: Kind

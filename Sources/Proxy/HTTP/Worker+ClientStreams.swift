@@ -18,6 +18,7 @@ extension Worker {
         var moved = 0
         if client.value.io.hasOutput, !client.value.io.isCollecting {
             _ = client.value.io.flush(&pool, taken: &moved)
+            multiplex.value.codec.outputIsBlocked = client.value.io.hasOutput
             sent(moved, to: client)
         }
         if client.value.io.isBroken {
@@ -188,11 +189,9 @@ extension Worker {
         multiplex.value.codec.setTag(stream, exchange.value.id.bits)
         swap(&exchange.value.heads.reference.value.request, &streamHead)
         exchange.value.requestEnded = isEnd
-        guard exchange.value.heads.reference.value.request.method != .connect else {
-            exchange.value.record.version = .http2
-            return reply(exchange, status: 501, .badRequest, "CONNECT has no meaning here\n")
-        }
-        requestHeadReceived(exchange, client, RequestMeaning(framing: framing, version: .http2))
+        var meaning = RequestMeaning(framing: framing, version: .http2)
+        meaning.expectsTunnel = exchange.value.heads.reference.value.request.method == .connect
+        requestHeadReceived(exchange, client, meaning)
     }
 
     /// The client breaks the protocol: it has been told, its requests end, the connection ends.

@@ -191,6 +191,9 @@ extension Worker {
                 server.value.hasLeftover = true
                 responseEnded(exchange)
                 return flushAll()
+            case .clean where exchange.value.isTunnel:
+                responseEnded(exchange)
+                return flushAll()
             case .clean, .truncated: break
             }
         }

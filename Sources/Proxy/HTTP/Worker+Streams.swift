@@ -53,6 +53,7 @@ extension Worker {
     /// The upstream takes more: its exchange's client goes on.
     mutating func resumeRequest(_ exchange: SlabReference<Exchange>) {
         if exchange.value.heldUp != nil { return pumpUp(exchange) }
+        if exchange.value.isTunnel, exchange.value.requestEnded { return finishRequest(exchange) }
         if exchange.value.clientStream == 0 { enqueueClient(exchange.value.client) }
     }
 
@@ -72,7 +73,11 @@ extension Worker {
         // Nothing is added meanwhile: flushing sends, and queues.
         for place in collected.indices {
             guard let token = Token(collected[place]) else { continue }
-            if token.kind == .client { flushCollected(client: token.handle) } else { flushCollected(server: token.handle) }
+            if token.kind == .client {
+                flushCollected(client: token.handle)
+            } else {
+                flushCollected(server: token.handle)
+            }
         }
         collected.removeAll(keepingCapacity: true)
     }
@@ -82,6 +87,7 @@ extension Worker {
         client.value.io.isCollecting = false
         var taken = 0
         let error = client.value.io.flush(&pool, taken: &taken)
+        client.value.multiplex?.reference.value.codec.outputIsBlocked = client.value.io.hasOutput
         sent(taken, to: client)
         countHeld(client)
         charge(clientAt: handle)
@@ -95,6 +101,7 @@ extension Worker {
         server.value.io.isCollecting = false
         var taken = 0
         let error = server.value.io.flush(&pool, taken: &taken)
+        server.value.multiplex?.reference.value.codec.outputIsBlocked = server.value.io.hasOutput
         sent(taken, to: server)
         countHeld(server)
         if error != nil || hasWork(server) || server.value.multiplex?.reference.value.isStalled == true {
