@@ -135,6 +135,7 @@ int apus_linger_reset(int fd) {
 int apus_shutdown_write(int fd) { return APUS_RESULT(shutdown(fd, SHUT_WR)); }
 int apus_close(int fd) { return APUS_RESULT(close(fd)); }
 ssize_t apus_receive(int fd, void *bytes, size_t count) { return APUS_RESULT(recv(fd, bytes, count, 0)); }
+ssize_t apus_peek(int fd, void *bytes, size_t count) { return APUS_RESULT(recv(fd, bytes, count, MSG_PEEK)); }
 ssize_t apus_send(int fd, const void *bytes, size_t count) {
     return APUS_RESULT(send(fd, bytes, count, MSG_NOSIGNAL));
 }

@@ -10,6 +10,7 @@ struct Token: BitwiseCopyable {
         case probe
         case client
         case server
+        case arrival
         // Timers only.
         case tunnelTimer
         case acceptResume
@@ -18,6 +19,8 @@ struct Token: BitwiseCopyable {
         case clientTimer
         case serverTimer
         case exchangeTimer
+        case arrivalTimer
+        case restTimer
     }
 
     let kind: Kind
