@@ -11,7 +11,7 @@ extension Explainer {
         let waits = learned.contains(where: \.awaitsClients)
         draft.detection = Explanation.Detection(
             learned: latest?.latest.label, ageSeconds: latest.map { Int($0.age / 1_000_000_000) },
-            silence: waits ? "waited for up to 0.1 s, then connected on" : "connected on at once")
+            silence: waits ? "waited for up to 10 ms, then connected on" : "connected on at once")
         let place = cluster == Snapshot.passthroughCluster ? "the original destination" : snapshot.clusterName(cluster)
         if isAboutARequest || latest?.latest.isHTTP ?? true {
             draft.notes.append("first bytes decide: what is not HTTP is passed on to \(place)")

@@ -55,7 +55,12 @@ extension ProxyServer: ProxyInspecting {
 
     /// What each worker remembers of a destination.
     public func learned(of destination: SocketAddress) async -> [LearnedProtocol] {
-        await withTaskGroup(of: LearnedProtocol?.self) { group in
+        let listener = listeners.first { listener in
+            listener.slot > Snapshot.inboundListenerSlot && listener.address.port == destination.port
+                && (listener.address == destination || listener.address.address.isUnspecified)
+        }
+        let destination = listener.map { SpokenProtocols.key(listener: $0.slot) } ?? destination
+        return await withTaskGroup(of: LearnedProtocol?.self) { group in
             for context in contexts {
                 group.addTask {
                     await Self.answer { reply in context.mailbox.send(.recall(destination, reply: reply)) } ?? nil

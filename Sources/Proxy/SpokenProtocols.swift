@@ -21,6 +21,17 @@ struct SpokenProtocols {
     private static let bucketSize = 4
     private static let bucketCount = 1024
 
+    /// What a connection's destination is remembered by. An explicit listener is known by its slot: several may have been
+    /// asked for under one address, with port 0.
+    static func key(_ record: ConnectionRecord) -> SocketAddress {
+        record.direction == .listener ? key(listener: Int(record.listener)) : record.originalDestination
+    }
+
+    /// No destination has port 0.
+    static func key(listener slot: Int) -> SocketAddress {
+        SocketAddress(IPAddress(high: 0, low: UInt64(slot)), 0)
+    }
+
     /// Empty until something is learned.
     private var places: [Place] = []
 

@@ -10,9 +10,11 @@ import Upstream
 /// as for plain bytes, so that a server that speaks first is not delayed (`Worker+Undecided`); only where clients were
 /// seen to speak first, and no server was, the client gets a moment before that. Bytes are looked at, not read.
 extension Worker {
-    /// How long a silent client is waited for where clients speak first, and a request where connecting on has failed.
-    /// Longer than what lies between a client's handshake and its first bytes, also from another continent.
-    private static let silenceNanoseconds: Int64 = 100_000_000
+    /// How long a silent client is waited for where clients speak first. Who speaks first does so right behind the
+    /// handshake; it is short because the first server that speaks first at such a destination has to wait for it.
+    private static let silenceNanoseconds: Int64 = 10_000_000
+    /// How long a request is waited for where connecting on has failed.
+    private static let lastWordNanoseconds: Int64 = 100_000_000
     /// How long the rest of a beginning is waited for, from the last byte on.
     static let restNanoseconds: Int64 = 3_000_000_000
     /// How long a ClientHello is waited for.
@@ -33,7 +35,7 @@ extension Worker {
         case .silent:
             if case .tls = verdict {
                 wait(Arrival(downstream, .hello, record, admission, startedAt: now))
-            } else if protocols.awaitsClients(record.originalDestination, now: now) {
+            } else if protocols.awaitsClients(SpokenProtocols.key(record), now: now) {
                 wait(Arrival(downstream, .detection, record, admission, startedAt: now))
             } else {
                 connectUndecided(downstream, record, admission, verdict)
@@ -68,7 +70,7 @@ extension Worker {
         _ spoken: SpokenProtocol?, startedAt: Int64? = nil, isRegistered: Bool = false
     ) {
         var record = record
-        note(spoken, &record, at: record.originalDestination)
+        note(spoken, &record, at: SpokenProtocols.key(record))
         switch verdict {
         case .detect(let settings, _) where spoken?.isHTTP == true, .http(let settings):
             welcomeClient(downstream, record, admission, settings: settings, isRegistered: isRegistered)
@@ -139,7 +141,8 @@ extension Worker {
         timers.cancel(arrival.value.timer)
         let delay =
             switch arrival.value.purpose {
-            case .detection, .lastWord: Self.silenceNanoseconds
+            case .detection: Self.silenceNanoseconds
+            case .lastWord: Self.lastWordNanoseconds
             case .rest: Self.restNanoseconds
             case .hello: Self.helloNanoseconds
             }
@@ -225,7 +228,7 @@ extension Worker {
             return goOn(
                 arrival.takeTransport(), record, admission, verdict, spoken, startedAt: startedAt, isRegistered: true)
         }
-        note(spoken, &record, at: pinned?.address ?? record.originalDestination)
+        note(spoken, &record, at: pinned?.address ?? SpokenProtocols.key(record))
         switch verdict {
         case .detect(let settings, _) where spoken?.isHTTP == true, .http(let settings):
             record.forgetUpstream(keepsReceiver: pinned != nil)

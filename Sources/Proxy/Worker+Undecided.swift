@@ -100,7 +100,7 @@ extension Worker {
     private mutating func decided(_ tunnel: SlabReference<Tunnel>, _ spoken: SpokenProtocol) {
         let isReceivers = tunnel.value.plan.detection == .receiver
         let record = tunnel.value.record
-        note(spoken, &tunnel.value.record, at: isReceivers ? record.endpoint : record.originalDestination)
+        note(spoken, &tunnel.value.record, at: isReceivers ? record.endpoint : SpokenProtocols.key(record))
     }
 
     /// What the tables in force say of it.
