@@ -204,6 +204,8 @@ public struct EntryRecord: Sendable, BitwiseCopyable {
     public let action: Action
     /// In `Snapshot.httpListeners`; -1: bytes.
     public let http: Int32
+    /// How connections are read.
+    public let protocolKind: Configuration.TrafficProtocol
 }
 
 /// An explicit listener as workers see it.
@@ -216,6 +218,8 @@ public struct ListenerRecord: Sendable, BitwiseCopyable {
     public let cluster: Int
     /// In `Snapshot.httpListeners`; -1: bytes.
     public let http: Int32
+    /// How connections are read. With `auto` there is a cluster beside the routes, for what is not HTTP.
+    public let protocolKind: Configuration.TrafficProtocol
 }
 
 /// Slots that were given to new things in this generation. (Those of listeners are never given away.)

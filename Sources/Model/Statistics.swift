@@ -153,7 +153,8 @@ extension WorkerCounter {
             .heartbeatMilliseconds:
             false
         case .turns, .acceptErrors, .acceptPauses, .accessLogDropped, .bugs, .connectionsPassedOn, .rebalances,
-            .patternsOverLimit:
+            .patternsOverLimit, .detectedTLS, .detectedHTTP2, .detectedHTTP1, .detectedBytes, .detectedServerFirst,
+            .detectedNothing, .upstreamsUnused:
             true
         }
     }
@@ -171,6 +172,10 @@ public enum WorkerCounter: Int, CaseIterable, Sendable {
     case bugs
     /// Fresh connections passed to a worker with fewer; rounds in which live ones were passed on.
     case connectionsPassedOn, rebalances
+    /// Connections whose first bytes decided (`SpokenProtocol`), and those that ended before anybody spoke.
+    case detectedTLS, detectedHTTP2, detectedHTTP1, detectedBytes, detectedServerFirst, detectedNothing
+    /// Upstream connections opened for a silent client that turned out to speak HTTP, and closed again.
+    case upstreamsUnused
     /// Live connections (goes up and down).
     case connectionsActive
     /// Requests under way (goes up and down).

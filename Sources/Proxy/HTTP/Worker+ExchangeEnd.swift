@@ -142,7 +142,7 @@ extension EndReason {
         case .upstreamVanished: .upstreamVanished
         case .internalError: .internalError
         case .completed, .clientReset, .deniedOutbound, .deniedInbound, .circuitBreaker, .noEndpoint, .connectFailed,
-            .connectTimeout, .sourcePortsExhausted, .loop, .unknownHost:
+            .connectTimeout, .sourcePortsExhausted, .loop, .unknownHost, .unexpectedProtocol:
             .clientReset
         }
     }
