@@ -117,6 +117,8 @@ public enum ClusterCounter: Int, CaseIterable, Sendable {
     case bytesSent, bytesReceived
     /// Active health checks.
     case healthChecksPassed, healthChecksFailed
+    /// The latter by reason, as `HealthFailure` has them.
+    case checkConnect, checkTimeout, checkClosed, checkProtocolError, checkStatus, checkNotServing, checkUnknownService
     /// Requests refused by the circuit breaker for requests, for waiting requests; retries it refused, and retries
     /// that the budget refused.
     case requestBreakerOpen, pendingBreakerOpen, retryBreakerOpen, retryBudgetEmpty
@@ -229,6 +231,8 @@ public final class SharedState: Sendable {
     public let endpointConnections = AtomicWords(capacity: SlotLimits.endpoints)
     /// Verdicts by endpoint slot: 0 may be picked, else bits of `failedCheck` and `ejected`.
     public let endpointHealth = AtomicWords(capacity: SlotLimits.endpoints)
+    /// Why the last active check of an endpoint failed, by endpoint slot: 1 + `HealthFailure`; 0: it passed, or there was none.
+    public let endpointCheckFailures = AtomicWords(capacity: SlotLimits.endpoints)
     /// Failures in a row by endpoint slot, for clusters with outlier detection.
     public let endpointFailures = AtomicWords(capacity: SlotLimits.endpoints)
     /// When an ejected endpoint comes back, and how often it has been ejected, by endpoint slot; see `Ejection`.
