@@ -38,7 +38,7 @@ extension HeaderName {
     /// Whether it may come as a trailer (RFC 9110 6.5.1): not framing, routing, authentication, or how content is to be read.
     var isAllowedAsTrailer: Bool {
         switch self {
-        case .other, .etag, .date, .via, .server, .grpcStatus: true
+        case .other, .etag, .date, .via, .server, .grpcStatus, .grpcMessage: true
         default: false
         }
     }

@@ -143,7 +143,8 @@ struct Exchange: ~Copyable {
     // MARK: accounts
     var counted = Counted()
     var record: RequestRecord
-    var violation: Violation.Kind?
+    /// What was wrong with a message, for the log.
+    var detail: StaticString?
     /// Monotonic nanoseconds.
     let startedAt: Int64
     var tryStartedAt: Int64 = 0

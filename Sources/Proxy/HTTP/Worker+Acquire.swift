@@ -242,7 +242,7 @@ extension Worker {
     }
 
     /// What the endpoints speak; where nobody says so, what the client does.
-    private func speaksHTTP2(_ exchange: SlabReference<Exchange>, _ cluster: Int) -> Bool {
+    func speaksHTTP2(_ exchange: SlabReference<Exchange>, _ cluster: Int) -> Bool {
         switch snapshot.clusters[cluster].upstreamProtocol {
         case .http2: true
         case .asDownstream: exchange.value.record.version == .http2

@@ -89,7 +89,7 @@ extension Worker {
     /// Leaves the log line.
     private mutating func pushLog(_ exchange: SlabReference<Exchange>) {
         text.removeAll()
-        if let violation = exchange.value.violation { text.append(violation.label) }
+        if let detail = exchange.value.detail { text.append(detail) }
         let requestID = exchange.value.heads.reference.value.request.value(.xRequestId) ?? .none
         let path = exchange.value.asked?.path ?? exchange.value.heads.reference.value.request.path
         let authority = exchange.value.asked?.authority ?? exchange.value.heads.reference.value.request.authority
@@ -142,7 +142,7 @@ extension EndReason {
         case .upstreamVanished: .upstreamVanished
         case .internalError: .internalError
         case .completed, .clientReset, .deniedOutbound, .deniedInbound, .circuitBreaker, .noEndpoint, .connectFailed,
-            .connectTimeout, .sourcePortsExhausted, .loop, .unknownHost:
+            .connectTimeout, .sourcePortsExhausted, .loop, .unknownHost, .unexpectedProtocol:
             .clientReset
         }
     }

@@ -96,7 +96,7 @@ extension Worker {
         client.value.isClosing = true
         exchange.value.requestEnded = true
         if let chunk = client.value.io.input.take() { pool.give(chunk) }
-        exchange.value.violation = violation.kind
+        exchange.value.detail = violation.kind.label
         guard !exchange.value.responseStarted else {
             // In the middle of a body, and the response is under way, or said.
             client.value.abortReason = .clientReset

@@ -135,7 +135,7 @@ extension Worker {
                 server.value.hasLeftover = offset < bytes.count
                 responseEnded(exchange)
             case .violation(let violation):
-                exchange.value.violation = violation.kind
+                exchange.value.detail = violation.kind.label
                 upstreamFailed(exchange, .protocolError)
                 return bytes.count
             }

@@ -75,7 +75,8 @@ extension Worker {
             let event = multiplex.value.codec.next(input, head: &streamHead, output: &toServer, now: now)
             switch event {
             case .needMoreBytes(let consumed): return offset + consumed
-            case .violation:
+            case .violation(let violation):
+                countViolation(violation, .endpoint)
                 flushServer()
                 flushCollected()
                 failStreams(handle, .protocolError)
@@ -112,6 +113,7 @@ extension Worker {
             swap(&exchange.value.heads.reference.value.responseTrailers, &streamHead)
             streamResponseEnded(tag, handle)
         case .reset(_, _, let tag, let code, let isOurs):
+            if isOurs, let violation = multiplex.value.codec.streamViolation { countViolation(violation, .endpoint) }
             guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.server == handle else { return }
             streamReset(exchange, code, isOurs: isOurs)
         case .windowOpened(_, let stream, let tag):
@@ -134,6 +136,7 @@ extension Worker {
 
     private mutating func streamReset(_ exchange: SlabReference<Exchange>, _ code: UInt32, isOurs: Bool) {
         if isOurs { return upstreamFailed(exchange, .protocolError) }
+        if isTimeOver(exchange) { return upstreamFailed(exchange, .timeout) }
         if code == HTTP2ErrorCode.refusedStream.rawValue { return upstreamFailed(exchange, .refused) }
         // RFC 9113 8.1: all has been said, and the rest of the request is not wanted.
         if code == HTTP2ErrorCode.noError.rawValue, exchange.value.responseEnded { return }

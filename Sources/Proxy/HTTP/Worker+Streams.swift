@@ -66,6 +66,10 @@ extension Worker {
         }
     }
 
+    func countViolation(_ violation: HTTP2Violation, _ peer: HTTP2ViolationCount.Peer) {
+        context.statistics.http2Violations.add(1, slot: peer.rawValue, counter: Int(violation.kind.rawValue))
+    }
+
     /// What was collected for connections of streams in this turn leaves, each in one write.
     mutating func flushCollected() {
         guard !collected.isEmpty else { return }
