@@ -38,7 +38,7 @@ let package = Package(
         .target(name: "CLinux"),
         .target(name: "Syscalls", dependencies: ["CLinux", "Model"], swiftSettings: settings),
         .target(name: "Buffers", swiftSettings: codecSettings),
-        .target(name: "EventLoop", dependencies: ["Syscalls"], swiftSettings: settings),
+        .target(name: "EventLoop", dependencies: ["Model", "Syscalls"], swiftSettings: settings),
         .target(
             name: "Proxy",
             dependencies: ["Buffers", "EventLoop", "HTTP", "Model", "Patterns", "Routing", "Syscalls", "Upstream"],

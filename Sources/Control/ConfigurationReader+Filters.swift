@@ -12,7 +12,7 @@ extension ConfigurationReader {
         }
         let items = value.list("filters") ?? []
         if traffic?.mayBeHTTP == false, !items.isEmpty {
-            value.fail("filters are for requests, expected protocol http1, http or auto")
+            value.fail("filters are for requests, expected protocol http1, http2, http or auto")
         }
         return items.compactMap(readFilter)
     }

@@ -28,6 +28,8 @@
     public var status = 0
     /// Of responses: the text behind the status, which may be empty. None: the encoder writes the usual one.
     public var reason = ByteRange.none
+    /// Of requests: the protocol an extended CONNECT (RFC 8441) asks for. It is in a field Upgrade, too.
+    public var protocolName = ByteRange.none
     /// HTTP/1.0 or HTTP/1.1.
     public var minorVersion: UInt8 = 1
 
@@ -63,6 +65,7 @@
         authority = .none
         status = 0
         reason = .none
+        protocolName = .none
         minorVersion = 1
         if capacity > Self.capacityKept { freeMemory() }
     }
@@ -79,7 +82,7 @@
 
     /// The bytes at `range`, none for `.none`. They lie there until the head is changed.
     @_lifetime(borrow self)
-    @inlinable public func bytes(_ range: ByteRange) -> Span<UInt8> {
+    @inlinable @inline(__always) public func bytes(_ range: ByteRange) -> Span<UInt8> {
         let start = range.isNone ? 0 : range.lowerBound
         precondition(start &+ Int(range.count) <= end)
         // In bounds by the line above, initialized up to `end`, and nobody changes it while the head is borrowed.

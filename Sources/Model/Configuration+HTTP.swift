@@ -5,7 +5,9 @@ extension Configuration {
         case tcp
         /// HTTP/1.1 and 1.0; anything else is answered with 400.
         case http1
-        /// HTTP of any version this build has: HTTP/1.1 and 1.0.
+        /// HTTP/2 with prior knowledge; anything else is answered with GOAWAY.
+        case http2
+        /// HTTP/2 where the connection begins with its preface, else HTTP/1.1 and 1.0.
         case http
         /// A TLS ClientHello, then bytes; anything else is reset.
         case tls

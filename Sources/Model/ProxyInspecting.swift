@@ -11,6 +11,8 @@ public protocol ProxyInspecting: Sendable {
     var names: SlotNames { get }
     /// Pod x cluster series: pair slot to (pod slot, cluster slot).
     var pairSeries: [PairSeries] { get }
+    /// What peers of HTTP/2 connections have broken so far; no zeros.
+    var http2Violations: [HTTP2ViolationCount] { get }
     /// Sockets that listen now.
     var listeners: [ListenerView] { get }
     /// Whether it accepts: every listener is bound and no drain has begun.

@@ -57,6 +57,8 @@ public final class Snapshot: Sendable {
     let clusterBySlot, listenerBySlot, hostByID: RecordTable<Int32>
     /// A bit for each port of `listeners`.
     let listenerPorts: RecordTable<UInt64>
+    /// One record, for `view`.
+    private let tables: RecordTable<SnapshotTables>
 
     init(_ parts: SnapshotCompiler.Parts) {
         generation = parts.generation
@@ -91,6 +93,14 @@ public final class Snapshot: Sendable {
         listenerBySlot = SlotIndex.table(parts.listeners.map(\.slot))
         hostByID = SlotIndex.table(parts.hosts.map(\.id))
         listenerPorts = SlotIndex.ports(parts.listeners)
+        let tables = SnapshotTables(
+            pods: pods.view, entries: entries.view, clusters: clusters.view, listeners: listeners.view,
+            httpListeners: httpListeners.view, filters: filters.view, subsets: subsets.view, hosts: hosts.view,
+            preservesSource: configuration.interception?.preserveSource ?? false, memoryBytesMax: memoryBytesMax,
+            bufferBytesMax: bufferBytesMax.view, cidrs: cidrs.view, ports: ports.view, podCIDRs: podCIDRs.view,
+            podPlaces: podsByAddress.places.view, clusterBySlot: clusterBySlot.view, hostByID: hostByID.view,
+            listenerBySlot: listenerBySlot.view, listenerPorts: listenerPorts.view)
+        self.tables = RecordTable([tables])
     }
 
     /// Index 0 is `passthrough`.
@@ -109,7 +119,7 @@ public final class Snapshot: Sendable {
     }
 
     /// For workers; good for as long as they hold this snapshot.
-    public var view: SnapshotView { SnapshotView(self) }
+    public var view: SnapshotView { SnapshotView(self, tables.view) }
 }
 
 extension Snapshot {

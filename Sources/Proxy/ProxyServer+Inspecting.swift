@@ -1,4 +1,5 @@
 import EventLoop
+import HTTP
 import Model
 import Synchronization
 
@@ -8,6 +9,18 @@ extension ProxyServer: ProxyInspecting {
 
     /// Counters of each worker, in worker order.
     public var workerStatistics: [WorkerStatistics] { contexts.map(\.statistics) }
+
+    /// What peers of HTTP/2 connections have broken.
+    public var http2Violations: [HTTP2ViolationCount] {
+        HTTP2ViolationCount.Peer.allCases.flatMap { peer in
+            HTTP2Violation.Kind.allCases.compactMap { kind in
+                let count = workerStatistics.reduce(0) {
+                    $0 + $1.http2Violations.value(slot: peer.rawValue, counter: Int(kind.rawValue))
+                }
+                return count > 0 ? HTTP2ViolationCount(peer: peer, kind: "\(kind.label)", count: count) : nil
+            }
+        }
+    }
 
     /// Pod x cluster series.
     public var pairSeries: [PairSeries] { pairs.series }

@@ -21,6 +21,16 @@ struct Token: BitwiseCopyable {
         case exchangeTimer
         case arrivalTimer
         case restTimer
+
+        /// Whether it is an event of a connection.
+        var isConnection: Bool {
+            switch self {
+            case .downstream, .upstream, .client, .server, .arrival: true
+            case .mailbox, .listener, .probe, .tunnelTimer, .acceptResume, .checkDue, .drainDue, .clientTimer,
+                .serverTimer, .exchangeTimer, .arrivalTimer, .restTimer:
+                false
+            }
+        }
     }
 
     let kind: Kind

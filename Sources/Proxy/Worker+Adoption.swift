@@ -123,7 +123,9 @@ extension Worker {
             guard let handle = servers.handle(at: index), let server = servers.find(handle),
                 isGone(Int32(server.value.admission.destinationPod))
             else { continue }
-            if let exchange = exchanges.find(server.value.exchange) {
+            if server.value.multiplex != nil {
+                failStreams(handle, .reset)
+            } else if let exchange = exchanges.find(server.value.exchange) {
                 exchange.value.record.flags.add(.podGone)
                 upstreamFailed(exchange, .reset)
                 flushAll()

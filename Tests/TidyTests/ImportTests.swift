@@ -15,7 +15,7 @@ struct ImportTests {
         "Sources/Buffers": [],
         "Sources/HTTP": ["Buffers"],
         "Sources/Syscalls": ["CLinux", "Model", "Glibc"],
-        "Sources/EventLoop": ["Syscalls", "Buffers"],
+        "Sources/EventLoop": ["Model", "Syscalls", "Buffers"],
         "Sources/Upstream": ["Model"],
         "Sources/Proxy": ["Buffers", "EventLoop", "HTTP", "Model", "Patterns", "Routing", "Syscalls", "Upstream"],
         "Sources/Proxy/HTTP": ["Buffers", "EventLoop", "HTTP", "Model", "Patterns", "Routing", "Syscalls", "Upstream"],

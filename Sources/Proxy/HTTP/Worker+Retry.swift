@@ -33,7 +33,7 @@ extension Worker {
     /// before. If the kernel took bytes of the request, only what may be repeated counts as such.
     private func isStale(_ exchange: SlabReference<Exchange>, _ failure: UpstreamFailure) -> Bool {
         guard failure == .reset || failure == .vanished, let server = servers.find(exchange.value.server),
-            server.value.requests > 1, server.value.decoder.isBetweenMessages
+            server.value.multiplex == nil, server.value.requests > 1, server.value.decoder.isBetweenMessages
         else { return false }
         return server.value.bytesSent == 0 || exchange.value.isRepeatable
     }
@@ -42,7 +42,7 @@ extension Worker {
     private func isReplayable(_ exchange: SlabReference<Exchange>) -> Bool {
         if exchange.value.requestFraming == .none || exchange.value.keepsReplay { return true }
         // Nothing of the body was passed on yet: it is still with the client, or in its session.
-        return exchange.value.record.bytesSent == 0
+        return exchange.value.passedOn == 0
     }
 
     private func outcome(_ exchange: SlabReference<Exchange>, _ failure: UpstreamFailure) -> RetryState.Outcome {
@@ -51,6 +51,8 @@ extension Worker {
         case .connectFailed, .connectTimeout, .portsExhausted, .nodeLimit, .forbidden: .connectFailure
         case .denied, .receiverFull, .reset, .vanished, .protocolError: .reset
         case .perTryTimeout, .timeout: .perTryTimeout
+        case .refused: .refusedStream
+        case .goneAway: .staleConnection
         }
     }
 
@@ -110,19 +112,19 @@ extension Worker {
     /// The response was under way: the client must not take what it has for all of it.
     private mutating func cutOff(_ exchange: SlabReference<Exchange>, _ failure: UpstreamFailure) {
         exchange.value.record.flags.add(failure.flag)
-        let id = exchange.value.client
-        guard let client = clients.find(id) else { return finishExchange(exchange) }
-        flushClient()
-        client.value.abortReason = .upstreamReset
-        enqueue(client, id)
+        guard !endCall(exchange, failure) else { return finishExchange(exchange) }
+        cutOffClient(exchange, .internalError, .upstreamReset)
         finishExchange(exchange)
     }
 
-    /// The exchange's upstream connection, if it has one, closes.
+    /// The exchange's upstream connection, if it has one, closes; of a connection of streams its own one ends.
     mutating func leaveUpstream(_ exchange: SlabReference<Exchange>) {
         endAttempt(exchange)
         let handle = exchange.value.server
         guard let server = servers.find(handle) else { return }
+        if let multiplex = server.value.multiplex?.reference {
+            return leaveStream(exchange, server, handle, multiplex)
+        }
         detach(exchange, server)
         closeServer(handle)
     }
