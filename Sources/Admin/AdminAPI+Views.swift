@@ -105,7 +105,7 @@ extension AdminAPI {
             listener: name(.listener, record.listener), direction: record.direction.label,
             client: record.client.description, originalDestination: record.originalDestination.description,
             cluster: name(.cluster, record.cluster), endpoint: record.endpoint.known?.description,
-            source: record.source.known?.description, attempts: Int(record.attempts),
+            source: record.source.known?.description, detected: record.spoken?.label, attempts: Int(record.attempts),
             bytesSent: record.bytesSent, bytesReceived: record.bytesReceived,
             ageMilliseconds: record.durationNanoseconds / 1_000_000,
             idleMilliseconds: connection.idleNanoseconds / 1_000_000, bufferedBytes: connection.bufferedBytes)

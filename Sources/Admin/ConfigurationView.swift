@@ -85,10 +85,11 @@ enum ConfigurationView {
             members["protocol"] = .string(entry.protocolKind.rawValue)
         }
         switch entry.action {
-        case .passthrough: members["routes"] = entry.routes.map(JSONValue.string)
+        case .passthrough: break
         case .cluster(let name): members["cluster"] = .string(name)
         case .deny: return ["match": .object(match), "deny": true]
         }
+        members["routes"] = entry.routes.map(JSONValue.string)
         if !entry.filters.isEmpty { members["filters"] = .array(entry.filters.map(filter)) }
         return .object(members)
     }

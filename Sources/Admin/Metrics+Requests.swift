@@ -39,6 +39,7 @@ extension Metrics {
 
     /// Requests: by pod under the names without a prefix, by cluster, by route, by listener.
     mutating func addRequests() {
+        addViolations()
         text.family("apus_requests_active", .gauge, "Requests under way.")
         text.sample(sum([0], \.worker, WorkerCounter.requestsActive.rawValue))
 
@@ -59,6 +60,15 @@ extension Metrics {
         _ series: [MetricSeries], _ label: StaticString, _ more: MetricsText.LabelList = []
     ) -> [Line] {
         series.map { Line(labels: [(label, $0.name)] + more, slots: $0.slots) }
+    }
+
+    private mutating func addViolations() {
+        let counts = proxy.http2Violations
+        guard !counts.isEmpty else { return }
+        text.family(
+            "apus_http2_violations_total", .counter,
+            "Rules and limits of HTTP/2 that clients or endpoints have broken: a stream, or the connection, was ended.")
+        for count in counts { text.sample(count.count, ["peer": "\(count.peer)", "kind": count.kind]) }
     }
 
     private mutating func add(

@@ -40,13 +40,13 @@
     }
 
     /// Appends a copy of `bytes`.
-    @inlinable public mutating func append(_ bytes: Span<UInt8>) {
+    @inlinable @inline(__always) public mutating func append(_ bytes: Span<UInt8>) {
         // The span's memory is valid for the call and is only copied.
         unsafe bytes.withUnsafeBytes { unsafe append($0) }
     }
 
     /// Appends a copy of `bytes`.
-    @inlinable public mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    @inlinable @inline(__always) public mutating func append(_ bytes: UnsafeRawBufferPointer) {
         guard let source = bytes.baseAddress, bytes.count > 0 else { return }
         let place = unsafe makeRoom(bytes.count)
         // `makeRoom` has returned the start of that many bytes.
@@ -54,14 +54,14 @@
         end &+= bytes.count
     }
 
-    /// Appends the UTF-8 bytes of `text`.
-    @inlinable public mutating func append(_ text: StaticString) {
+    /// Appends the UTF-8 bytes of `text`. Inlined, a literal is a few stores.
+    @inlinable @inline(__always) public mutating func append(_ text: StaticString) {
         // A static string's bytes live as long as the program. One that is a single scalar has none: it is never written so.
         unsafe append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
     /// Appends one byte.
-    @inlinable public mutating func append(_ byte: UInt8) {
+    @inlinable @inline(__always) public mutating func append(_ byte: UInt8) {
         // `makeRoom` has returned the start of one byte.
         unsafe makeRoom(1).storeBytes(of: byte, as: UInt8.self)
         end &+= 1
@@ -90,7 +90,8 @@
 
     // MARK: - memory
 
-    private mutating func appendDigits(_ value: UInt, radix: UInt) {
+    /// Inlined, so that the radix is a constant, by which dividing is cheap.
+    @inline(__always) private mutating func appendDigits(_ value: UInt, radix: UInt) {
         var count = 1
         var rest = value / radix
         while rest > 0 {
@@ -109,13 +110,13 @@
     }
 
     /// The place for `count` more bytes, at the end of those held.
-    @inlinable mutating func makeRoom(_ count: Int) -> UnsafeMutableRawPointer {
+    @inlinable @inline(__always) mutating func makeRoom(_ count: Int) -> UnsafeMutableRawPointer {
         if unsafe count > storage.count &- end { grow(count) }
         // Storage is never empty, and has `count` bytes behind `end` now.
         return unsafe storage.baseAddress.unsafelyUnwrapped + end
     }
 
-    @usableFromInline mutating func grow(_ count: Int) {
+    @usableFromInline @inline(never) mutating func grow(_ count: Int) {
         reallocate(max(unsafe storage.count * 2, end + count))
     }
 

@@ -29,7 +29,8 @@ extension HTTP1Decoder {
         return nil
     }
 
-    private func judgeHost(_ head: inout MessageHead) -> Violation.Kind? {
+    /// Mutating only so that the decoder is not copied for the call.
+    private mutating func judgeHost(_ head: inout MessageHead) -> Violation.Kind? {
         guard has(.host), let host = head.value(.host) else { return head.minorVersion == 0 ? nil : .missingHost }
         if isRepeated(.host) { return .repeatedHost }
         if !host.isEmpty && !Authority.isValid(head.bytes(host)) { return .invalidHost }

@@ -4,13 +4,13 @@ extension HTTP1Decoder {
         var position = start
         if case let step = readMethod(line, &position, &head), step != .next(position) { return step }
         let targetStart = position
-        let step = readTarget(line, &position, &head)
+        let step = Self.readTarget(line, &position, &head)
         guard case .next = step else { return step }
-        let end = readVersion(line, position, &head)
+        let end = Self.readVersion(line, position, &head)
         guard case .next = end else {
             return Self.isPreface(line, start, end) ? .refused(.http2Preface, start) : end
         }
-        return judgeTarget(&head) ? end : .refused(.invalidTarget, targetStart)
+        return Self.judgeTarget(&head) ? end : .refused(.invalidTarget, targetStart)
     }
 
     /// Copies the method into `head`. `position` is then behind the space.
@@ -43,13 +43,13 @@ extension HTTP1Decoder {
     }
 
     /// Copies the target into the path of `head`; what it means is said later. `position` is then behind the space.
-    private func readTarget(_ line: Span<UInt8>, _ position: inout Int, _ head: inout MessageHead) -> Step {
+    private static func readTarget(_ line: Span<UInt8>, _ position: inout Int, _ head: inout MessageHead) -> Step {
         let start = position
         let placeAtStart = head.end
         let count = head.copy(line, from: start, to: placeAtStart) { $0.targetEnds }
         position &+= count
         guard position < line.count else { return .incomplete }
-        guard line[position] == 0x20 else { return Self.brokenTarget(line, position) }
+        guard line[position] == 0x20 else { return brokenTarget(line, position) }
         if position == start { return .refused(.malformedStartLine, start) }
         head.path = ByteRange(placeAtStart, placeAtStart &+ count)
         head.end = placeAtStart &+ count
@@ -58,17 +58,17 @@ extension HTTP1Decoder {
     }
 
     /// The version at `position`, and the end of the line behind it.
-    private func readVersion(_ line: Span<UInt8>, _ position: Int, _ head: inout MessageHead) -> Step {
+    private static func readVersion(_ line: Span<UInt8>, _ position: Int, _ head: inout MessageHead) -> Step {
         switch line.word(at: position) {
         case Self.version11: head.minorVersion = 1
         case Self.version10: head.minorVersion = 0
-        default: return Self.brokenVersion(line, position)
+        default: return brokenVersion(line, position)
         }
         let end = position &+ 8
         if end &+ 1 < line.count, line[end] == 0x0d, line[end &+ 1] == 0x0a { return .next(end &+ 2) }
         if end < line.count, line[end] > 0x20, line[end] != 0x7f { return .refused(.malformedVersion, end) }
         if end < line.count, line[end] == 0x20 || line[end] == 0x09 { return .refused(.malformedStartLine, end) }
-        return Self.lineEnd(line, end)
+        return lineEnd(line, end)
     }
 
     /// `HTTP/1.x SP 3DIGIT SP reason`; the space and the reason may both be missing, as some servers have it.

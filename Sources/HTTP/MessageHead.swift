@@ -82,7 +82,7 @@
 
     /// The bytes at `range`, none for `.none`. They lie there until the head is changed.
     @_lifetime(borrow self)
-    @inlinable public func bytes(_ range: ByteRange) -> Span<UInt8> {
+    @inlinable @inline(__always) public func bytes(_ range: ByteRange) -> Span<UInt8> {
         let start = range.isNone ? 0 : range.lowerBound
         precondition(start &+ Int(range.count) <= end)
         // In bounds by the line above, initialized up to `end`, and nobody changes it while the head is borrowed.

@@ -46,7 +46,7 @@ public final class Giver: Sendable {
     /// Starts to wait for a successor.
     public func start() throws(Errno) {
         for claim in claims { try claim.holder.listen() }
-        _ = try Thread(name: "hand-over") { self.run() }
+        try Thread(name: "hand-over") { self.run() }.detach()
     }
 
     /// No hand-over begins from now on: the process ends by itself.

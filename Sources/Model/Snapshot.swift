@@ -57,6 +57,8 @@ public final class Snapshot: Sendable {
     let clusterBySlot, listenerBySlot, hostByID: RecordTable<Int32>
     /// A bit for each port of `listeners`.
     let listenerPorts: RecordTable<UInt64>
+    /// One record, for `view`.
+    private let tables: RecordTable<SnapshotTables>
 
     init(_ parts: SnapshotCompiler.Parts) {
         generation = parts.generation
@@ -91,6 +93,14 @@ public final class Snapshot: Sendable {
         listenerBySlot = SlotIndex.table(parts.listeners.map(\.slot))
         hostByID = SlotIndex.table(parts.hosts.map(\.id))
         listenerPorts = SlotIndex.ports(parts.listeners)
+        let tables = SnapshotTables(
+            pods: pods.view, entries: entries.view, clusters: clusters.view, listeners: listeners.view,
+            httpListeners: httpListeners.view, filters: filters.view, subsets: subsets.view, hosts: hosts.view,
+            preservesSource: configuration.interception?.preserveSource ?? false, memoryBytesMax: memoryBytesMax,
+            bufferBytesMax: bufferBytesMax.view, cidrs: cidrs.view, ports: ports.view, podCIDRs: podCIDRs.view,
+            podPlaces: podsByAddress.places.view, clusterBySlot: clusterBySlot.view, hostByID: hostByID.view,
+            listenerBySlot: listenerBySlot.view, listenerPorts: listenerPorts.view)
+        self.tables = RecordTable([tables])
     }
 
     /// Index 0 is `passthrough`.
@@ -112,7 +122,7 @@ public final class Snapshot: Sendable {
     }
 
     /// For workers; good for as long as they hold this snapshot.
-    public var view: SnapshotView { SnapshotView(self) }
+    public var view: SnapshotView { SnapshotView(self, tables.view) }
 }
 
 extension Snapshot {
@@ -197,6 +207,8 @@ public struct EntryRecord: Sendable, BitwiseCopyable {
     public let action: Action
     /// In `Snapshot.httpListeners`; -1: bytes.
     public let http: Int32
+    /// How connections are read.
+    public let protocolKind: Configuration.TrafficProtocol
 }
 
 /// An explicit listener as workers see it.
@@ -209,6 +221,8 @@ public struct ListenerRecord: Sendable, BitwiseCopyable {
     public let cluster: Int
     /// In `Snapshot.httpListeners`; -1: bytes.
     public let http: Int32
+    /// How connections are read. With `auto` there is a cluster beside the routes, for what is not HTTP.
+    public let protocolKind: Configuration.TrafficProtocol
 }
 
 /// Slots that were given to new things in this generation. (Those of listeners are never given away.)

@@ -31,8 +31,38 @@ public final class WorkerStatistics: Sendable {
     public let requestsByListener = SparseCounterTable(
         capacity: SlotLimits.listeners, width: RequestCounter.widthWithoutHistogram)
 
+    /// Broken rules and limits of HTTP/2, by who broke them (`HTTP2ViolationCount.Peer`); columns are the codec's.
+    public let http2Violations = CounterTable(
+        capacity: HTTP2ViolationCount.Peer.allCases.count, width: HTTP2ViolationCount.width)
+
     /// All zero.
     public init() {}
+}
+
+/// How often peers of HTTP/2 connections have broken one rule, or one named limit.
+public struct HTTP2ViolationCount: Sendable, Equatable {
+    /// Who they are to us.
+    public enum Peer: Int, CaseIterable, Sendable {
+        /// Clients; endpoints of clusters.
+        case client, endpoint
+    }
+
+    /// Rules that there may be.
+    public static let width = 64
+
+    /// Who.
+    public let peer: Peer
+    /// Which rule, in snake case.
+    public let kind: String
+    /// How often, over all workers.
+    public let count: Int
+
+    /// A count.
+    public init(peer: Peer, kind: String, count: Int) {
+        self.peer = peer
+        self.kind = kind
+        self.count = count
+    }
 }
 
 /// Columns of a pod's counters. Bytes are as the proxy's user sees them: payload, not headers.
@@ -125,7 +155,8 @@ extension WorkerCounter {
             .heartbeatMilliseconds:
             false
         case .turns, .acceptErrors, .acceptPauses, .accessLogDropped, .bugs, .connectionsPassedOn, .rebalances,
-            .patternsOverLimit:
+            .patternsOverLimit, .detectedTLS, .detectedHTTP2, .detectedHTTP1, .detectedBytes, .detectedServerFirst,
+            .detectedNothing, .upstreamsUnused:
             true
         }
     }
@@ -143,6 +174,10 @@ public enum WorkerCounter: Int, CaseIterable, Sendable {
     case bugs
     /// Fresh connections passed to a worker with fewer; rounds in which live ones were passed on.
     case connectionsPassedOn, rebalances
+    /// Connections whose first bytes decided (`SpokenProtocol`), and those that ended before anybody spoke.
+    case detectedTLS, detectedHTTP2, detectedHTTP1, detectedBytes, detectedServerFirst, detectedNothing
+    /// Upstream connections opened for a silent client that turned out to speak HTTP, and closed again.
+    case upstreamsUnused
     /// Live connections (goes up and down).
     case connectionsActive
     /// Requests under way (goes up and down).

@@ -6,7 +6,7 @@ import Patterns
 /// its `RouteTables` lives.
 public struct RouteView: Sendable, BitwiseCopyable {
     /// One record, which lists all others.
-    let all: RecordView<RouteRecordViews>
+    @usableFromInline let all: RecordView<RouteRecordViews>
 
     /// No tables: nothing matches.
     public static let empty = RouteTables.empty.view

@@ -44,9 +44,7 @@ public struct RetryState: BitwiseCopyable, Sendable {
 
     /// A request's machine; nil: its route has no `retry`.
     public init(_ policy: RetryPolicy?) {
-        var none = RetryPolicy()
-        none.attempts = 0
-        self.policy = policy ?? none
+        self.policy = policy ?? RetryPolicy(attempts: 0)
     }
 
     /// See `RetryPolicy`.

@@ -117,23 +117,28 @@ extension MessageHead {
         var flags: UInt8 = 0
         copyWithin(name)
         let nameEnd = end
-        var separator: UInt16 = 0x203a
+        put(0x203a)
         var index = Optional(first)
         while let found = index {
-            reserve(2)
-            putPair(separator, at: end)
-            end += 2
-            copyWithin(field(found).value)
-            flags |= field(found).flags
-            separator = 0x203b
+            let crumb = field(found)
+            flags |= crumb.flags
+            // An empty one would leave a space at the end.
+            if !crumb.value.isEmpty {
+                if end > nameEnd + 2 { put(0x203b) }
+                copyWithin(crumb.value)
+            }
             index = self.index(of: .cookie, from: found + 1)
         }
         let value = ByteRange(nameEnd + 2, end)
-        reserve(2)
-        putPair(0x0a0d, at: end)
-        end += 2
+        put(0x0a0d)
         setField(first, HeaderField(known: .cookie, flags: flags, name: ByteRange(start, nameEnd), value: value))
         removeCookies(behind: first)
+    }
+
+    private mutating func put(_ pair: UInt16) {
+        reserve(2)
+        putPair(pair, at: end)
+        end += 2
     }
 
     private mutating func removeCookies(behind first: Int) {

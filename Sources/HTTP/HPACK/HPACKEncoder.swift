@@ -55,7 +55,7 @@ struct HPACKEncoder: ~Copyable, Sendable {
             nameCount: UInt16(truncatingIfNeeded: name.count), valueCount: UInt16(truncatingIfNeeded: value.count),
             known: field.known, flags: 0, pseudo: .none)
         let count = Int(name.count) &+ 2 &+ Int(value.count)
-        write(entry, at: name.lowerBound, count, name, value, statics.index(of: field.known), head, &output)
+        write(entry, at: name.lowerBound, count, name, value, 0, head, &output)
     }
 
     /// A pseudo-field whose value lies at `value` of `head`, with the static index of its name.
@@ -77,26 +77,30 @@ struct HPACKEncoder: ~Copyable, Sendable {
         _ head: borrowing MessageHead, _ output: inout OutputBuffer
     ) {
         // Ranges are within the block, behind whose end is slack.
-        guard count <= table.sizeMax / 2, let bytes = unsafe head.pointer(place, count) else {
+        guard count <= table.sizeMax &>> 1, let bytes = unsafe head.pointer(place, count) else {
+            let nameIndex = entry.pseudo == .none ? statics.index(of: entry.known) : nameIndex
             return literal(nameIndex, mask: 0x0f, bits: 0, name, value, head, &output)
         }
         let hash = unsafe HPACKIndex.hash(bytes, count, entry.pseudo)
-        switch unsafe index.find(hash, bytes, count, entry.pseudo, in: table) {
-        case .entry(let number):
+        let finding = unsafe index.find(hash, bytes, count, entry.pseudo, in: table)
+        if case .entry(let number) = finding {
             let index = HPACKStaticTable.count &+ Int(table.next &- number)
-            output.appendInteger(index, mask: 0x7f, bits: 0x80)
+            return output.appendInteger(index, mask: 0x7f, bits: 0x80)
+        }
+        let nameIndex = entry.pseudo == .none ? statics.index(of: entry.known) : nameIndex
+        switch finding {
         case .seen(let slot):
             literal(nameIndex, mask: 0x3f, bits: 0x40, name, value, head, &output)
             let number = table.next
             // The line's end lies behind it in the block, or what does is never read.
             if unsafe table.insert(entry, from: bytes) { index.set(number, slot: slot) }
-        case .new:
+        case .new, .entry:
             literal(nameIndex, mask: 0x0f, bits: 0, name, value, head, &output)
         }
     }
 
     /// A literal whose name is that of `nameIndex`, or, if that is 0, lies at `name`.
-    private func literal(
+    @inline(never) private func literal(
         _ nameIndex: Int, mask: UInt8, bits: UInt8, _ name: ByteRange, _ value: ByteRange,
         _ head: borrowing MessageHead, _ output: inout OutputBuffer
     ) {
@@ -129,7 +133,9 @@ extension OutputBuffer {
     /// An integer (RFC 7541 5.1) not below 0, with `bits` above those of `mask` in its first byte.
     @inline(__always) mutating func appendInteger(_ value: Int, mask: UInt8, bits: UInt8) {
         if value < Int(mask) {
-            append(bits | UInt8(truncatingIfNeeded: value))
+            // `room` has returned the start of one byte.
+            unsafe room(1).storeBytes(of: bits | UInt8(truncatingIfNeeded: value), as: UInt8.self)
+            commit(1)
         } else {
             appendLongInteger(value, mask: mask, bits: bits)
         }

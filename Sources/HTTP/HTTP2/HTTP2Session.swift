@@ -133,6 +133,9 @@ public struct HTTP2Session: ~Copyable, Sendable {
         for slot in streams.indices where streams[slot].id != 0 { body(streams[slot].id, streams[slot].tag) }
     }
 
+    /// Whether the peer's first SETTINGS are there.
+    public var hasPeerSettings: Bool { state == .frames }
+
     /// Client role: whether the peer understands extended CONNECT (RFC 8441).
     public var takesExtendedConnect: Bool { peer.takesExtendedConnect }
 

@@ -1,4 +1,5 @@
-/// The streams of a connection by their ids: open addressing, in which ids that follow each other lie side by side.
+/// The streams of a connection by their ids: open addressing, with a hash that puts ids which follow each other far apart, so
+/// that runs are short.
 ///
 /// Slots move when a stream comes or goes; nobody keeps one. The memory is allocated with the first stream, doubled when it is
 /// half full, and kept.
@@ -6,6 +7,8 @@
     // Sound to send: it is the only owner of the slots.
     private var slots: UnsafeMutablePointer<HTTP2Stream>?
     private var capacity = 0
+    /// To the upper bits of a hash, as many as a place has.
+    private var shift: UInt32 = 0
     private(set) var count = 0
 
     private static let capacityMin = 8
@@ -73,12 +76,13 @@
         count &-= 1
     }
 
-    /// Where a stream is looked for first. All ids of one side are odd, or all even.
-    @inline(__always) private func home(_ id: UInt32) -> Int { Int(id &>> 1) & (capacity &- 1) }
+    /// Where a stream is looked for first (Fibonacci hashing).
+    @inline(__always) private func home(_ id: UInt32) -> Int { Int((id &* 0x9e37_79b1) &>> shift) }
 
     @inline(never) private mutating func grow() {
         let (old, oldCapacity) = unsafe (slots, capacity)
         capacity = max(oldCapacity * 2, Self.capacityMin)
+        shift = UInt32(32 - capacity.trailingZeroBitCount)
         let fresh = UnsafeMutablePointer<HTTP2Stream>.allocate(capacity: capacity)
         // In bounds here and below: as many were allocated.
         unsafe fresh.initialize(repeating: HTTP2Stream(), count: capacity)

@@ -71,6 +71,11 @@ struct Exchange: ~Copyable {
     var asked: (path: ByteRange, authority: ByteRange)?
     var wantsUpgrade = false
     var expectsContinue = false
+    /// It asks for a tunnel on its stream, which nobody has agreed to yet; it is one.
+    var awaitsTunnel = false
+    var isTunnel = false
+    /// How long nothing may happen, nanoseconds; 0: as the listener says.
+    var idleTimeout: Int64 = 0
     /// A gRPC call.
     var isGRPC = false
     /// All of it has been received; has been handed to the upstream session.
@@ -138,7 +143,8 @@ struct Exchange: ~Copyable {
     // MARK: accounts
     var counted = Counted()
     var record: RequestRecord
-    var violation: Violation.Kind?
+    /// What was wrong with a message, for the log.
+    var detail: StaticString?
     /// Monotonic nanoseconds.
     let startedAt: Int64
     var tryStartedAt: Int64 = 0
@@ -150,6 +156,9 @@ struct Exchange: ~Copyable {
     /// Until when it waits for a connection that the cluster's limit allows; 0: it has not had to.
     var waitEnd: Int64 = 0
     var timer = TimerWheel.Timer.none
+
+    /// When nothing will have happened for too long.
+    var idleDeadline: Int64 { lastActivity + (idleTimeout > 0 ? idleTimeout : settings.streamIdleTimeout) }
 
     /// A body that nobody wants is dropped up to here; then a new connection is cheaper.
     static let droppedBytesMax = 256 << 10

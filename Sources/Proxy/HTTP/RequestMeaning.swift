@@ -9,6 +9,8 @@ struct RequestMeaning: BitwiseCopyable {
     let version: RequestProtocol
     /// The client asks for another protocol on its connection.
     var upgrade = false
+    /// The client asks for a tunnel on its stream.
+    var expectsTunnel = false
     /// It waits for `100 Continue` before it sends the body.
     var expectsContinue = false
     /// The connection may carry another request after this one.

@@ -103,7 +103,8 @@ extension Worker {
 
     /// One that carries others, too: at once, or when its handshake is over.
     private mutating func join(
-        _ exchange: SlabReference<Exchange>, _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ cluster: Int
+        _ exchange: SlabReference<Exchange>, _ server: SlabReference<ServerSession>, _ handle: SlabHandle,
+        _ cluster: Int
     ) {
         guard server.value.state == .connecting else { return attach(exchange, server, handle) }
         guard takePending(exchange, snapshot.clusters[cluster]) else { return }

@@ -18,6 +18,7 @@ extension Worker {
         var moved = 0
         if client.value.io.hasOutput, !client.value.io.isCollecting {
             _ = client.value.io.flush(&pool, taken: &moved)
+            multiplex.value.codec.outputIsBlocked = client.value.io.hasOutput
             sent(moved, to: client)
         }
         if client.value.io.isBroken {
@@ -118,7 +119,8 @@ extension Worker {
                 noteUnfinished(client, handle, isUnfinished: consumed < rest.count)
                 return offset + consumed
             case .violation(let violation):
-                endClientStreams(client, handle, multiplex, violation)
+                countViolation(violation, .client)
+                endClientStreams(client, handle, multiplex)
                 return bytes.count
             default:
                 offset += event.consumedCount
@@ -161,8 +163,13 @@ extension Worker {
             swap(&exchange.value.heads.reference.value.requestTrailers, &streamHead)
             requestEnded(exchange)
         case .reset(_, _, let tag, _, let isOurs):
+            let violation = isOurs ? multiplex.value.codec.streamViolation : nil
+            if let violation { countViolation(violation, .client) }
             guard let exchange = exchanges.find(SlabHandle(bits: tag)) else { return }
-            if isOurs { exchange.value.record.flags.add(.badRequest) }
+            if let violation {
+                exchange.value.record.flags.add(.badRequest)
+                exchange.value.detail = violation.kind.label
+            }
             abandon(exchange.value.id, .clientReset)
         case .windowOpened(_, let stream, let tag):
             if stream == 0 { return resumeStreams(multiplex, pumpsDown: true) }
@@ -188,17 +195,14 @@ extension Worker {
         multiplex.value.codec.setTag(stream, exchange.value.id.bits)
         swap(&exchange.value.heads.reference.value.request, &streamHead)
         exchange.value.requestEnded = isEnd
-        guard exchange.value.heads.reference.value.request.method != .connect else {
-            exchange.value.record.version = .http2
-            return reply(exchange, status: 501, .badRequest, "CONNECT has no meaning here\n")
-        }
-        requestHeadReceived(exchange, client, RequestMeaning(framing: framing, version: .http2))
+        var meaning = RequestMeaning(framing: framing, version: .http2)
+        meaning.expectsTunnel = exchange.value.heads.reference.value.request.method == .connect
+        requestHeadReceived(exchange, client, meaning)
     }
 
     /// The client breaks the protocol: it has been told, its requests end, the connection ends.
     private mutating func endClientStreams(
-        _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>,
-        _ violation: HTTP2Violation
+        _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) {
         client.value.isClosing = true
         abandonStreams(multiplex, .clientReset)

@@ -70,23 +70,31 @@ extension Worker {
     }
 
     private mutating func log(_ exchange: SlabReference<Exchange>) {
-        var record = exchange.value.record
-        record.durationNanoseconds = now - exchange.value.startedAt
-        record.generation = snapshot.generation
-        // A mirrored copy is traffic of its cluster and of nobody else.
-        if exchange.value.client.isNone { (record.listener, record.pod, record.destinationPod) = (-1, -1, -1) }
-        context.statistics.countRequest(record)
-        if !exchange.value.client.isNone {
-            countHostBytes(record.host, sent: record.bytesSent, received: record.bytesReceived)
+        exchange.value.record.durationNanoseconds = now - exchange.value.startedAt
+        exchange.value.record.generation = snapshot.generation
+        if exchange.value.client.isNone {
+            // A mirrored copy is traffic of its cluster and of nobody else.
+            exchange.value.record.listener = -1
+            exchange.value.record.pod = -1
+            exchange.value.record.destinationPod = -1
+            return context.statistics.countRequest(exchange.value.record)
         }
-        guard context.requests.isWanted, !exchange.value.client.isNone else { return }
+        context.statistics.countRequest(exchange.value.record)
+        countHostBytes(
+            exchange.value.record.host, sent: exchange.value.record.bytesSent,
+            received: exchange.value.record.bytesReceived)
+        if context.requests.isWanted { pushLog(exchange) }
+    }
+
+    /// Leaves the log line.
+    private mutating func pushLog(_ exchange: SlabReference<Exchange>) {
         text.removeAll()
-        if let violation = exchange.value.violation { text.append(violation.label) }
+        if let detail = exchange.value.detail { text.append(detail) }
         let requestID = exchange.value.heads.reference.value.request.value(.xRequestId) ?? .none
         let path = exchange.value.asked?.path ?? exchange.value.heads.reference.value.request.path
         let authority = exchange.value.asked?.authority ?? exchange.value.heads.reference.value.request.authority
         let isPushed = context.requests.push(
-            record,
+            exchange.value.record,
             method: exchange.value.heads.reference.value.request.bytes(
                 exchange.value.heads.reference.value.request.methodText),
             authority: exchange.value.heads.reference.value.request.bytes(authority),
@@ -134,7 +142,7 @@ extension EndReason {
         case .upstreamVanished: .upstreamVanished
         case .internalError: .internalError
         case .completed, .clientReset, .deniedOutbound, .deniedInbound, .circuitBreaker, .noEndpoint, .connectFailed,
-            .connectTimeout, .sourcePortsExhausted, .loop, .unknownHost:
+            .connectTimeout, .sourcePortsExhausted, .loop, .unknownHost, .unexpectedProtocol:
             .clientReset
         }
     }

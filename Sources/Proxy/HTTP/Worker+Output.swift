@@ -35,9 +35,9 @@ extension Worker {
     }
 
     /// Sends all that was collected.
-    mutating func flushAll() {
-        flushServer()
-        flushClient()
+    @inline(__always) mutating func flushAll() {
+        if !toServer.isEmpty { flushServer() }
+        if !toClient.isEmpty { flushClient() }
     }
 
     /// Sends what was collected for a client.

@@ -44,6 +44,7 @@ extension Worker {
         exchange.value.requestFraming = meaning.framing
         exchange.value.wantsUpgrade = meaning.upgrade
         exchange.value.expectsContinue = meaning.expectsContinue
+        if meaning.expectsTunnel { expectTunnel(exchange) }
         exchange.value.record.method = exchange.value.heads.reference.value.request.method.rawValue
         exchange.value.record.version = meaning.version
         exchange.value.isGRPC = meaning.version == .http2 && exchange.value.heads.reference.value.request.isGRPC
@@ -95,7 +96,7 @@ extension Worker {
         client.value.isClosing = true
         exchange.value.requestEnded = true
         if let chunk = client.value.io.input.take() { pool.give(chunk) }
-        exchange.value.violation = violation.kind
+        exchange.value.detail = violation.kind.label
         guard !exchange.value.responseStarted else {
             // In the middle of a body, and the response is under way, or said.
             client.value.abortReason = .clientReset
@@ -124,6 +125,9 @@ extension Worker {
     /// The upstream's session is there: all of the request that has been received goes out.
     mutating func sendRequest(_ exchange: SlabReference<Exchange>) {
         guard let server = servers.find(exchange.value.server) else { return bug() }
+        if let multiplex = server.value.multiplex?.reference, refusesTunnel(exchange, multiplex) {
+            return reply(exchange, status: 501, .badRequest, "the endpoint does not speak the protocol asked for\n")
+        }
         exchange.value.phase = .open
         server.value.requests += 1
         guard beginRequest(exchange, server) else { return upstreamFailed(exchange, .refused) }

@@ -13,7 +13,13 @@ extension Worker {
         _ meaning: ResponseMeaning, after: UnsafeRawBufferPointer
     ) {
         let status = exchange.value.heads.reference.value.response.status
-        if meaning.isTunnel { return unsafe upgrade(exchange, server, handle, after) }
+        if exchange.value.awaitsTunnel {
+            if meaning.isTunnel || (exchange.value.serverStream != 0 && (200..<300).contains(status)) {
+                return openTunnel(exchange)
+            }
+        } else if meaning.isTunnel {
+            return unsafe upgrade(exchange, server, handle, after)
+        }
         if (100..<200).contains(status) { return interim(exchange, status) }
         exchange.value.responseFraming = meaning.framing
         exchange.value.record.upstreamFirstByteNanoseconds = now - exchange.value.startedAt
@@ -41,7 +47,7 @@ extension Worker {
     }
 
     /// What the routes of both sides say of the response's fields.
-    private mutating func editResponse(_ exchange: SlabReference<Exchange>) {
+    mutating func editResponse(_ exchange: SlabReference<Exchange>) {
         edit(exchange, routeSlot: exchange.value.record.inboundRoute)
         edit(exchange, routeSlot: exchange.value.record.route)
     }
@@ -69,6 +75,7 @@ extension Worker {
 
     /// All of the response has been received. Its upstream is done with; its client may have to take the rest of it.
     mutating func responseEnded(_ exchange: SlabReference<Exchange>) {
+        if exchange.value.isTunnel { return tunnelEnded(exchange) }
         exchange.value.responseEnded = true
         exchange.value.record.upstreamNanoseconds = now - exchange.value.startedAt
         if exchange.value.isGRPC { noteCallStatus(exchange) }
@@ -78,6 +85,7 @@ extension Worker {
 
     /// All of the response has been taken.
     mutating func concludeResponse(_ exchange: SlabReference<Exchange>) {
+        if exchange.value.isTunnel { return concludeTunnel(exchange) }
         endResponse(exchange)
         guard !exchange.value.requestEnded else { return finishExchange(exchange) }
         awaitRequestEnd(exchange)

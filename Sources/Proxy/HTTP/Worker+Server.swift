@@ -135,7 +135,7 @@ extension Worker {
                 server.value.hasLeftover = offset < bytes.count
                 responseEnded(exchange)
             case .violation(let violation):
-                exchange.value.violation = violation.kind
+                exchange.value.detail = violation.kind.label
                 upstreamFailed(exchange, .protocolError)
                 return bytes.count
             }
@@ -189,6 +189,9 @@ extension Worker {
             switch server.value.decoder.endOfInput() {
             case .endOfBody:
                 server.value.hasLeftover = true
+                responseEnded(exchange)
+                return flushAll()
+            case .clean where exchange.value.isTunnel:
                 responseEnded(exchange)
                 return flushAll()
             case .clean, .truncated: break

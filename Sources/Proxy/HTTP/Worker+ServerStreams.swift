@@ -16,6 +16,7 @@ extension Worker {
         var moved = 0
         if server.value.io.hasOutput, !server.value.io.isCollecting {
             _ = server.value.io.flush(&pool, taken: &moved)
+            multiplex.value.codec.outputIsBlocked = server.value.io.hasOutput
             sent(moved, to: server)
         }
         if multiplex.value.isStalled, !server.value.io.isBlocked { resumeStreams(multiplex, pumpsDown: false) }
@@ -74,7 +75,8 @@ extension Worker {
             let event = multiplex.value.codec.next(input, head: &streamHead, output: &toServer, now: now)
             switch event {
             case .needMoreBytes(let consumed): return offset + consumed
-            case .violation:
+            case .violation(let violation):
+                countViolation(violation, .endpoint)
                 flushServer()
                 flushCollected()
                 failStreams(handle, .protocolError)
@@ -111,13 +113,16 @@ extension Worker {
             swap(&exchange.value.heads.reference.value.responseTrailers, &streamHead)
             streamResponseEnded(tag, handle)
         case .reset(_, _, let tag, let code, let isOurs):
+            if isOurs, let violation = multiplex.value.codec.streamViolation { countViolation(violation, .endpoint) }
             guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.server == handle else { return }
             streamReset(exchange, code, isOurs: isOurs)
         case .windowOpened(_, let stream, let tag):
             if stream == 0 { return resumeStreams(multiplex, pumpsDown: false) }
             if let exchange = exchanges.find(SlabHandle(bits: tag)) { resumeRequest(exchange) }
         case .goAway(_, let last, _): serverGoesAway(server, handle, multiplex, last: last)
-        case .consumed, .needMoreBytes, .violation: break
+        case .consumed:
+            if !multiplex.value.waiters.isEmpty, server.value.state == .busy { serveWaiters(server, handle, multiplex) }
+        case .needMoreBytes, .violation: break
         }
     }
 
@@ -171,7 +176,9 @@ extension Worker {
         let waiters = multiplex.value.waiters
         closeServer(handle)
         for tag in tags + waiters.map(\.bits) {
-            guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.server == handle else { continue }
+            guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.server == handle else {
+                continue
+            }
             upstreamFailed(exchange, failure)
         }
     }
@@ -184,13 +191,25 @@ extension Worker {
         collect(forServer: handle)
         multiplex.value.codec.start(into: &toServer)
         server.value.state = .busy
+        serveWaiters(server, handle, multiplex)
+        if servers.find(handle) != nil, multiplex.value.codec.streamCount == 0 { rest(server, handle, multiplex) }
+        flushAll()
+    }
+
+    /// Those that wait for the connection begin. Whether the server offers WebSocket, its SETTINGS say: who needs that waits
+    /// for them.
+    private mutating func serveWaiters(
+        _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
+    ) {
         let waiters = multiplex.value.waiters
         multiplex.value.waiters.removeAll()
         for waiter in waiters {
             guard let exchange = exchanges.find(waiter), exchange.value.server == handle else { continue }
-            attach(exchange, server, handle)
+            if exchange.value.awaitsTunnel, exchange.value.wantsUpgrade, !multiplex.value.codec.hasPeerSettings {
+                multiplex.value.waiters.append(waiter)
+            } else {
+                attach(exchange, server, handle)
+            }
         }
-        if servers.find(handle) != nil, multiplex.value.codec.streamCount == 0 { rest(server, handle, multiplex) }
-        flushAll()
     }
 }

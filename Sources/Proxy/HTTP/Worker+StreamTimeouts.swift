@@ -11,7 +11,7 @@ extension Worker {
         if client.value.headStartedAt > 0 { first = client.value.headStartedAt + client.value.settings.headerTimeout }
         for tag in tags(of: multiplex) {
             guard let exchange = exchanges.find(SlabHandle(bits: tag)) else { continue }
-            first = min(first, exchange.value.lastActivity + client.value.settings.streamIdleTimeout)
+            first = min(first, exchange.value.idleDeadline)
         }
         return first == .max ? client.value.lastActivity + client.value.settings.keepAliveTimeout : first
     }
@@ -28,7 +28,7 @@ extension Worker {
         } else if multiplex.value.codec.streamCount == 0 {
             client.value.isClosing = true
         } else {
-            endIdleStreams(multiplex, settings.streamIdleTimeout)
+            endIdleStreams(multiplex)
             setTimer(client, handle, at: max(deadline(of: client), now + Self.streamsTimerNanoseconds))
         }
         flushAll()
@@ -38,10 +38,11 @@ extension Worker {
     /// The least between two looks at the streams of a connection.
     private static var streamsTimerNanoseconds: Int64 { 10_000_000 }
 
-    private mutating func endIdleStreams(_ multiplex: SlabReference<Multiplex>, _ timeout: Int64) {
+    private mutating func endIdleStreams(_ multiplex: SlabReference<Multiplex>) {
         for tag in tags(of: multiplex) {
-            guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.lastActivity + timeout <= now
-            else { continue }
+            guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.idleDeadline <= now else {
+                continue
+            }
             exchange.value.record.flags.add(.idleTimeout)
             if exchange.value.responseStarted {
                 if !endCall(exchange, status: 504, Self.idleText) { cutOffClient(exchange, .cancel, .idleTimeout) }

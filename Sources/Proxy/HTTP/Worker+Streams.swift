@@ -53,6 +53,7 @@ extension Worker {
     /// The upstream takes more: its exchange's client goes on.
     mutating func resumeRequest(_ exchange: SlabReference<Exchange>) {
         if exchange.value.heldUp != nil { return pumpUp(exchange) }
+        if exchange.value.isTunnel, exchange.value.requestEnded { return finishRequest(exchange) }
         if exchange.value.clientStream == 0 { enqueueClient(exchange.value.client) }
     }
 
@@ -65,6 +66,10 @@ extension Worker {
         }
     }
 
+    func countViolation(_ violation: HTTP2Violation, _ peer: HTTP2ViolationCount.Peer) {
+        context.statistics.http2Violations.add(1, slot: peer.rawValue, counter: Int(violation.kind.rawValue))
+    }
+
     /// What was collected for connections of streams in this turn leaves, each in one write.
     mutating func flushCollected() {
         guard !collected.isEmpty else { return }
@@ -72,7 +77,11 @@ extension Worker {
         // Nothing is added meanwhile: flushing sends, and queues.
         for place in collected.indices {
             guard let token = Token(collected[place]) else { continue }
-            if token.kind == .client { flushCollected(client: token.handle) } else { flushCollected(server: token.handle) }
+            if token.kind == .client {
+                flushCollected(client: token.handle)
+            } else {
+                flushCollected(server: token.handle)
+            }
         }
         collected.removeAll(keepingCapacity: true)
     }
@@ -82,6 +91,7 @@ extension Worker {
         client.value.io.isCollecting = false
         var taken = 0
         let error = client.value.io.flush(&pool, taken: &taken)
+        client.value.multiplex?.reference.value.codec.outputIsBlocked = client.value.io.hasOutput
         sent(taken, to: client)
         countHeld(client)
         charge(clientAt: handle)
@@ -95,6 +105,7 @@ extension Worker {
         server.value.io.isCollecting = false
         var taken = 0
         let error = server.value.io.flush(&pool, taken: &taken)
+        server.value.multiplex?.reference.value.codec.outputIsBlocked = server.value.io.hasOutput
         sent(taken, to: server)
         countHeld(server)
         if error != nil || hasWork(server) || server.value.multiplex?.reference.value.isStalled == true {

@@ -11,6 +11,7 @@ extension Worker {
             return beginStream(exchange, server, multiplex)
         }
         server.value.bytesSent = 0
+        if exchange.value.awaitsTunnel { askForUpgrade(exchange) }
         server.value.decoder.expectResponse(
             toHead: exchange.value.heads.reference.value.request.method == .head,
             toConnect: exchange.value.heads.reference.value.request.method == .connect,
@@ -42,6 +43,8 @@ extension Worker {
         _ exchange: SlabReference<Exchange>, _ bytes: UnsafeRawBufferPointer, isLast: Bool
     ) -> Int {
         guard let server = servers.find(exchange.value.server), bytes.count > 0 else { return 0 }
+        // A server of HTTP/1 would take what comes before it has agreed for another request.
+        guard !exchange.value.awaitsTunnel || exchange.value.serverStream != 0 else { return 0 }
         let taken: Int
         if let multiplex = server.value.multiplex?.reference {
             guard !server.value.io.isBlocked else {
@@ -61,7 +64,8 @@ extension Worker {
         }
         exchange.value.passedOn += taken
         // In bounds: no more is taken than was offered.
-        if exchange.value.keepsReplay { unsafe keepForReplay(exchange, UnsafeRawBufferPointer(rebasing: bytes[..<taken])) }
+        let sent = unsafe UnsafeRawBufferPointer(rebasing: bytes[..<taken])
+        if exchange.value.keepsReplay { unsafe keepForReplay(exchange, sent) }
         return taken
     }
 
@@ -95,6 +99,8 @@ extension Worker {
         collect(forServer: exchange.value.server)
         if exchange.value.serverStream != 0 {
             endStream(exchange)
+        } else if exchange.value.isTunnel || exchange.value.awaitsTunnel {
+            guard exchange.value.isTunnel, finishTunnelUp(exchange) else { return }
         } else if exchange.value.requestFraming == .chunked {
             HTTP1Encoder.lastChunk(trailers: exchange.value.heads.reference.value.requestTrailers, into: &toServer)
         }
