@@ -26,7 +26,7 @@ extension RunningDaemon {
                 elif isinstance(event, TrailersReceived): store[event.stream_id].append(dict(event.headers))
                 elif isinstance(event, StreamEnded):
                     head, body, fields, *trailers = store.pop(event.stream_id)
-                    text = repr([head, body, trailers, sum(name == 'cookie' for name, _ in fields)]).encode()
+                    text = repr([head, body[:100], trailers, sum(name == 'cookie' for name, _ in fields)]).encode()
                     connection.h2.send_headers(event.stream_id, [(':status', '103'), ('link', '</a>')])
                     connection.h2.send_headers(event.stream_id, [(':status', '200'), ('trailer', 'x-sum')])
                     connection.h2.send_data(event.stream_id, text)
@@ -50,7 +50,7 @@ extension RunningDaemon {
                 head, body, trailers, cookies = eval(stream.data)
                 assert head[':method'] == 'POST' and head[':path'] == '/a?b=c' and head[':authority'] == 'test', head
                 assert head['cookie'] == 'a=1; b=2' and cookies == 1 and head['te'] == 'trailers', head
-                assert body == b'x' * 100000 and trailers == [{'x-end': 'yes'}], trailers
+                assert body == b'x' * 100 and trailers == [{'x-end': 'yes'}], trailers
                 """)
             #expect(try await daemon.isAtRest())
         }
@@ -203,8 +203,7 @@ extension RunningDaemon {
                 def masked(data, opcode=2):
                     size = bytes([0x80 | len(data)]) if len(data) < 126 else bytes([0x80 | 126]) + len(data).to_bytes(2, 'big')
                     return bytes([0x80 | opcode]) + size + bytes(4) + data
-                while h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL not in client.h2.remote_settings: client.pump()
-                assert client.h2.remote_settings.enable_connect_protocol == 1
+                while client.h2.remote_settings.enable_connect_protocol != 1: client.pump()
                 ids = []
                 for _ in range(3):
                     id = client.request('/chat', 'CONNECT', [(':protocol', 'websocket'), ('sec-websocket-version', '13')], end=False)
