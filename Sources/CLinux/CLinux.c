@@ -138,7 +138,9 @@ int apus_close(int fd) { return APUS_RESULT(close(fd)); }
 ssize_t apus_receive(int fd, void *bytes, size_t count) {
     return APUS_RESULT(syscall(SYS_recvfrom, fd, bytes, count, 0, NULL, NULL));
 }
-ssize_t apus_peek(int fd, void *bytes, size_t count) { return APUS_RESULT(recv(fd, bytes, count, MSG_PEEK)); }
+ssize_t apus_peek(int fd, void *bytes, size_t count) {
+    return APUS_RESULT(syscall(SYS_recvfrom, fd, bytes, count, MSG_PEEK, NULL, NULL));
+}
 ssize_t apus_send(int fd, const void *bytes, size_t count) {
     return APUS_RESULT(syscall(SYS_sendto, fd, bytes, count, MSG_NOSIGNAL, NULL, 0));
 }

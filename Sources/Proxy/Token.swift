@@ -25,7 +25,7 @@ struct Token: BitwiseCopyable {
         /// Whether it is an event of a connection.
         var isConnection: Bool {
             switch self {
-            case .downstream, .upstream, .client, .server: true
+            case .downstream, .upstream, .client, .server, .arrival: true
             case .mailbox, .listener, .probe, .tunnelTimer, .acceptResume, .checkDue, .drainDue, .clientTimer,
                 .serverTimer, .exchangeTimer, .arrivalTimer, .restTimer:
                 false

@@ -3,6 +3,8 @@ import Loopback
 import Model
 import Testing
 
+import class Lab.LabProcess
+
 extension RunningDaemon {
     /// Streams of HTTP/2 through `apusd`, by Python's library on either side.
     @Suite(.timeLimit(.minutes(2))) struct HTTP2StreamTests {
@@ -183,11 +185,12 @@ extension RunningDaemon {
                     while not client.closed: client.pump()
                     print('done')
                     """
-            async let client = blocking { try daemon.run(["/usr/bin/python3", "-c", program]) }
+            let client = try LabProcess(
+                ["/usr/bin/python3", "-c", program], directory: daemon.folder.path, label: "client")
             #expect(await eventually { (try? daemon.metric("apus_requests_active")) == 1 })
             daemon.process?.signal(SIGTERM)
-            let result = try await client
-            #expect(result.output == "ready\ndone\n", "\(result)")
+            _ = try client.wait(atMost: .seconds(20))
+            #expect(client.output == "ready\ndone\n", "\(client.errors)")
             #expect(await eventually { daemon.process?.isRunning == false })
         }
 

@@ -220,9 +220,8 @@ async def retried():
 
 
 async def load():
-    """Unary calls until standard input ends or `SECONDS` are over, and streams that nobody ends: prints what became of them.
-
-    `load SECONDS CALLERS STREAMS`; prints `ready` once the streams are there."""
+    """Unary calls and streams for some time: `load SECONDS CALLERS STREAMS` prints `ready` once the streams are there, and
+    at last what became of all."""
     seconds, callers, streams = float(ARGUMENTS[0]), int(ARGUMENTS[1]), int(ARGUMENTS[2])
     end = time.monotonic() + seconds
     result = {"calls": 0, "failures": [], "streams": {}, "servers": {}, "slowest": 0.0}
@@ -303,6 +302,12 @@ async def idle():
         assert answers[0] == 8 and answers[1] == b"24", answers
         for name, seconds in answers[2:]:
             assert name == "DEADLINE_EXCEEDED" and timeout * 0.9 < seconds < timeout * 2 + 1, answers
+
+
+async def set_control():
+    """`set_control JSON`: see the server."""
+    async with channel() as c:
+        await control(c, **json.loads(ARGUMENTS[0]))
 
 
 asyncio.run(globals()[TEST]())
