@@ -64,8 +64,8 @@ extension Worker {
                 flushAll()
             case .nothing: return moved
             case .end:
-                // Streams whose requests are complete may still be answered.
                 client.value.isClosing = true
+                abandonUnfinished(multiplex)
                 return moved
             case .broken(let error):
                 closeClient(client, handle, .broken(by: .client, error), by: .client)
@@ -208,6 +208,14 @@ extension Worker {
         abandonStreams(multiplex, .clientReset)
         flushClient()
         enqueue(client, handle)
+    }
+
+    /// FIN: requests that are complete may still be answered, the others will never be.
+    private mutating func abandonUnfinished(_ multiplex: SlabReference<Multiplex>) {
+        for tag in tags(of: multiplex) {
+            guard let exchange = exchanges.find(SlabHandle(bits: tag)), !exchange.value.requestEnded else { continue }
+            abandon(exchange.value.id, .clientReset)
+        }
     }
 
     /// All exchanges of the connection end.

@@ -17,10 +17,12 @@ struct HTTP2Steps: ~Copyable {
 
     init() {
         var requests = HTTP1Decoder(.request)
-        _ = requests.next(Codec.request.span, head: &request, trailers: &head)
+        let requestBytes = Codec.request
+        _ = requests.next(requestBytes.span, head: &request, trailers: &head)
         var responses = HTTP1Decoder(.response)
         responses.expectResponse(toHead: false, toConnect: false)
-        _ = responses.next(Codec.response.span, head: &response, trailers: &head)
+        let responseBytes = Codec.response
+        _ = responses.next(responseBytes.span, head: &response, trailers: &head)
         client.start(into: &up)
         server.start(into: &down)
     }
