@@ -103,6 +103,8 @@ struct FairQueue: ~Copyable {
                 continue
             }
             if pods[pod].deficit <= 0 {
+                // Alone in the round it would only go on to earn: as many rounds at once as it takes.
+                if firstPod == lastPod { pods[pod].deficit %= Self.quantum }
                 earn(pod)
                 rotate()
                 continue
