@@ -138,6 +138,7 @@ int apus_close(int fd) { return APUS_RESULT(close(fd)); }
 ssize_t apus_receive(int fd, void *bytes, size_t count) {
     return APUS_RESULT(syscall(SYS_recvfrom, fd, bytes, count, 0, NULL, NULL));
 }
+ssize_t apus_peek(int fd, void *bytes, size_t count) { return APUS_RESULT(recv(fd, bytes, count, MSG_PEEK)); }
 ssize_t apus_send(int fd, const void *bytes, size_t count) {
     return APUS_RESULT(syscall(SYS_sendto, fd, bytes, count, MSG_NOSIGNAL, NULL, 0));
 }
@@ -277,9 +278,13 @@ int apus_eventfd_clear(int fd) {
 }
 
 // Netlink.
+// Bytes of news that may wait: a guard that is late must not lose them. Only root may ask for so many.
+static const int apus_news_bytes = 8 << 20;
 static int apus_watch(int protocol, const int *groups, int count) {
     int fd = APUS_RESULT(socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
     if (fd < 0) return fd;
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &apus_news_bytes, sizeof apus_news_bytes) < 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &apus_news_bytes, sizeof apus_news_bytes);
     struct sockaddr_nl address = {.nl_family = AF_NETLINK};
     int result = APUS_RESULT(bind(fd, (struct sockaddr *)&address, sizeof address));
     for (int i = 0; i < count && result >= 0; i++)
@@ -293,7 +298,23 @@ int apus_watch_tables(void) {
 int apus_watch_routing(void) {
     const int groups[] = {RTNLGRP_LINK,       RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
                           RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE,  RTNLGRP_NEXTHOP};
-    return apus_watch(NETLINK_ROUTE, groups, sizeof groups / sizeof *groups);
+    int fd = apus_watch(NETLINK_ROUTE, groups, sizeof groups / sizeof *groups);
+    if (fd < 0) return fd;
+    // Routes of the main table that others than `ip route` have made (a routing daemon's million) are not even queued. A
+    // message is a struct nlmsghdr (16 bytes, nlmsg_type at 4) and a struct rtmsg (rtm_table at 4, rtm_protocol at 5).
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 5),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 20),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RT_TABLE_MAIN, 0, 3),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 21),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RTPROT_BOOT, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+    return apus_close_if(APUS_RESULT(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program)), fd);
 }
 
 // Time, limits, threads.

@@ -75,7 +75,9 @@ public struct FailoverMachine: Sendable, Equatable {
             case .remote: true
             }
         // A remote that was never asked is given the benefit of the doubt: a fresh host must be protected at once.
+        let hangs = local.state == .hung || local.state == .returning
         return DesiredState(
-            isLocalTaken: isTaken, remotes: remotes.filter { $0.isHealthy != false }.map(\.remote.name))
+            isLocalTaken: isTaken, refusesProtectedHosts: isTaken && hangs,
+            remotes: remotes.filter { $0.isHealthy != false }.map(\.remote.name))
     }
 }

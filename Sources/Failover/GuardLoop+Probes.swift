@@ -12,7 +12,7 @@ extension GuardLoop {
         noteProgress(now)
         guard probes.count < Self.probesMax else { return }
         if pod != nil { probeLocal(now) }
-        for path in paths { probe(path, now) }
+        for path in landmarks.paths { probe(path, now) }
     }
 
     private func probeLocal(_ now: Int64) {
@@ -36,7 +36,7 @@ extension GuardLoop {
             try socket.bind(to: SocketAddress(RuleProbe.client(family, .guard), choice.port))
             probes[token] = try Probe(
                 .local(family, choice), socket, to: RuleProbe.destination(family), poller, token: token, now: now)
-            if !isSettled { excused.insert(token) }
+            if trust.isExcusing(now: now) { excused.insert(token) }
         } catch {
             view.excused += 1
             // Its address or its way out is gone.
@@ -52,9 +52,9 @@ extension GuardLoop {
             try socket.bind(to: path.source)
             probes[token] = try Probe(
                 .remote(path.name), socket, to: path.destination, poller, token: token, now: now)
-            if !isSettled { excused.insert(token) }
+            if trust.isExcusing(now: now) { excused.insert(token) }
         } catch {
-            guard isSettled else { return }
+            guard !trust.isExcusing(now: now) else { return }
             remoteProbed(path.name, isAnswered: false, now)
         }
     }
@@ -69,7 +69,7 @@ extension GuardLoop {
         case .remote(let name):
             switch result {
             case .answered: remoteProbed(name, isAnswered: true, now)
-            case .refused, .foreign, .inconclusive: if !isExcused { remoteProbed(name, isAnswered: false, now) }
+            case .refused, .reset, .foreign, .inconclusive: if !isExcused { remoteProbed(name, isAnswered: false, now) }
             }
         case .local(let family, let choice): localProbed(family, choice, probe, result, isExcused: isExcused, now)
         }
@@ -89,10 +89,10 @@ extension GuardLoop {
         case .refused where !isExcused:
             view.refused += 1
             record(family, choice, .refused, now)
-        case .foreign where !isExcused:
+        case .foreign where !isExcused, .reset where !isExcused:
             view.unanswered += 1
             record(family, choice, .unanswered, now)
-        case .refused, .foreign, .inconclusive: view.excused += 1
+        case .refused, .reset, .foreign, .inconclusive: view.excused += 1
         }
     }
 

@@ -20,18 +20,20 @@ public struct HostRules: RuleKeeper {
     }
 
     /// See `RuleKeeper`.
-    public func repair(_ state: FailoverState, _ configuration: Configuration) async throws -> [String] {
-        try await installer(configuration).repair().steps
+    public func repair(_ configuration: Configuration) async throws -> RuleRepair {
+        let report = try await installer(configuration).repair()
+        return RuleRepair(steps: report.steps, conflicts: report.conflicts)
     }
 
     /// See `RuleKeeper`.
-    public func paths(_ configuration: Configuration) -> [RemotePath] {
-        guard let redirection = Redirection(configuration) else { return [] }
-        return Installer.remoteChecks(redirection).map { check in
+    public func landmarks(_ configuration: Configuration) -> Landmarks {
+        guard let redirection = Redirection(configuration) else { return Landmarks() }
+        let paths = Installer.remoteChecks(redirection).map { check in
             RemotePath(
                 name: check.remote, destination: check.destination, source: SocketAddress(check.source, 0),
                 mark: check.mark)
         }
+        return Landmarks(paths: paths, tables: redirection.tables)
     }
 
     /// See `RuleKeeper`.

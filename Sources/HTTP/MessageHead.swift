@@ -37,6 +37,8 @@ import Synchronization
     public var status = 0
     /// Of responses: the text behind the status, which may be empty. None: the encoder writes the usual one.
     public var reason = ByteRange.none
+    /// Of requests: the protocol an extended CONNECT (RFC 8441) asks for. It is in a field Upgrade, too.
+    public var protocolName = ByteRange.none
     /// HTTP/1.0 or HTTP/1.1.
     public var minorVersion: UInt8 = 1
 
@@ -74,6 +76,7 @@ import Synchronization
         authority = .none
         status = 0
         reason = .none
+        protocolName = .none
         minorVersion = 1
         if capacity > Self.capacityKept { freeMemory() }
     }

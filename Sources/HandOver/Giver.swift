@@ -47,7 +47,7 @@ public final class Giver: Sendable {
     public func start() throws(Errno) {
         guard !claims.isEmpty else { return }
         for claim in claims { try claim.holder.listen() }
-        _ = try Thread(name: "hand-over") { self.run() }
+        try Thread(name: "hand-over") { self.run() }.detach()
     }
 
     /// No hand-over begins from now on: the process ends by itself.

@@ -63,14 +63,10 @@ struct HostConflicts {
             }
         }
         for nexthop in plan.nexthops {
-            guard let present = kernel.nexthop(nexthop.id), !isOwn(present) else { continue }
+            guard let present = kernel.nexthop(nexthop.id), !present.isOwn else { continue }
             problems.append("nexthop id \(nexthop.id): this id is needed: give the next hop that has it another one")
         }
         return problems + foreignHostMarks(plan, kernel)
-    }
-
-    private func isOwn(_ nexthop: KernelState.KernelNexthop) -> Bool {
-        nexthop.dev.map(TunnelDevice.isOwn) ?? nexthop.group?.allSatisfy { Nexthop.isOwn($0.id) } ?? false
     }
 
     /// Rules of others that match a packet by the bits that name a protected host.

@@ -37,27 +37,29 @@ struct NftFirewalls: Sendable, Equatable {
     private static let chainsMax = 256
 
     /// Reads them; empty without nft.
-    static func read() async -> NftFirewalls {
+    static func read() async throws(InterceptionError) -> NftFirewalls {
         struct Listing: Decodable { var nftables: [Item] }
         struct Item: Decodable { var chain: Base? }
         var firewalls = NftFirewalls()
-        guard let text = await Tool.output("nft", "-j", "list", "chains"),
+        guard let text = try await Tool.look(Command("nft", ["-j", "list", "chains"])),
             let listing = try? JSONDecoder().decode(Listing.self, from: Data(text.utf8))
         else { return firewalls }
         firewalls.isKnown = true
         firewalls.bases = listing.nftables.compactMap(\.chain).filter { $0.hook != nil }
-        for base in firewalls.bases where base.isForeign { await firewalls.follow(base.place) }
+        for base in firewalls.bases where base.isForeign { try await firewalls.follow(base.place) }
         return firewalls
     }
 
-    private mutating func follow(_ start: Name) async {
+    private mutating func follow(_ start: Name) async throws(InterceptionError) {
         var waiting = [start]
         var count = 0
         while let name = waiting.popLast(), count < Self.chainsMax {
             guard rules[name] == nil else { continue }
             count += 1
-            let text = await Tool.output("nft", "-j", "list", "chain", name.family, name.table, name.chain) ?? ""
-            let found = Self.rules(in: text)
+            // It may have gone meanwhile.
+            let command = Command("nft", ["-j", "list", "chain", name.family, name.table, name.chain])
+            let text = try await Tool.look(command)
+            let found = Self.rules(in: text ?? "")
             rules[name] = found
             waiting += found.compactMap(\.target).map { Name(family: name.family, table: name.table, chain: $0) }
         }

@@ -162,7 +162,7 @@ public struct OwnTunnel: Sendable, Equatable {
 
 extension Redirection {
     /// Routing tables that its plan can have.
-    var tables: Set<Int> {
+    public var tables: Set<Int> {
         let own = needsOwnTunnel ? [RulePlan.tunnelTable] + OwnTunnel.slotted(failover).map(\.table) : []
         return Set([RulePlan.localTable] + own + failover.protects.map { HostTunnel.tableBase + $0.id })
     }

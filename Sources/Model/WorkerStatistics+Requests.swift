@@ -65,6 +65,8 @@ private struct RequestSample: BitwiseCopyable {
     let duration: Int
     let flags: RequestFlags
     let retries, timeouts: Int
+    /// -1: none.
+    let callStatus: Int
     var bytesSent, bytesReceived: Int
 
     @inline(__always)
@@ -75,6 +77,7 @@ private struct RequestSample: BitwiseCopyable {
         flags = record.flags
         retries = record.retries
         timeouts = Int(record.timeouts)
+        callStatus = Int(record.grpcStatus)
         bytesSent = record.bytesSent
         bytesReceived = record.bytesReceived
     }
@@ -98,6 +101,7 @@ extension SparseCounterTable {
         unsafe Self.add(sample.bytesSent, block, RequestCounter.bytesSent.rawValue)
         unsafe Self.add(sample.bytesReceived, block, RequestCounter.bytesReceived.rawValue)
         if hasHistogram { unsafe Self.add(1, block, sample.bucketColumn) }
+        if sample.callStatus >= 0 { unsafe Self.add(1, block, RequestCounter.column(callStatus: sample.callStatus)) }
         guard sample.retries | sample.timeouts | Int(truncatingIfNeeded: sample.flags.rawValue) != 0 else { return }
         unsafe Self.add(sample.retries, block, RequestCounter.retries.rawValue)
         unsafe Self.add(sample.timeouts, block, RequestCounter.timeouts.rawValue)

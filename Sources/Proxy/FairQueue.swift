@@ -3,10 +3,10 @@ import Model
 /// What has work: a connection of one of the kinds that a worker keeps in slabs.
 struct WorkItem: BitwiseCopyable, Hashable {
     enum Kind: UInt8, BitwiseCopyable {
-        case tunnel, client, server
+        case tunnel, client, server, arrival
     }
 
-    fileprivate static let kinds = 3
+    fileprivate static let kinds = 4
 
     let kind: Kind
     /// Its place in its slab.

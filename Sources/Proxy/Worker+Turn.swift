@@ -70,6 +70,12 @@ extension Worker {
             countHeld(server)
             if hasWork(server) { enqueueServer(handle) }
             return moved
+        case .arrival:
+            guard let handle = arrivals.handle(at: index), let arrival = arrivals.find(handle) else { break }
+            arrival.value.queued = false
+            serve(arrival, handle)
+            if let arrival = arrivals.find(handle) { enqueue(arrival, handle) }
+            return 0
         }
         bug()
         return 0

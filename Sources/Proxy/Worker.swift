@@ -35,6 +35,10 @@ struct Worker: ~Copyable {
     var probes = Slab<HealthProbe>()
     var ready = FairQueue()
 
+    /// Connections whose first bytes are awaited, and what was learned from others.
+    var arrivals = Slab<Arrival>()
+    var protocols = SpokenProtocols()
+
     /// HTTP: connections, requests, idle upstream connections.
     var clients = Slab<ClientSession>()
     var servers = Slab<ServerSession>()
@@ -48,6 +52,12 @@ struct Worker: ~Copyable {
     var toClientHandle = SlabHandle.none
     var toServer = OutputBuffer()
     var toServerHandle = SlabHandle.none
+    /// Connections of many streams: their codecs, by key those upstream that are in use, the head that was decoded last,
+    /// and whose output waits for the end of the turn.
+    var multiplexes = Slab<Multiplex>()
+    var shared: [PoolKey: SlabHandle] = [:]
+    var streamHead = MessageHead()
+    var collected: [UInt64] = []
     /// The route tables in force, and memory for their patterns.
     var routes: RouteView
     var patterns = PatternScratch()
@@ -150,6 +160,7 @@ struct Worker: ~Copyable {
             acceptPending()
             serveWaiting()
             continueAdoption()
+            flushCollected()
             if cpu.isDue(now) { cpu.measure(now: now, cpu: Clock.threadCPU()) }
             turns.addTurn(nanoseconds: (isOnlyServing ? served : Clock.monotonic()) - now)
         }
@@ -195,7 +206,10 @@ struct Worker: ~Copyable {
         case .probe: probeAnswered(token.handle)
         case .client: takeInClient(event.readiness, token.handle)
         case .server: takeInServer(event.readiness, token.handle)
-        case .tunnelTimer, .acceptResume, .checkDue, .drainDue, .clientTimer, .serverTimer, .exchangeTimer: bug()
+        case .arrival: takeInArrival(event.readiness, token.handle)
+        case .tunnelTimer, .acceptResume, .checkDue, .drainDue, .clientTimer, .serverTimer, .exchangeTimer,
+            .arrivalTimer, .restTimer:
+            bug()
         }
     }
 
@@ -240,7 +254,9 @@ struct Worker: ~Copyable {
         case .clientTimer: clientTimerFired(token.handle)
         case .serverTimer: serverTimerFired(token.handle)
         case .exchangeTimer: exchangeTimerFired(token.handle)
-        case .downstream, .upstream, .listener, .mailbox, .probe, .client, .server: bug()
+        case .arrivalTimer: arrivalTimerFired(token.handle)
+        case .restTimer: restTimerFired(token.handle)
+        case .downstream, .upstream, .listener, .mailbox, .probe, .client, .server, .arrival: bug()
         }
     }
 
@@ -248,6 +264,9 @@ struct Worker: ~Copyable {
         for index in 0..<tunnels.indexEnd {
             guard let handle = tunnels.handle(at: index) else { continue }
             close(handle, .drainTimeout, by: .proxy)
+        }
+        for index in 0..<arrivals.indexEnd {
+            if let handle = arrivals.handle(at: index) { end(handle, .drainTimeout, by: .proxy) }
         }
         closeSessions()
     }

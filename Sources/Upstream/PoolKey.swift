@@ -10,12 +10,15 @@ public struct PoolKey: Hashable, BitwiseCopyable, Sendable {
     public var source: IPAddress?
     /// The slot of the client's pod, if it is ours; -1 otherwise. An address that moves to another pod is another pod.
     public var pod: Int32
-    /// Which protocol is spoken on it.
+    /// Which protocol is spoken on it: `http1` or `http2`.
     public var protocolNumber: UInt8
     /// The host that this process stands in for; 0: its own.
     public var protectedHost: UInt16
     /// The client connection that alone may use it; 0: any with the same key.
     public var client: UInt64
+
+    /// A protocol's number.
+    public static let http1: UInt8 = 1, http2: UInt8 = 2
 
     /// A key.
     public init(

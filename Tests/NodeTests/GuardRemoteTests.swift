@@ -22,8 +22,7 @@ extension NodeTests {
                     try mesh.a.start()
                     try guardian.start()
                     let isComplete = eventually {
-                        (try? guardian.admin.metric("apus_guard_local_workers")) == 2
-                            && isRemoteHealthy(guardian) == true
+                        guardian.workers == 2 && guardian.isRemoteHealthy == true
                     }
                     #expect(isComplete, "both workers and the remote are found: \(guardian.errors)")
                     try body(mesh, guardian, server)
@@ -33,38 +32,8 @@ extension NodeTests {
             }
         }
 
-        private func isRemoteHealthy(_ guardian: GuardHost) -> Bool? {
-            struct Status: Decodable {
-                var remotes: [Remote]
-                struct Remote: Decodable { var isHealthy: Bool? }
-            }
-            guard let body = try? guardian.admin.request("/status").body,
-                let status = try? JSONDecoder().decode(Status.self, from: Data(body.utf8))
-            else { return nil }
-            return status.remotes.first?.isHealthy
-        }
-
-        private func path(_ guardian: GuardHost) -> String? {
-            ["local", "remote", "direct", "drop"].first {
-                (try? guardian.admin.metric("apus_guard_path", ["path": $0])) == 1
-            }
-        }
-
-        private func works(_ mesh: RemoteMesh, _ target: SocketAddress, within limit: Duration = .seconds(1)) -> Bool {
-            do {
-                let socket = try mesh.lab[.a1].connect(to: target, timeout: limit)
-                defer { socket.close() }
-                try socket.exchange()
-                return true
-            } catch {
-                return false
-            }
-        }
-
         private func goes(through proxy: ProxyHost, _ mesh: RemoteMesh) throws -> Bool {
-            let lines = try proxy.accessLog().count
-            return try works(mesh, target)
-                && eventually(within: .milliseconds(300)) { try proxy.accessLog().count > lines }
+            try proxy.carries(from: mesh.lab[.a1], to: target)
         }
 
         @Test func aHungProxysConnectionsGoThroughTheRemoteAndComeBack() throws {
@@ -73,13 +42,13 @@ extension NodeTests {
                 try mesh.a.process.signal(SIGSTOP)
                 let time = ContinuousClock().measure {
                     for target in [target, target6] {
-                        _ = eventually { works(mesh, target, within: .milliseconds(100)) }
+                        _ = eventually { mesh.lab[.a1].reaches(target, within: .milliseconds(100)) }
                     }
                 }
                 #expect(time < .seconds(1), "\(time)\n\(guardian.errors)")
-                for _ in 0..<25 { #expect(works(mesh, target) && works(mesh, target6)) }
+                for _ in 0..<25 { #expect(mesh.lab[.a1].reaches(target) && mesh.lab[.a1].reaches(target6)) }
                 #expect(try goes(through: mesh.c, mesh))
-                #expect(path(guardian) == "remote")
+                #expect(guardian.path == "remote")
                 let held = try mesh.lab[.a1].connect(to: target)
                 try held.exchange()
                 try mesh.a.process.signal(SIGCONT)
@@ -95,12 +64,12 @@ extension NodeTests {
                 try mesh.a.kill()
                 #expect(try goes(through: mesh.c, mesh))
                 try mesh.c.kill()
-                let isSeen = eventually { isRemoteHealthy(guardian) == false && path(guardian) != "remote" }
+                let isSeen = eventually { guardian.isRemoteHealthy == false && guardian.path != "remote" }
                 #expect(isSeen, "\(guardian.errors)")
                 if policy == "remote, direct" {
-                    for _ in 0..<20 { #expect(works(mesh, target)) }
+                    for _ in 0..<20 { #expect(mesh.lab[.a1].reaches(target)) }
                 } else {
-                    #expect(!works(mesh, target) && path(guardian) == "drop")
+                    #expect(!mesh.lab[.a1].reaches(target) && guardian.path == "drop")
                 }
                 try mesh.c.start()
                 let isBack = try eventually(within: .seconds(10)) { try goes(through: mesh.c, mesh) }

@@ -74,9 +74,13 @@ extension Worker {
         guard let cluster = currentCluster(exchange) else {
             return reply(exchange, status: 503, .noEndpoint, "its cluster is gone\n")
         }
-        let key = poolKey(exchange)
+        let key = poolKey(exchange, cluster)
+        if !shared.isEmpty, key.protocolNumber == PoolKey.http2, let (server, handle) = findShared(key) {
+            return join(exchange, server, handle, cluster)
+        }
         if let index = idle.take(key), let handle = servers.handle(at: Int(index)), let server = servers.find(handle) {
             count(.upstreamsIdle, -1)
+            if let multiplex = server.value.multiplex?.reference { share(server, handle, multiplex) }
             return attach(exchange, server, handle)
         }
         connectAnew(exchange, cluster, key)
@@ -99,6 +103,18 @@ extension Worker {
             countCluster(snapshot.clusters[cluster].slot, .connectFailures)
             upstreamFailed(exchange, error.failure)
         }
+    }
+
+    /// One that carries others, too: at once, or when its handshake is over.
+    private mutating func join(
+        _ exchange: SlabReference<Exchange>, _ server: SlabReference<ServerSession>, _ handle: SlabHandle,
+        _ cluster: Int
+    ) {
+        guard server.value.state == .connecting else { return attach(exchange, server, handle) }
+        guard takePending(exchange, snapshot.clusters[cluster]) else { return }
+        server.value.multiplex?.reference.value.waiters.append(exchange.value.id)
+        exchange.value.server = handle
+        exchange.value.record.source = server.value.source
     }
 
     /// A new connection counts for the cluster and for the pod that receives it. False: it may not, and the exchange has
@@ -167,7 +183,11 @@ extension Worker {
                 now: now))
         count(.upstreamsActive)
         guard let server = servers.find(handle) else { return bug() }
-        server.value.exchange = exchange.value.id
+        if key.protocolNumber == PoolKey.http2 {
+            beginStreams(server, handle, waiter: exchange)
+        } else {
+            server.value.exchange = exchange.value.id
+        }
         exchange.value.server = handle
         exchange.value.record.source = record.source
         server.value.timer = timers.set(
@@ -175,8 +195,19 @@ extension Worker {
         do throws(Errno) {
             try server.value.io.transport.register(with: poller, token: Token(.server, handle).bits)
         } catch {
+            if server.value.multiplex != nil { return failStreams(handle, .nodeLimit) }
             upstreamFailed(exchange, .nodeLimit)
         }
+    }
+
+    /// A new connection of streams: other exchanges may wait for it, too.
+    private mutating func beginStreams(
+        _ server: SlabReference<ServerSession>, _ handle: SlabHandle, waiter exchange: SlabReference<Exchange>
+    ) {
+        let (place, reference) = multiplexes.place(Multiplex(.client, HTTP2Limits(exchange.value.settings)))
+        server.value.multiplex = LentMultiplex(handle: place, reference: reference)
+        reference.value.waiters.append(exchange.value.id)
+        share(server, handle, reference)
     }
 
     /// A connection begins to carry the exchange's request.
@@ -184,7 +215,7 @@ extension Worker {
         _ exchange: SlabReference<Exchange>, _ server: SlabReference<ServerSession>, _ handle: SlabHandle
     ) {
         server.value.state = .busy
-        server.value.exchange = exchange.value.id
+        if server.value.multiplex == nil { server.value.exchange = exchange.value.id }
         server.value.lastActivity = now
         exchange.value.server = handle
         exchange.value.record.source = server.value.source
@@ -200,9 +231,9 @@ extension Worker {
     /// Where a connection for this exchange may be used again. Of a client that is not a listed pod of this host (on the
     /// inbound leg: all of them) nobody can tell when its address becomes another pod's: its connections serve that
     /// client connection only.
-    private func poolKey(_ exchange: SlabReference<Exchange>) -> PoolKey {
+    private func poolKey(_ exchange: SlabReference<Exchange>, _ cluster: Int) -> PoolKey {
         var key = PoolKey(endpointSlot: Int32(exchange.value.endpointSlot), address: exchange.value.endpoint)
-        key.protocolNumber = 1
+        key.protocolNumber = speaksHTTP2(exchange, cluster) ? PoolKey.http2 : PoolKey.http1
         key.protectedHost = exchange.value.record.host
         key.pod = exchange.value.record.pod
         let direction = exchange.value.record.direction
@@ -214,6 +245,15 @@ extension Worker {
             key.client = UInt64(exchange.value.client.generation) << 32 | UInt64(exchange.value.client.index)
         }
         return key
+    }
+
+    /// What the endpoints speak; where nobody says so, what the client does.
+    func speaksHTTP2(_ exchange: SlabReference<Exchange>, _ cluster: Int) -> Bool {
+        switch snapshot.clusters[cluster].upstreamProtocol {
+        case .http2: true
+        case .asDownstream: exchange.value.record.version == .http2
+        case .http1, .tcp: false
+        }
     }
 
     /// Whether it is no pod's connection, or the pod `unknown`'s: that is all unlisted addresses, so its slot tells nobody

@@ -28,10 +28,15 @@ extension Worker {
         // Last: a slot that nothing is under way for may be given to another cluster or route, its counters with it.
         releaseCounts(exchange)
         if let chunk = exchange.value.replay.take() { pool.give(chunk) }
+        dropHeld(exchange)
         count(.requestsActive, -1)
         giveBack(exchange.value.heads)
+        let stream = exchange.value.clientStream
         guard exchanges.discard(id) else { return bug() }
         guard let session = clients.find(client) else { return }
+        if let multiplex = session.value.multiplex?.reference {
+            return finishStream(stream, session, client, multiplex)
+        }
         session.value.exchange = .none
         session.value.lastActivity = now
         // In a drain: its head was sent before that began, so nobody has told the client that the connection ends.
@@ -89,7 +94,7 @@ extension Worker {
         let ring = context.requests
         guard ring.isWanted else { return }
         text.removeAll()
-        if let violation = exchange.value.violation { text.append(violation.label) }
+        if let detail = exchange.value.detail { text.append(detail) }
         let requestID = exchange.value.heads.reference.value.request.value(.xRequestId) ?? .none
         let path = exchange.value.asked?.path ?? exchange.value.heads.reference.value.request.path
         let authority = exchange.value.asked?.authority ?? exchange.value.heads.reference.value.request.authority
@@ -143,7 +148,7 @@ extension EndReason {
         case .upstreamVanished: .upstreamVanished
         case .internalError: .internalError
         case .completed, .clientReset, .deniedOutbound, .deniedInbound, .circuitBreaker, .noEndpoint, .connectFailed,
-            .connectTimeout, .sourcePortsExhausted, .loop, .unknownHost:
+            .connectTimeout, .sourcePortsExhausted, .loop, .unknownHost, .unexpectedProtocol:
             .clientReset
         }
     }

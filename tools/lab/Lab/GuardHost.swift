@@ -20,12 +20,16 @@ public final class GuardHost: Sendable {
     }
 
     /// Starts it and waits until it is ready.
-    public func start() throws {
+    /// - Parameter tools: a directory whose programs come before the host's.
+    public func start(tools: String? = nil) throws {
         let program = try Programs.path("apus-guard")
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+        let words = tools.map { ["env", "PATH=\($0):\(path)"] } ?? []
         let process = try state.withLock { state in
             state.launches += 1
             let label = "guard-\(proxy.host.name)-\(state.launches)"
-            let process = try proxy.host.start([program, "--config", proxy.configurationPath], label: label)
+            let process = try proxy.host.start(
+                words + [program, "--config", proxy.configurationPath], label: label)
             state.process = process
             return process
         }
