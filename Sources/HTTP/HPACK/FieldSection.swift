@@ -64,7 +64,7 @@ struct FieldSection: BitwiseCopyable {
         hasFields = true
         let known = entry.known
         if kind == .trailers && !known.isAllowedAsTrailer { return }
-        if known.isNoted {
+        if known != .other && known.rawValue <= HeaderName.expect.rawValue {
             let bit: UInt16 = 1 &<< UInt16(known.rawValue)
             repeated |= present & bit
             present |= bit

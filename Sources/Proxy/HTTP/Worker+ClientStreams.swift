@@ -98,7 +98,8 @@ extension Worker {
         _ client: SlabReference<ClientSession>, _ multiplex: SlabReference<Multiplex>
     ) -> Bool {
         client.value.state == .open && client.value.abortReason == nil && client.value.io.hasInput
-            && !client.value.io.isBroken && !multiplex.value.isBroken && client.value.io.outputCount <= SessionIO.collectedBytesMax
+            && !client.value.io.isBroken && !multiplex.value.isBroken
+            && client.value.io.outputCount <= SessionIO.collectedBytesMax
     }
 
     /// Decodes what there is. Returns the bytes consumed.
