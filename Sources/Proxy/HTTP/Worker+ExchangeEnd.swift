@@ -98,13 +98,12 @@ extension Worker {
         let requestID = exchange.value.heads.reference.value.request.value(.xRequestId) ?? .none
         let path = exchange.value.asked?.path ?? exchange.value.heads.reference.value.request.path
         let authority = exchange.value.asked?.authority ?? exchange.value.heads.reference.value.request.authority
+        let head = exchange.value.heads.reference
+        let record = exchange.value.record
         let isPushed = ring.push(
-            exchange.value.record,
-            method: exchange.value.heads.reference.value.request.bytes(
-                exchange.value.heads.reference.value.request.methodText),
-            authority: exchange.value.heads.reference.value.request.bytes(authority),
-            path: exchange.value.heads.reference.value.request.bytes(path),
-            requestId: exchange.value.heads.reference.value.request.bytes(requestID), detail: text.bytes)
+            record, method: head.value.request.bytes(head.value.request.methodText),
+            authority: head.value.request.bytes(authority), path: head.value.request.bytes(path),
+            requestId: head.value.request.bytes(requestID), detail: text.bytes)
         if !isPushed { count(.accessLogDropped) }
     }
 
