@@ -98,13 +98,19 @@ extension Worker {
         let requestID = exchange.value.heads.reference.value.request.value(.xRequestId) ?? .none
         let path = exchange.value.asked?.path ?? exchange.value.heads.reference.value.request.path
         let authority = exchange.value.asked?.authority ?? exchange.value.heads.reference.value.request.authority
-        let head = exchange.value.heads.reference
-        let record = exchange.value.record
-        let isPushed = ring.push(
-            record, method: head.value.request.bytes(head.value.request.methodText),
-            authority: head.value.request.bytes(authority), path: head.value.request.bytes(path),
-            requestId: head.value.request.bytes(requestID), detail: text.bytes)
+        let isPushed = Self.push(
+            exchange.value.record, exchange.value.heads.reference.value.request, path: path, authority: authority,
+            requestID: requestID, detail: text.bytes, to: ring)
         if !isPushed { count(.accessLogDropped) }
+    }
+
+    private static func push(
+        _ record: RequestRecord, _ head: borrowing MessageHead, path: ByteRange, authority: ByteRange,
+        requestID: ByteRange, detail: Span<UInt8>, to ring: RequestRing
+    ) -> Bool {
+        ring.push(
+            record, method: head.bytes(head.methodText), authority: head.bytes(authority), path: head.bytes(path),
+            requestId: head.bytes(requestID), detail: detail)
     }
 
     /// Body bytes kept for another attempt are needed no longer.
