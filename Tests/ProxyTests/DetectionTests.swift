@@ -132,7 +132,8 @@ extension DataPlane {
                 let next = try proxy.client()
                 try next.send(request)
                 #expect(try next.answer() == "HTTP/1.1 200")
-                #expect(proxy.sum(cluster: "servers", .connections) == 1)
+                // The first one may have been taken apart before its handshake was seen to be over.
+                #expect(proxy.sum(cluster: "servers", .connections) <= 1)
             }
         }
 
@@ -258,12 +259,13 @@ extension DataPlane {
             let acceptor = try Acceptor()
             try await withProxy(.auto(to: [acceptor.address])) { proxy in
                 let silent = try proxy.client()
-                _ = try acceptor.accept()
+                let upstream = try acceptor.accept()
                 let partial = try proxy.client()
                 try partial.send("PRI")
                 #expect(await eventually { proxy.sum(.connectionsActive) == 2 })
                 _ = await proxy.server.stop(within: .zero)
                 #expect(silent.end() == connectionReset && partial.end() == connectionReset)
+                upstream.close()
             }
         }
 
