@@ -16,11 +16,12 @@ struct HTTP2Steps: ~Copyable {
     private static let streamsAtOnce = 50
 
     init() {
+        let (requestBytes, responseBytes) = (Codec.request, Codec.response)
         var requests = HTTP1Decoder(.request)
-        _ = requests.next(Codec.request.span, head: &request, trailers: &head)
+        _ = requests.next(requestBytes.span, head: &request, trailers: &head)
         var responses = HTTP1Decoder(.response)
         responses.expectResponse(toHead: false, toConnect: false)
-        _ = responses.next(Codec.response.span, head: &response, trailers: &head)
+        _ = responses.next(responseBytes.span, head: &response, trailers: &head)
         client.start(into: &up)
         server.start(into: &down)
     }
