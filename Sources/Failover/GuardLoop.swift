@@ -18,7 +18,8 @@ final class GuardLoop {
     var landmarks: Landmarks
     var listeners: [Parcel<ProcessHandle>] = []
     var workerTimes: [WorkerTime] = []
-    var workerTime: UInt64 = 0
+    var progress = ProxyProgress()
+    var heartbeat: HeartbeatProbe?
     var trust = RuleTrust()
     var nextRound: Int64
     private var isStopped = false

@@ -28,7 +28,8 @@ extension RunningDaemon {
             let (daemon, web) = try await Daemon.grpc(to: [server], cluster: ", panicThreshold: 0%, " + check)
             func becomes(_ expected: String) async throws {
                 let isSo = try await eventually { try state(daemon) == expected }
-                #expect(isSo, "\(expected), but \(try state(daemon))")
+                let found = try state(daemon)
+                #expect(isSo, "\(expected), but \(found)")
             }
             // Past the proxy, which does not let calls through to a server that fails.
             func set(_ status: String) throws {

@@ -90,13 +90,14 @@ extension RunningDaemon {
 
         @Test func onlyHTTP2() async throws {
             let nginx = try Nginx(in: FileManager.default.temporaryDirectory)
-            let (_, web) = try await Daemon.http(to: [nginx], cluster: ", protocol: http1", speaks: "http2")
+            let (daemon, web) = try await Daemon.http(to: [nginx], cluster: ", protocol: http1", speaks: "http2")
             let client = try Peer(to: web)
             try client.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n")
             let answer = try client.receiveAll()
             // SETTINGS, WINDOW_UPDATE, GOAWAY with PROTOCOL_ERROR.
             #expect(answer.count > 17 && answer[3] == 4, "\(answer)")
             #expect(answer.suffix(17).prefix(4) == [0, 0, 8, 7] && answer.suffix(4) == [0, 0, 0, 1], "\(answer)")
+            #expect(try await daemon.isAtRest())
         }
     }
 }

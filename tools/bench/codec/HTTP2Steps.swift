@@ -16,11 +16,12 @@ struct HTTP2Steps: ~Copyable {
     private static let streamsAtOnce = 50
 
     init() {
-        let (requestBytes, responseBytes) = (Codec.request, Codec.response)
         var requests = HTTP1Decoder(.request)
+        let requestBytes = Codec.request
         _ = requests.next(requestBytes.span, head: &request, trailers: &head)
         var responses = HTTP1Decoder(.response)
         responses.expectResponse(toHead: false, toConnect: false)
+        let responseBytes = Codec.response
         _ = responses.next(responseBytes.span, head: &response, trailers: &head)
         client.start(into: &up)
         server.start(into: &down)
