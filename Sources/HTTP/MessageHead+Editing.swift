@@ -115,7 +115,7 @@ extension MessageHead {
         for index in 0..<other.count { addField(other.field(index)) }
         (method, methodText, path, authority) = (other.method, other.methodText, other.path, other.authority)
         (status, reason, minorVersion) = (other.status, other.reason, other.minorVersion)
-        protocolName = other.protocolName
+        (protocolName, neverIndexed) = (other.protocolName, other.neverIndexed)
     }
 
     private mutating func copy(_ bytes: Span<UInt8>, _ filter: Filter) -> ByteRange {

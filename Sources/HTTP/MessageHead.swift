@@ -15,6 +15,8 @@ import Synchronization
     @usableFromInline var fields: UnsafeMutablePointer<HeaderField>?
     var blockSize = 0
     private var fieldsMax = 0
+    /// Pseudo-fields that no table may hold (RFC 7541 7.1.3), by bit.
+    var neverIndexed: UInt8 = 0
     /// Kept here because reading a global costs a call.
     let names = HeaderNameTable.shared
     /// Bytes of the block that are in use.
@@ -77,6 +79,7 @@ import Synchronization
         status = 0
         reason = .none
         protocolName = .none
+        neverIndexed = 0
         minorVersion = 1
         if capacity > Self.capacityKept { freeMemory() }
     }

@@ -54,6 +54,7 @@ struct FieldSection: BitwiseCopyable {
     @inline(__always) mutating func take(_ entry: HPACKEntry, at start: Int, _ head: inout MessageHead) {
         guard entry.pseudo == .none else {
             head.end = start &+ Int(entry.valueCount)
+            if entry.flags & HeaderField.neverIndexed != 0 { head.neverIndexed |= entry.pseudo.bit }
             return takePseudo(entry.pseudo, ByteRange(start, head.end), &head)
         }
         hasFields = true
