@@ -66,6 +66,8 @@ extension AdminAPI {
         EndpointView(
             address: endpoint.address.description, weight: endpoint.weight,
             health: proxy.shared.healthWord(endpoint, of: cluster),
+            checkFailure: cluster.healthCheck == nil
+                ? nil : proxy.shared.checkFailure(endpointSlot: endpoint.slot)?.label,
             connectionsActive: proxy.shared.endpointConnections.load(endpoint.slot))
     }
 

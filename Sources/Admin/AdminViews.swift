@@ -74,6 +74,8 @@ public struct EndpointView: Codable, Sendable, Equatable {
     public var weight: Int
     /// `healthy`, `unhealthy`, `ejected`, or `unchecked` when the cluster has neither health check nor outlier detection.
     public var health: String
+    /// Why the last health check failed; absent: it passed, or there was none.
+    public var checkFailure: String?
     /// Live connections.
     public var connectionsActive: Int
 }

@@ -133,6 +133,8 @@ enum ConfigurationView {
                 "path": .string(http.path), "host": http.host.map(JSONValue.string),
                 "expect": .array(http.expected.map(JSONValue.int)),
             ]
+        } else if let grpc = check.grpc {
+            members["grpc"] = ["service": .string(grpc.service), "host": grpc.host.map(JSONValue.string)]
         } else {
             members["tcp"] = [:]
         }

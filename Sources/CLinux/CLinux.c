@@ -20,9 +20,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -171,6 +173,18 @@ int apus_claim_name(const char *name) {
     int fd = apus_name_socket(name, &address, &size);
     return fd < 0 ? fd : apus_close_if(APUS_RESULT(bind(fd, (struct sockaddr *)&address, size)), fd);
 }
+// -EAGAIN: another process holds it.
+int apus_lock_file(const char *path) {
+    int fd = APUS_RESULT(open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (fd < 0) return fd;
+    struct stat held, named;
+    int result = APUS_RESULT(flock(fd, LOCK_EX | LOCK_NB));
+    if (result >= 0) result = APUS_RESULT(fstat(fd, &held));
+    if (result >= 0) result = APUS_RESULT(stat(path, &named));
+    // Whoever held it before may have removed it: a lock that nobody else can find is none.
+    if (result >= 0 && (held.st_ino != named.st_ino || held.st_dev != named.st_dev)) result = -EAGAIN;
+    return apus_close_if(result == -ENOENT ? -EAGAIN : result, fd);
+}
 int apus_connect_name(const char *name) {
     struct sockaddr_un address;
     socklen_t size;
@@ -280,9 +294,13 @@ int apus_eventfd_clear(int fd) {
 }
 
 // Netlink.
+// Bytes of news that may wait: a guard that is late must not lose them. Only root may ask for so many.
+static const int apus_news_bytes = 8 << 20;
 static int apus_watch(int protocol, const int *groups, int count) {
     int fd = APUS_RESULT(socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
     if (fd < 0) return fd;
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &apus_news_bytes, sizeof apus_news_bytes) < 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &apus_news_bytes, sizeof apus_news_bytes);
     struct sockaddr_nl address = {.nl_family = AF_NETLINK};
     int result = APUS_RESULT(bind(fd, (struct sockaddr *)&address, sizeof address));
     for (int i = 0; i < count && result >= 0; i++)
@@ -296,7 +314,23 @@ int apus_watch_tables(void) {
 int apus_watch_routing(void) {
     const int groups[] = {RTNLGRP_LINK,       RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
                           RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE,  RTNLGRP_NEXTHOP};
-    return apus_watch(NETLINK_ROUTE, groups, sizeof groups / sizeof *groups);
+    int fd = apus_watch(NETLINK_ROUTE, groups, sizeof groups / sizeof *groups);
+    if (fd < 0) return fd;
+    // Routes of the main table that others than `ip route` have made (a routing daemon's million) are not even queued. A
+    // message is a struct nlmsghdr (16 bytes, nlmsg_type at 4) and a struct rtmsg (rtm_table at 4, rtm_protocol at 5).
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 5),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 20),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RT_TABLE_MAIN, 0, 3),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 21),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RTPROT_BOOT, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+    return apus_close_if(APUS_RESULT(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program)), fd);
 }
 
 // Time, limits, threads.

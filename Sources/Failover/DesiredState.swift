@@ -4,12 +4,15 @@ import Model
 public struct DesiredState: Sendable, Equatable, Codable {
     /// Whether new connections are led past the local proxy though it listens.
     public var isLocalTaken: Bool
+    /// Whether protected hosts' new connections are reset: the local proxy hangs, so it can stand in for nobody.
+    public var refusesProtectedHosts: Bool
     /// Names of the remotes that connections may be sent to, in the configuration's order.
     public var remotes: [String]
 
     /// A state.
-    public init(isLocalTaken: Bool, remotes: [String]) {
+    public init(isLocalTaken: Bool, refusesProtectedHosts: Bool = false, remotes: [String]) {
         self.isLocalTaken = isLocalTaken
+        self.refusesProtectedHosts = refusesProtectedHosts
         self.remotes = remotes
     }
 

@@ -49,7 +49,7 @@ enum DrillConnection {
             switch probe.advance(readiness) {
             case .answered: return (.answered, Clock.monotonic() - start)
             case .foreign: return (.connected, (established ?? Clock.monotonic()) - start)
-            case .refused, .inconclusive: return (.refused, Clock.monotonic() - start)
+            case .refused, .reset, .inconclusive: return (.refused, Clock.monotonic() - start)
             case nil:
                 guard !isProbe, established == nil, readiness.contains(.writable) else { continue }
                 established = Clock.monotonic()

@@ -51,7 +51,7 @@ public struct FailoverMachine: Sendable, Equatable {
         return remotes[index].probed(isAnswered: isAnswered, settings, now: now) ? remotes[index] : nil
     }
 
-    /// The local proxy has used CPU time or sent a heartbeat.
+    /// The local proxy got on at this time.
     public mutating func progressed(now: Int64) { local.progressed(now: now) }
 
     /// Nobody listens, as another source than a probe tells.
@@ -75,7 +75,9 @@ public struct FailoverMachine: Sendable, Equatable {
             case .remote: true
             }
         // A remote that was never asked is given the benefit of the doubt: a fresh host must be protected at once.
+        let hangs = local.state == .hung || local.state == .returning
         return DesiredState(
-            isLocalTaken: isTaken, remotes: remotes.filter { $0.isHealthy != false }.map(\.remote.name))
+            isLocalTaken: isTaken, refusesProtectedHosts: isTaken && hangs,
+            remotes: remotes.filter { $0.isHealthy != false }.map(\.remote.name))
     }
 }

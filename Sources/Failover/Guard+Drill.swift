@@ -30,7 +30,7 @@ extension Guard {
         await settled()
         var view = DrillView(
             succeeded: false, pod: pod?.name ?? "synthetic", answer: answer.rawValue, connections: [], notes: [])
-        if let problem {
+        if let problem = switchProblem {
             view.notes.append("rules: \(problem)")
         } else {
             view = await connect(
@@ -38,7 +38,7 @@ extension Guard {
         }
         drilled = []
         await settled()
-        if let problem { view.notes.append("the drill could not be ended: rules: \(problem)") }
+        if let problem = switchProblem { view.notes.append("the drill could not be ended: rules: \(problem)") }
         note(
             view.succeeded ? .notice : .error,
             "drill: \(view.pod): \(view.succeeded ? "as promised" : "not as promised")",
@@ -153,7 +153,7 @@ extension Guard {
     private static func offPool<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
         await withCheckedContinuation { continuation in
             do throws(Errno) {
-                _ = try Thread(name: "drill") { continuation.resume(returning: body()) }
+                try Thread(name: "drill") { continuation.resume(returning: body()) }.detach()
             } catch {
                 continuation.resume(returning: body())
             }

@@ -15,8 +15,9 @@ extension Guard: ConfigurationSink {
             return thread.finish()
         }
         self.configuration = configuration
-        thread.send(.configure(configuration.failover, paths: keeper.paths(configuration)))
+        thread.send(.configure(configuration.failover, keeper.landmarks(configuration)))
         note(.notice, "configuration applied")
+        switches.continuation.yield()
         look()
     }
 
@@ -43,7 +44,12 @@ extension Guard: ConfigurationSink {
         let view = view
         var reasons: [String] = []
         if !view.hasPod { reasons.append("the synthetic pod that probes are made from is missing") }
-        if let problem { reasons.append("rules: \(problem)") }
+        if let problem {
+            reasons.append("rules: \(problem)")
+        } else if !view.isSettled {
+            reasons.append("rules: being compared with what they should be")
+        }
+        reasons += conflicts.map { "rules: in their way: \($0)" }
         return GuardAPI.Ready(ready: reasons.isEmpty, reasons: reasons, warnings: refusal.map { [$0] } ?? [])
     }
 
@@ -68,7 +74,8 @@ extension Guard: ConfigurationSink {
                     milliseconds: (now - remote.since) / 1_000_000)
             },
             rules: GuardStatusView.Rules(
-                areAsDesired: problem == nil && view.isSettled, repairs: repairs, problem: problem),
+                areAsDesired: problem == nil && conflicts.isEmpty && view.isSettled, repairs: repairs,
+                problem: problem, conflicts: conflicts),
             events: recent)
     }
 

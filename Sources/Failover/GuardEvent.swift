@@ -5,8 +5,8 @@ import Model
 enum GuardEvent: Sendable {
     /// The rules are to do this.
     case desired(DesiredState)
-    /// Somebody has changed rules: our own, or some that ours may depend on.
-    case rulesChanged(isOurs: Bool)
+    /// Somebody has changed rules of ours, or may have.
+    case rulesChanged
     /// The synthetic pod is gone or of no use.
     case podLost
     /// Who listens is not known, or not any more.

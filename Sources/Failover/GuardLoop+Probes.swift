@@ -12,7 +12,7 @@ extension GuardLoop {
         noteProgress(now)
         guard probes.count < Self.probesMax else { return }
         if pod != nil { probeLocal(now) }
-        for path in paths { probe(path, now) }
+        for path in landmarks.paths { probe(path, now) }
     }
 
     private func probeLocal(_ now: Int64) {
@@ -36,7 +36,7 @@ extension GuardLoop {
             try socket.bind(to: SocketAddress(RuleProbe.client(family, .guard), choice.port))
             probes[token] = try Probe(
                 .local(family, choice), socket, to: RuleProbe.destination(family), poller, token: token, now: now)
-            if !isSettled { excused.insert(token) }
+            if trust.isExcusing(now: now) { excused.insert(token) }
         } catch {
             view.excused += 1
             // Its address or its way out is gone.
@@ -52,9 +52,9 @@ extension GuardLoop {
             try socket.bind(to: path.source)
             probes[token] = try Probe(
                 .remote(path.name), socket, to: path.destination, poller, token: token, now: now)
-            if !isSettled { excused.insert(token) }
+            if trust.isExcusing(now: now) { excused.insert(token) }
         } catch {
-            guard isSettled else { return }
+            guard !trust.isExcusing(now: now) else { return }
             remoteProbed(path.name, isAnswered: false, now)
         }
     }
@@ -62,6 +62,7 @@ extension GuardLoop {
     // MARK: outcomes
 
     func advance(_ event: Poller.Event, _ now: Int64) {
+        if let heartbeat, heartbeat.token == event.token { return advance(heartbeat, event.readiness, now) }
         guard let probe = probes[event.token], let result = probe.advance(event.readiness) else { return }
         let isExcused = excused.contains(event.token)
         end(event.token)
@@ -69,7 +70,7 @@ extension GuardLoop {
         case .remote(let name):
             switch result {
             case .answered: remoteProbed(name, isAnswered: true, now)
-            case .refused, .foreign, .inconclusive: if !isExcused { remoteProbed(name, isAnswered: false, now) }
+            case .refused, .reset, .foreign, .inconclusive: if !isExcused { remoteProbed(name, isAnswered: false, now) }
             }
         case .local(let family, let choice): localProbed(family, choice, probe, result, isExcused: isExcused, now)
         }
@@ -89,10 +90,10 @@ extension GuardLoop {
         case .refused where !isExcused:
             view.refused += 1
             record(family, choice, .refused, now)
-        case .foreign where !isExcused:
+        case .foreign where !isExcused, .reset where !isExcused:
             view.unanswered += 1
             record(family, choice, .unanswered, now)
-        case .refused, .foreign, .inconclusive: view.excused += 1
+        case .refused, .reset, .foreign, .inconclusive: view.excused += 1
         }
     }
 
@@ -165,11 +166,28 @@ extension GuardLoop {
     // MARK: hang
 
     private func noteProgress(_ now: Int64) {
-        guard machine.local.state == .hung || machine.local.state == .returning else { return }
-        let time = workerTimes.reduce(0) { $0 &+ $1.read() }
-        if time != workerTime { machine.progressed(now: now) }
-        workerTime = time
+        guard machine.local.state == .hung || machine.local.state == .returning else {
+            heartbeat = nil
+            return
+        }
+        askForHeartbeats(now)
+        let used = workerTimes.reduce(0) { $0 &+ $1.read() }
+        if let latest = progress.latest(used: used, now: now) { machine.progressed(now: latest) }
         if machine.mustKill(now: now) { killListeners(now) }
+    }
+
+    /// One question at a time: who does not answer is not asked the more.
+    private func askForHeartbeats(_ now: Int64) {
+        if let heartbeat, now - heartbeat.started < ProxyProgress.freshness { return }
+        guard let admin = landmarks.admin else { return }
+        let token = token()
+        heartbeat = try? HeartbeatProbe(to: admin, poller, token: token, now: now)
+    }
+
+    private func advance(_ probe: HeartbeatProbe, _ readiness: Poller.Readiness, _ now: Int64) {
+        guard let result = probe.advance(readiness) else { return }
+        heartbeat = nil
+        if case .turns(let turns) = result { progress.heard(turns, now: now) }
     }
 
     private func killListeners(_ now: Int64) {

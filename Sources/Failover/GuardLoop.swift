@@ -15,30 +15,36 @@ final class GuardLoop {
     /// Connections under way by token. Those in `excused` prove nothing: the rules, or the guard, were not as they should.
     var probes: [UInt64: Probe] = [:]
     var excused: Set<UInt64> = []
-    var paths: [RemotePath]
+    var landmarks: Landmarks
     var listeners: [Parcel<ProcessHandle>] = []
     var workerTimes: [WorkerTime] = []
-    var workerTime: UInt64 = 0
-    var isSettled = false
+    var progress = ProxyProgress()
+    var heartbeat: HeartbeatProbe?
+    var trust = RuleTrust()
     var nextRound: Int64
     private var isStopped = false
     private var desired: DesiredState?
     private let tables: KernelEvents
     private let routing: KernelEvents
     private var nextToken = GuardLoop.firstProbe
+    private var lastOverrun = Int64.min / 2
+    /// Sockets with news that have not been read to their end.
+    private var unread: Set<UInt64> = []
     let families: [IPAddress.Family]
 
     /// Tokens of the poller; probes have those from `firstProbe`, listeners' processes those from `firstProcess`.
     private static let orders: UInt64 = 1, tableNews: UInt64 = 2, routingNews: UInt64 = 3
     private static let firstProcess: UInt64 = 16, firstProbe: UInt64 = 1 << 16
     static let probesMax = 4096
+    private static let readsMax = 256
+    private static let overrunInterval: Int64 = 10_000_000_000
 
     init(
-        _ thread: GuardThread, _ machine: FailoverMachine, _ paths: [RemotePath], _ families: [IPAddress.Family]
+        _ thread: GuardThread, _ machine: FailoverMachine, _ landmarks: Landmarks, _ families: [IPAddress.Family]
     ) throws(Errno) {
         self.thread = thread
         self.machine = machine
-        self.paths = paths
+        self.landmarks = landmarks
         self.families = families
         view = GuardView(machine: machine)
         poller = try Poller()
@@ -54,10 +60,11 @@ final class GuardLoop {
     /// Until it is told to stop.
     func run() {
         while !isStopped {
-            let count = poller.wait(milliseconds: rest())
+            let count = poller.wait(milliseconds: unread.isEmpty ? rest() : 0)
             let now = Clock.monotonic()
             noteLateness(now)
             for index in 0..<count { handle(poller.event(index), now) }
+            readNews(now)
             expire(now)
             if now >= nextRound { round(now) }
             publish(now)
@@ -92,40 +99,57 @@ final class GuardLoop {
     private func handle(_ event: Poller.Event, _ now: Int64) {
         switch event.token {
         case Self.orders: for order in thread.takeOrders() { obey(order, now) }
-        case Self.tableNews: read(tables) { RuleNews.tables($0) }
-        case Self.routingNews:
-            let device = Array(SyntheticPod.device(.guard).utf8) + [0]
-            let addresses = families.map { RuleProbe.client($0, .guard).bytes }
-            read(routing) { RuleNews.routing($0, podDevice: device, podAddresses: addresses) }
+        case Self.tableNews, Self.routingNews: unread.insert(event.token)
         case Self.firstProcess..<Self.firstProbe: listenerEnded()
         default: advance(event, now)
         }
     }
 
-    private func read(_ source: borrowing KernelEvents, _ judge: (KernelEvents.Message) -> RuleNews) {
-        var news = RuleNews.none
-        reading: while true {
+    private func readNews(_ now: Int64) {
+        var news: Set<RuleNews> = []
+        if unread.contains(Self.tableNews), read(tables, now, &news, RuleNews.tables) {
+            unread.remove(Self.tableNews)
+        }
+        if unread.contains(Self.routingNews) {
+            let own = RuleNews.Own(
+                tables: landmarks.tables, podDevice: Array(SyntheticPod.device(.guard).utf8) + [0],
+                podAddresses: families.map { RuleProbe.client($0, .guard).bytes })
+            if read(routing, now, &news, { RuleNews.routing($0, own) }) { unread.remove(Self.routingNews) }
+        }
+        if news.contains(.pod) { losePod() }
+        if news.contains(.ours) { unsettle(now) }
+        if !news.isDisjoint(with: [.ours, .port]) { thread.report(.rulesChanged) }
+    }
+
+    /// False: there is more. A flood must not keep the rounds waiting.
+    private func read(
+        _ source: borrowing KernelEvents, _ now: Int64, _ news: inout Set<RuleNews>,
+        _ judge: (KernelEvents.Message) -> RuleNews
+    ) -> Bool {
+        for _ in 0..<Self.readsMax {
             switch source.next() {
-            case .none: break reading
-            case .overrun: news = .ours
-            case .messages(let messages): news = messages.map(judge).reduce(news, max)
+            case .none: return true
+            case .overrun: noteOverrun(now, &news)
+            case .messages(let messages): news.formUnion(messages.map(judge))
             }
         }
-        switch news {
-        case .none: return
-        case .foreign: thread.report(.rulesChanged(isOurs: false))
-        case .port: thread.report(.rulesChanged(isOurs: true))
-        case .ours:
-            unsettle()
-            thread.report(.rulesChanged(isOurs: true))
-        case .pod: losePod()
-        }
+        return false
+    }
+
+    /// Any message may have been among those that got lost.
+    private func noteOverrun(_ now: Int64, _ news: inout Set<RuleNews>) {
+        view.overruns += 1
+        news.insert(.ours)
+        // A pod that is made anew with each overrun of a flood would never be there.
+        guard now - lastOverrun > Self.overrunInterval else { return }
+        lastOverrun = now
+        news.insert(.pod)
     }
 
     /// What is not answered while the rules may be wrong is not the proxy's fault.
-    private func unsettle() {
-        isSettled = false
-        excused.formUnion(probes.keys)
+    private func unsettle(_ now: Int64) {
+        trust.doubt(now: now)
+        if trust.isExcusing(now: now) { excused.formUnion(probes.keys) }
     }
 
     func losePod() {
@@ -154,21 +178,25 @@ final class GuardLoop {
 
     private func obey(_ order: GuardOrder, _ now: Int64) {
         switch order {
-        case .configure(let failover, let paths):
+        case .configure(let failover, let landmarks):
             machine.configure(failover, now: now)
             // What is known of ports goes, so what is known of lanes does: nobody would ask those again. And the rules do
             // not know a new remote yet.
             forgetLocal()
-            unsettle()
-            self.paths = paths
+            unsettle(now)
+            self.landmarks = landmarks
             ports = ProbePorts(portsPerWorker: Self.portsPerWorker(failover.probe))
             ports.workerCount = view.socketCount
         case .force(let forced):
             machine.forced = forced
         case .rulesSettled(let fallsThrough):
-            if !isSettled { excused.formUnion(probes.keys) }
-            isSettled = true
+            if trust.isExcusing(now: now) { excused.formUnion(probes.keys) }
+            trust.settled(now: now)
             machine.fallsThrough = fallsThrough
+        case .rulesInstalled(let fallsThrough):
+            trust.installed(now: now)
+            machine.fallsThrough = fallsThrough
+        case .rulesGone: trust.gone()
         case .pod(let parcel): pod = parcel.take()
         case .listeners(let handles, let socketCount): adopt(handles, socketCount, now)
         case .stop: isStopped = true
@@ -224,7 +252,7 @@ final class GuardLoop {
         view.machine = machine
         view.workers = ports.workers
         view.hasPod = pod != nil
-        view.isSettled = isSettled
+        view.isSettled = trust.isSettled
         view.now = now
         thread.publish(view)
     }

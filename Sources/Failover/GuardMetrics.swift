@@ -13,6 +13,8 @@ enum GuardMetrics {
         for path in ["local", "remote", "direct", "drop"] { text.sample(path == status.path ? 1 : 0, ["path": path]) }
         text.family("apus_guard_rules_as_desired", .gauge, "1: the host's rules are as they should be.")
         text.sample(status.rules.areAsDesired ? 1 : 0)
+        text.family("apus_guard_rule_conflicts", .gauge, "What others have that stands in the rules' way.")
+        text.sample(status.rules.conflicts.count)
         text.family("apus_guard_rule_repairs_total", .counter, "Repairs of rules that others had changed.")
         text.sample(status.rules.repairs)
         return text.bytes
@@ -35,6 +37,8 @@ enum GuardMetrics {
         for (outcome, count) in outcomes { text.sample(count, ["outcome": outcome]) }
         text.family("apus_guard_late_rounds_total", .counter, "Rounds that the guard itself was late for.")
         text.sample(view.lateRounds)
+        text.family("apus_guard_news_lost_total", .counter, "Times that the kernel's news of rules overran.")
+        text.sample(view.overruns)
         text.family("apus_guard_changes_total", .counter, "Changes of what is thought of a proxy.")
         text.sample(view.changes)
         text.family("apus_guard_kills_total", .counter, "Local proxies killed because they made no progress.")

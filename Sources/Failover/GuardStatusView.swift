@@ -61,6 +61,8 @@ public struct GuardStatusView: Codable, Sendable, Equatable {
         public var repairs: Int
         /// Why they cannot be made so.
         public var problem: String?
+        /// What others have that stands in their way; the rest is kept.
+        public var conflicts: [String]
     }
 
     /// Something that happened.

@@ -22,15 +22,15 @@ final class GuardThread: Sendable {
     }
 
     /// Starts the thread.
-    func start(paths: [RemotePath], families: [IPAddress.Family]) throws(Errno) {
-        _ = try Thread(name: "guard") { [self] in
+    func start(_ landmarks: Landmarks, families: [IPAddress.Family]) throws(Errno) {
+        try Thread(name: "guard") { [self] in
             do throws(Errno) {
-                try GuardLoop(self, machine, paths, families).run()
+                try GuardLoop(self, machine, landmarks, families).run()
             } catch {
                 tell.yield(.note(.critical, "the guard's thread cannot work: \(error)", [:]))
             }
             tell.finish()
-        }
+        }.detach()
     }
 
     /// Gives an order; it is taken up at once.

@@ -21,6 +21,8 @@ struct GuardView: Sendable {
     var latestAnswer: Int64?
     var kills = 0
     var changes = 0
+    /// Times that news of the kernel got lost.
+    var overruns = 0
     /// Rounds in which the guard itself ran late.
     var lateRounds = 0
     /// The monotonic clock when this was true.

@@ -20,18 +20,23 @@ public struct HostRules: RuleKeeper {
     }
 
     /// See `RuleKeeper`.
-    public func repair(_ state: FailoverState, _ configuration: Configuration) async throws -> [String] {
-        try await installer(configuration).repair().steps
+    public func repair(_ configuration: Configuration) async throws -> RuleRepair {
+        let report = try await installer(configuration).repair()
+        return RuleRepair(steps: report.steps, conflicts: report.conflicts)
     }
 
     /// See `RuleKeeper`.
-    public func paths(_ configuration: Configuration) -> [RemotePath] {
-        guard let redirection = Redirection(configuration) else { return [] }
-        return Installer.remoteChecks(redirection).map { check in
+    public func landmarks(_ configuration: Configuration) -> Landmarks {
+        guard let redirection = Redirection(configuration) else { return Landmarks() }
+        let paths = Installer.remoteChecks(redirection).map { check in
             RemotePath(
                 name: check.remote, destination: check.destination, source: SocketAddress(check.source, 0),
                 mark: check.mark)
         }
+        var admin = configuration.admin
+        if admin.address.isUnspecified { admin.address = admin.address.isV4 ? .loopbackV4 : .loopbackV6 }
+        return Landmarks(
+            paths: paths, tables: Installer.tables(redirection), admin: admin.port == 0 ? nil : admin)
     }
 
     /// See `RuleKeeper`.

@@ -9,6 +9,8 @@ final class Probe {
         case answered(RuleProbe.Answer)
         /// Nobody listens.
         case refused
+        /// It was reset after its handshake: taken, and not served.
+        case reset
         /// Nothing follows from it: it broke off, or could not be made.
         case inconclusive
         /// Somebody else answered.
@@ -47,10 +49,18 @@ final class Probe {
     /// Takes what has come; nil: it goes on.
     func advance(_ readiness: Poller.Readiness) -> Result? {
         if !isConnected {
-            if let errno = socket.takeError() { return errno == .connectionRefused ? .refused : .inconclusive }
+            if let errno = socket.takeError() { return Self.result(errno) }
             isConnected = !readiness.isDisjoint(with: [.writable, .readable])
         }
         return read()
+    }
+
+    static func result(_ errno: Errno) -> Result {
+        switch errno {
+        case .connectionRefused: .refused
+        case .reset: .reset
+        default: .inconclusive
+        }
     }
 
     /// Reads to the end, which comes right after the line.
@@ -64,8 +74,7 @@ final class Probe {
             case .wouldBlock: return nil
             case .end:
                 return RuleProbe.Answer(String(decoding: bytes, as: UTF8.self)).map { .answered($0) } ?? .foreign
-            case .failed(.connectionRefused): return .refused
-            case .failed: return .inconclusive
+            case .failed(let errno): return Self.result(errno)
             }
             guard bytes.count <= Self.answerBytesMax else { return .foreign }
         }

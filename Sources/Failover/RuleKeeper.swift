@@ -7,10 +7,10 @@ public protocol RuleKeeper: Sendable {
     func inForce() async throws -> RulesInForce?
     /// Leads new connections as `state` says, in one transaction and as fast as can be. Nothing else is looked at.
     func apply(_ state: FailoverState, _ configuration: Configuration) async throws
-    /// Compares everything with what it should be and repairs it; what was done, in words.
-    func repair(_ state: FailoverState, _ configuration: Configuration) async throws -> [String]
-    /// How each remote is reached by itself.
-    func paths(_ configuration: Configuration) -> [RemotePath]
+    /// Compares everything with what it should be and repairs what can be repaired.
+    func repair(_ configuration: Configuration) async throws -> RuleRepair
+    /// What of the host is ours.
+    func landmarks(_ configuration: Configuration) -> Landmarks
     /// What an operator has forced, over restarts of the guard.
     func loadForced() -> ForcedMode
     /// See `loadForced`.
@@ -31,5 +31,36 @@ public struct RulesInForce: Sendable, Equatable {
         self.state = state
         self.fallsThrough = fallsThrough
         self.mustBePolled = mustBePolled
+    }
+}
+
+/// What a look at the rules has come to.
+public struct RuleRepair: Sendable, Equatable {
+    /// What was done, in words.
+    public var steps: [String]
+    /// What others have that stands in the way.
+    public var conflicts: [String]
+
+    /// An outcome.
+    public init(steps: [String], conflicts: [String]) {
+        self.steps = steps
+        self.conflicts = conflicts
+    }
+}
+
+/// What the guard's thread has to know of the rules.
+public struct Landmarks: Sendable, Equatable {
+    /// How each remote is reached by itself.
+    public var paths: [RemotePath]
+    /// Own routing tables.
+    public var tables: Set<Int>
+    /// The local proxy's admin API; nil: it cannot be asked.
+    public var admin: SocketAddress?
+
+    /// What is ours.
+    public init(paths: [RemotePath] = [], tables: Set<Int> = [], admin: SocketAddress? = nil) {
+        self.paths = paths
+        self.tables = tables
+        self.admin = admin
     }
 }

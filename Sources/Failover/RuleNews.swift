@@ -1,11 +1,10 @@
+import Interception
 import Syscalls
 
 /// Which of the kernel's messages about rules and routes concern us: pure.
-enum RuleNews: Int, Sendable, Comparable {
+enum RuleNews: Sendable {
     /// None of our business.
     case none
-    /// Others' rules, which ours may depend on (a firewall that comes up).
-    case foreign
     /// A port of a bridge, which may be a new pod's: to be looked at, but what is there is right.
     case port
     /// Something of ours, or a table that went.
@@ -13,7 +12,14 @@ enum RuleNews: Int, Sendable, Comparable {
     /// The synthetic pod's device or route.
     case pod
 
-    static func < (left: RuleNews, right: RuleNews) -> Bool { left.rawValue < right.rawValue }
+    /// What is ours on this host.
+    struct Own {
+        /// Routing tables.
+        var tables: Set<Int>
+        /// The synthetic pod's device with its end, and its addresses.
+        var podDevice: [UInt8]
+        var podAddresses: [[UInt8]]
+    }
 
     private static let ownTable = Array("apus".utf8) + [0]
     private static let ownChains = Array("APUS_".utf8)
@@ -27,25 +33,27 @@ enum RuleNews: Int, Sendable, Comparable {
 
     /// A message about nf_tables: those of our table, and of our chains in the tables of iptables.
     static func tables(_ message: KernelEvents.Message) -> RuleNews {
-        contains(message.payload, ownTable) || contains(message.payload, ownChains) ? .ours : .foreign
+        contains(message.payload, ownTable) || contains(message.payload, ownChains) ? .ours : .none
     }
 
     /// A message about links, routes, rules and next hops.
-    static func routing(_ message: KernelEvents.Message, podDevice: [UInt8], podAddresses: [[UInt8]]) -> RuleNews {
+    static func routing(_ message: KernelEvents.Message, _ own: Own) -> RuleNews {
         switch message.type {
         case newLink, deleteLink:
             // A bridge tells of its ports with its own family in `struct ifinfomsg`.
             if message.payload.first == bridgeFamily { return message.type == newLink ? .port : .none }
-            if contains(message.payload, podDevice) { return message.type == deleteLink ? .pod : .none }
+            if contains(message.payload, own.podDevice) { return message.type == deleteLink ? .pod : .none }
             return contains(message.payload, tunnels) ? .ours : .none
         case deleteRoute:
-            if podAddresses.contains(where: { contains(message.payload, $0) }) { return .pod }
-            return isOurs(table(message.payload)) ? .ours : .none
-        case newRoute: return isOurs(table(message.payload)) ? .ours : .none
+            if own.podAddresses.contains(where: { contains(message.payload, $0) }) { return .pod }
+            return own.tables.contains(table(message.payload)) ? .ours : .none
+        case newRoute: return own.tables.contains(table(message.payload)) ? .ours : .none
         case rules:
             let isNear = attribute(6, message.payload).map(preferences.contains) ?? true
-            return isNear || isOurs(table(message.payload)) ? .ours : .none
-        case nextHops: return .ours
+            return isNear || own.tables.contains(table(message.payload)) ? .ours : .none
+        case nextHops:
+            // A routing daemon has thousands of its own. NHA_ID, after `struct nhmsg`.
+            return attribute(1, message.payload, after: 8).map(Installer.isOwnNexthop) ?? true ? .ours : .none
         default: return .none
         }
     }
@@ -54,8 +62,8 @@ enum RuleNews: Int, Sendable, Comparable {
     private static func table(_ payload: ArraySlice<UInt8>) -> Int { attribute(15, payload) ?? 0 }
 
     /// `struct rtmsg` and `struct fib_rule_hdr`, 12 bytes, are followed by attributes: this one's 32-bit value.
-    private static func attribute(_ wanted: UInt16, _ payload: ArraySlice<UInt8>) -> Int? {
-        var rest = payload.dropFirst(12)
+    private static func attribute(_ wanted: UInt16, _ payload: ArraySlice<UInt8>, after header: Int = 12) -> Int? {
+        var rest = payload.dropFirst(header)
         while rest.count >= 8 {
             let start = rest.startIndex
             let length = Int(rest[start]) | Int(rest[start + 1]) << 8
@@ -66,11 +74,6 @@ enum RuleNews: Int, Sendable, Comparable {
             rest = rest.dropFirst((length + 3) & ~3)
         }
         return nil
-    }
-
-    /// Into the proxy, into the tunnel, back to each protected host.
-    private static func isOurs(_ table: Int) -> Bool {
-        (1500...1501).contains(table) || (1600..<1600 + 65536).contains(table)
     }
 
     private static func contains(_ bytes: ArraySlice<UInt8>, _ wanted: [UInt8]) -> Bool {

@@ -117,11 +117,11 @@ public final class Taker: Sendable {
 
     /// Takes connections on a thread of its own until the old process is done, and tells `ended` how that was.
     public func takeConnections(_ server: ProxyServer, _ ended: @escaping @Sendable (Ending) -> Void) throws(Errno) {
-        _ = try Thread(name: "take-over") {
+        try Thread(name: "take-over") {
             let ending = self.run(server)
             server.undirectGroups()
             ended(ending)
-        }
+        }.detach()
     }
 
     private func run(_ server: ProxyServer) -> Ending {

@@ -22,6 +22,9 @@ extension Installer {
             state: state.failover ?? FailoverState())
     }
 
+    /// Whether a next hop with this id is one of the rules'.
+    public static func isOwnNexthop(_ id: Int) -> Bool { Nexthop.isOwn(id) }
+
     /// How a remote is tested: a connection through the tunnel that one of its workers answers as it does
     /// `RuleProbe.destination`.
     public struct RemoteCheck: Sendable, Equatable {
@@ -35,12 +38,17 @@ extension Installer {
         public var mark: UInt32
     }
 
+    /// Routing tables that the rules have, or will have.
+    public static func tables(_ redirection: Redirection) -> Set<Int> { redirection.tables(slots) }
+
+    private static var slots: [String: Int]? { (try? InstallState.load())?.host?.slots }
+
     /// The tests of the remotes, in the order of their slots; empty without a tunnel. They work while the rules are
     /// installed, whatever the state.
     public static func remoteChecks(_ redirection: Redirection) -> [RemoteCheck] {
         guard redirection.needsOwnTunnel else { return [] }
         let failover = redirection.failover
-        return OwnTunnel.slotted(failover).map { remote in
+        return OwnTunnel.slotted(failover, known: slots ?? [:]).map { remote in
             RemoteCheck(
                 remote: remote.name, source: TunnelAddress.protected(failover.tunnel),
                 destination: SocketAddress(TunnelAddress.remote(failover.tunnel), RuleProbe.port),
@@ -68,14 +76,12 @@ extension Installer {
             plan.isSwitchOf(installed)
         else {
             // The configuration asks for more than another state.
-            _ = try await following(installed).change(state: state, dryRun: false)
-            return
+            return try await following(installed).change(state: state, .insisting)
         }
         guard !plan.isInForce(installed) else { return try note(state, &installed) }
         for step in plan.switchSteps(from: installed) where await step.action.perform() != nil {
             // Somebody has taken it away meanwhile.
-            _ = try await following(installed).change(state: state, dryRun: false)
-            return
+            return try await following(installed).change(state: state, .insisting)
         }
         try await installed.follow(plan)
     }
@@ -87,18 +93,16 @@ extension Installer {
     }
 
     /// Brings the kernel back to what is to be in force: as `install`, with the backend and the state of failover that the
-    /// last installation had. Only what differs is written.
+    /// last installation had. Only what differs is written. Conflicts are told and refuse nothing: a host whose rules
+    /// carry its traffic is not left alone with half of them.
     /// - Throws: `refused` when nothing is installed, or what is there is being taken out.
     public func repair() async throws(InterceptionError) -> Report {
         try Self.requireRoot()
-        return try await RuleLock.hold { () async throws(InterceptionError) in
-            guard let installed = try InstallState.load() else { throw .refused(["the rules are not installed"]) }
-            guard installed.isLeaving != true else { throw Self.leaving }
-            return try await following(installed).change(state: nil, dryRun: false)
-        }
+        guard let installed = try InstallState.load() else { throw .refused(["the rules are not installed"]) }
+        return try await following(installed).settle(.insisting)
     }
 
-    private static var leaving: InterceptionError { .refused(["the rules are being taken out by redirect uninstall"]) }
+    static var leaving: InterceptionError { .refused(["the rules are being taken out by redirect uninstall"]) }
 
     /// What the kernel has otherwise than it was installed, and the configuration otherwise than the installation.
     public func differences() async throws(InterceptionError) -> [String] {
@@ -150,14 +154,14 @@ extension InstallState {
         limitations = plan.limitations
         nexthops = plan.nexthops
         nftText = plan.nftText
-        if !nftText.isEmpty {
-            nftListing = await Tool.output("nft", "-s", "list", "table", "inet", RulePlan.tableName) ?? ""
-        }
+        // It is in force, whether or not its spelling can be read: one that is not known is written once more.
+        if !nftText.isEmpty { nftListing = (try? await KernelState.ownTable()) ?? "" }
         for rules in plan.iptables {
             guard let index = iptables.firstIndex(where: { $0.set == rules.set }) else { continue }
             guard iptables[index].text != rules.installText() else { continue }
             iptables[index].text = rules.installText()
-            if let saved = await rules.set.saved() { iptables[index].listing = XtablesListing(parsing: saved) }
+            let saved = try? await rules.set.saved()
+            iptables[index].listing = XtablesListing(parsing: (saved ?? nil) ?? "")
         }
         try save()
     }

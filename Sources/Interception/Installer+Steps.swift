@@ -14,12 +14,15 @@ extension Installer {
         for device in plan.tunnelDevices { steps += Step.device(device, present: kernel.device(device.name)) }
         // With a device its next hops and routes go.
         let anew = Set(plan.devicesToMake(kernel).map(\.name))
-        for nexthop in plan.nexthops {
+        // What somebody else has put under an id of ours stays, and nothing of ours leads to it.
+        let taken = Set(plan.nexthops.map(\.id).filter { kernel.nexthop($0).map { !$0.isOwn } ?? false })
+        for nexthop in plan.nexthops where !taken.contains(nexthop.id) {
             if anew.contains(OwnTunnel.deviceName) || !(kernel.nexthop(nexthop.id).map(nexthop.is) ?? false) {
                 steps.append(.nexthop(nexthop))
             }
         }
         for route in plan.routes where !kernel.has(route) || plan.leads(route, through: anew) {
+            if case .nexthop(let id) = route.way, taken.contains(id) { continue }
             steps.append(.route(route, add: true))
         }
         for family in plan.routedFamilies {

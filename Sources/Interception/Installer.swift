@@ -24,7 +24,29 @@ public struct Installer: Sendable {
         public var backend: String
         /// What does not work as configured, and what the operator should know.
         public var notes: [String]
+        /// What others have that stands in the way; it did not keep the rest from being done.
+        public var conflicts: [String] = []
     }
+
+    /// What is done about conflicts.
+    enum Manner: Sendable {
+        /// An operator asks: nothing is done, they are told.
+        case refusing
+        /// The guard asks: the host has the rules already, so what can be kept is.
+        case insisting
+    }
+
+    /// What a look at the host has found.
+    private struct Look: Sendable {
+        var plan: RulePlan
+        var kernel: KernelState
+        var before: InstallState?
+        var steps: [Step]
+        var report: Report
+    }
+
+    /// A look that others' changes have overtaken is begun anew this often.
+    private static let looksMax = 20
 
     /// How the backend is chosen.
     public struct Options: Sendable, Equatable, Codable {
@@ -64,7 +86,7 @@ public struct Installer: Sendable {
     /// that is in force.
     public func plan() async throws(InterceptionError) -> RulePlan {
         let before = try InstallState.load()
-        return try await choose(try await readKernel(before), before, before?.failover).plan
+        return try await choose(try await readKernel(before), before, before?.failover, .refusing).plan
     }
 
     /// Brings the kernel to the plan, in the state of failover that is in force.
@@ -77,42 +99,74 @@ public struct Installer: Sendable {
     /// - Parameter state: nil keeps the one in force.
     func install(state wanted: FailoverState?, dryRun: Bool) async throws(InterceptionError) -> Report {
         try Self.requireRoot()
-        return try await RuleLock.hold { () async throws(InterceptionError) -> Report in
-            try await change(state: wanted, dryRun: dryRun)
+        return try await settle(.refusing, state: wanted, dryRun: dryRun)
+    }
+
+    /// Looks, and does what was found to be done. A look takes seconds on a host with many rules, so it is made without the
+    /// lock: a switch must not wait for it.
+    func settle(
+        _ manner: Manner, state wanted: FailoverState? = nil, dryRun: Bool = false
+    ) async throws(InterceptionError) -> Report {
+        for _ in 0..<Self.looksMax {
+            let before = try InstallState.load()
+            if manner == .insisting {
+                guard let before else { throw .refused(["the rules are not installed"]) }
+                guard before.isLeaving != true else { throw Self.leaving }
+            }
+            let look = try await look(wanted, before, manner)
+            guard !dryRun, !look.steps.isEmpty || before == nil else { return look.report }
+            let isDone = try await RuleLock.hold { () async throws(InterceptionError) in
+                // What was seen may be another's doing of just now.
+                guard try InstallState.load() == before else { return false }
+                try await perform(look)
+                return true
+            }
+            if isDone { return look.report }
         }
+        throw .failed(step: "look at the rules", cause: "others change them all the time", leftBehind: [])
     }
 
     /// The same for who holds the lock.
-    func change(state wanted: FailoverState?, dryRun: Bool) async throws(InterceptionError) -> Report {
-        let before = try InstallState.load()
+    func change(state wanted: FailoverState?, _ manner: Manner) async throws(InterceptionError) {
+        let look = try await look(wanted, try InstallState.load(), manner)
+        if !look.steps.isEmpty || look.before == nil { try await perform(look) }
+    }
+
+    private func look(
+        _ wanted: FailoverState?, _ before: InstallState?, _ manner: Manner
+    ) async throws(InterceptionError) -> Look {
         let kernel = try await readKernel(before)
-        let (plan, choice) = try await choose(kernel, before, wanted ?? before?.failover)
-        try await refuseConflicts(plan, kernel, before)
-        let steps = installSteps(plan, kernel, before)
+        let (plan, choice) = try await choose(kernel, before, wanted ?? before?.failover, manner)
+        let conflicts = try await conflicts(plan, kernel, before)
+        guard manner == .insisting || conflicts.isEmpty else { throw .refused(conflicts) }
+        let steps = installSteps(plan, kernel, before).filter(\.isPossible)
         let report = Report(
             steps: steps.map(\.summary), commands: steps.map { "\($0.action)" }, backend: "\(plan.backend)",
-            notes: choice + plan.limitations + kernel.nft.notes + kernel.bridges.limitations(plan.backend))
-        guard !dryRun, !steps.isEmpty || before == nil else { return report }
-        var state = InstallState(plan, kernel, before)
+            notes: choice + plan.limitations + kernel.nft.notes + kernel.bridges.limitations(plan.backend),
+            conflicts: conflicts)
+        return Look(plan: plan, kernel: kernel, before: before, steps: steps, report: report)
+    }
+
+    private func perform(_ look: Look) async throws(InterceptionError) {
+        var state = InstallState(look.plan, look.kernel, look.before)
         state.options = options
-        state.noteBridges(redirection, kernel, plan, before)
+        state.noteBridges(redirection, look.kernel, look.plan, look.before)
         // The former sysctl values are saved before they are changed: a run that is killed half-way can be taken back.
         try state.save()
         do {
-            try await steps.perform()
+            try await look.steps.perform()
         } catch {
-            if let before { try before.save() } else { try InstallState.remove() }
+            if let before = look.before { try before.save() } else { try InstallState.remove() }
             throw error
         }
-        state.note(try await readKernel(state), plan)
+        state.note(try await KernelState.readOwn(state.iptables.map(\.set)), look.plan)
         try state.save()
-        return report
     }
 
     /// The kernel with the tables that this configuration or an installation has.
     func readKernel(_ state: InstallState?) async throws(InterceptionError) -> KernelState {
         try await KernelState.read(
-            tables: redirection.tables.union(state?.tables ?? []), pods: redirection.ownPrefixes)
+            tables: redirection.tables(state?.host?.slots).union(state?.tables ?? []), pods: redirection.ownPrefixes)
     }
 
     static func requireRoot() throws(InterceptionError) {
@@ -124,14 +178,18 @@ public struct Installer: Sendable {
     // MARK: choosing
 
     private func choose(
-        _ kernel: KernelState, _ before: InstallState?, _ state: FailoverState?
+        _ kernel: KernelState, _ before: InstallState?, _ state: FailoverState?, _ manner: Manner
     ) async throws(InterceptionError) -> (plan: RulePlan, notes: [String]) {
-        let host = await HostFacts(kernel, before, redirection)
+        let host = try await HostFacts(kernel, before, redirection)
         func plan(_ backend: Backend) throws(InterceptionError) -> RulePlan {
             try RulePlan(redirection, state: state ?? FailoverState(), backend: backend, host: host)
         }
         let nft = try plan(.nft)
-        let complaint = await Self.check(nft)
+        let complaint = try await Self.check(nft)
+        if let complaint, manner == .insisting, before.flatMap({ Backend($0.backend) })?.usesNft == true {
+            // What is in force works; another backend in its place would be a guess.
+            throw .refused(["nft: the kernel or the tool refuses the table that is in force: \(complaint)"])
+        }
         switch options.backend {
         case .nft:
             if let complaint { throw .refused(["nft: the kernel or the tool refuses the table: \(complaint)"]) }
@@ -139,7 +197,7 @@ public struct Installer: Sendable {
         case .auto where complaint == nil: return (nft, [])
         case .auto, .iptables:
             var variant = options.variant
-            if variant == nil { variant = await kernel.variantInUse() }
+            if variant == nil { variant = try await kernel.variantInUse() }
             let decisions: Backend.Decisions = complaint == nil && !options.onlyXtables ? .nft : .xtables
             let notes = complaint.map { ["nf_tables is not used: \($0)"] } ?? []
             return (try plan(.iptables(variant ?? .nft, decisions: decisions)), notes)
@@ -147,23 +205,26 @@ public struct Installer: Sendable {
     }
 
     /// The complaint of nft and the kernel about the plan's table, found without changing anything.
-    private static func check(_ plan: RulePlan) async -> String? {
+    private static func check(_ plan: RulePlan) async throws(InterceptionError) -> String? {
         let result = await Tool.run(Command("nft", ["--check", "-f", "-"], input: plan.nftText))
+        guard result.ending != .broken else {
+            throw .failed(step: "nft --check", cause: result.complaint, leftBehind: [])
+        }
         return result.succeeded ? nil : result.complaint
     }
 
-    private func refuseConflicts(
+    private func conflicts(
         _ plan: RulePlan, _ kernel: KernelState, _ before: InstallState?
-    ) async throws(InterceptionError) {
+    ) async throws(InterceptionError) -> [String] {
         let conflicts = HostConflicts(
             redirection: redirection, rules: plan.routingRules, former: before)
         var problems = conflicts.routing(kernel) + conflicts.tunnels(plan, kernel) + conflicts.iptablesMarks(kernel)
-        problems += conflicts.nftMarks(await Tool.output("nft", "-s", "list", "ruleset") ?? "")
+        problems += conflicts.nftMarks(try await Tool.look(Command("nft", ["-s", "list", "ruleset"])) ?? "")
         problems += kernel.bridges.problems(plan.backend)
         problems += kernel.nft.problems(plan.passage)
         for rules in plan.iptables where Tool.path(of: rules.set.restoreTool) == nil {
             problems.append("\(rules.set.restoreTool): not installed: install iptables")
         }
-        guard problems.isEmpty else { throw .refused(problems) }
+        return problems
     }
 }

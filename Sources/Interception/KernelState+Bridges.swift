@@ -35,7 +35,8 @@ extension KernelState {
     /// Reads bridges, their ports and what is of ours there.
     /// - Parameter prefixes: pods' addresses; bridges with routes to them have pods.
     mutating func readBridges(_ prefixes: [CIDR]) async throws(InterceptionError) {
-        if let text = await Tool.output("nft", "-s", "list", "table", "netdev", RulePlan.tableName) {
+        let reception = Command("nft", ["-s", "list", "table", "netdev", RulePlan.tableName])
+        if let text = try await Tool.look(reception) {
             self.bridges.reception = BridgeReception(parsing: text)
         }
         let links = try await Self.decode([Link].self, Command("ip", ["-j", "-d", "link", "show"])) ?? []

@@ -37,6 +37,9 @@ extension KernelState {
         var dev: String?
         var group: [Member]?
 
+        /// Whether it leads into a tunnel of ours.
+        var isOwn: Bool { dev.map(TunnelDevice.isOwn) ?? group?.allSatisfy { Nexthop.isOwn($0.id) } ?? false }
+
         struct Member: Sendable, Equatable, Codable { var id: Int }
     }
 
@@ -66,8 +69,7 @@ extension KernelState {
             if TunnelDevice.isOwn(device.name) { try await read(&device) }
             devices.append(device)
         }
-        // Foundation reads one page of a file that says it has size zero; this one may have more.
-        let names = (await Tool.output("cat", "/proc/self/net/dev") ?? "").split(separator: "\n").compactMap { line in
+        let names = try await Tool.read("/proc/self/net/dev").split(separator: "\n").compactMap { line in
             line.split(separator: ":").first.map { String($0.trimmingPrefix(while: \.isWhitespace)) }
         }
         for name in names.sorted() where TunnelDevice.isOwn(name) && !devices.contains(where: { $0.name == name }) {

@@ -64,23 +64,38 @@ struct KernelState: Sendable, Equatable {
     static func read(tables: Set<Int>, pods: [CIDR] = []) async throws(InterceptionError) -> KernelState {
         var state = KernelState()
         // First: after an installation this is its own spelling, which nobody may have changed meanwhile.
-        if let text = await Tool.output("nft", "-s", "list", "table", "inet", RulePlan.tableName) {
-            state.nftListing = text
-        }
+        state.nftListing = try await ownTable()
         for family in [IPAddress.Family.v4, .v6] {
             state.rules[family] = try await decode(
                 [ForeignRule].self, Command("ip", [family.ipOption, "-j", "-N", "rule", "show"]))
         }
         try await state.readRoutes(tables)
         try await state.readTunnels()
-        state.nft = await NftFirewalls.read()
+        state.nft = try await NftFirewalls.read()
         for set in Xtables.all {
-            guard let saved = await set.saved() else { continue }
+            guard let saved = try await set.saved() else { continue }
             state.note(saved, of: set)
         }
         for sysctl in Sysctl.known { state.sysctls[sysctl.name] = sysctl.current }
         try await state.readBridges(pods)
         return state
+    }
+
+    /// Own tables and chains alone: what there is of others may be much.
+    static func readOwn(_ sets: [Xtables]) async throws(InterceptionError) -> KernelState {
+        var state = KernelState()
+        state.nftListing = try await ownTable()
+        for set in sets {
+            guard let saved = try await set.saved() else { continue }
+            let listing = XtablesListing(parsing: saved)
+            if !listing.isEmpty { state.iptables[set] = listing }
+        }
+        return state
+    }
+
+    /// The kernel's spelling of the own nft table, or nil.
+    static func ownTable() async throws(InterceptionError) -> String? {
+        try await Tool.look(Command("nft", ["-s", "list", "table", "inet", RulePlan.tableName]))
     }
 
     /// Takes in what `iptables-save` printed.
@@ -128,12 +143,12 @@ struct KernelState: Sendable, Equatable {
 
     /// The set of programs whose rules the host uses: Kubernetes' own hint first, then the one with more rules of
     /// others, then what `iptables` is.
-    func variantInUse() async -> IptablesVariant {
+    func variantInUse() async throws(InterceptionError) -> IptablesVariant {
         if let one = kubernetesVariants.first, kubernetesVariants.count == 1 { return one }
         let nft = foreignRuleCount[.nft, default: 0]
         let legacy = foreignRuleCount[.legacy, default: 0]
         if nft != legacy { return nft > legacy ? .nft : .legacy }
-        let version = await Tool.output("iptables", "--version") ?? ""
+        let version = try await Tool.look(Command("iptables", ["--version"])) ?? ""
         return version.contains("legacy") ? .legacy : .nft
     }
 
@@ -141,16 +156,13 @@ struct KernelState: Sendable, Equatable {
     static func decode<Value: Decodable>(
         _ type: Value.Type, _ command: Command
     ) async throws(InterceptionError) -> Value? {
-        let result = await Tool.run(command)
-        // A table that was never used and a family that the kernel has not are the same as empty ones.
-        guard result.succeeded, !result.output.isEmpty else {
-            if Tool.path(of: command.tool) == nil {
-                throw .refused(["\(command.tool): not installed: install iproute2"])
-            }
-            return nil
+        guard Tool.path(of: command.tool) != nil else {
+            throw .refused(["\(command.tool): not installed: install iproute2"])
         }
+        // A table that was never used and a family that the kernel has not are the same as empty ones.
+        guard let text = try await Tool.look(command), !text.isEmpty else { return nil }
         do {
-            return try JSONDecoder().decode(type, from: Data(result.output.utf8))
+            return try JSONDecoder().decode(type, from: Data(text.utf8))
         } catch {
             throw .failed(step: "\(command)", cause: "unexpected output: \(error)", leftBehind: [])
         }
@@ -184,12 +196,12 @@ extension UInt32 {
 extension Xtables {
     /// All rules of this set, or nil when the host has not its programs or never used it. Asking the legacy programs for
     /// a table that is not there would create it.
-    func saved() async -> String? {
+    func saved() async throws(InterceptionError) -> String? {
         if variant == .legacy {
             let path = family == .v4 ? "/proc/self/net/ip_tables_names" : "/proc/self/net/ip6_tables_names"
             guard let names = try? String(contentsOfFile: path, encoding: .utf8), !names.isEmpty else { return nil }
         }
-        guard let text = await Tool.output(saveTool) else { return nil }
+        guard let text = try await Tool.look(Command(saveTool, [])) else { return nil }
         return text.contains("*") ? text : nil
     }
 }

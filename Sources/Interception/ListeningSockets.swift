@@ -9,8 +9,7 @@ enum ListeningSockets {
     /// The inodes of the TCP sockets that listen on exactly this address; nil: it could not be read.
     static func inodes(of address: SocketAddress) async -> [Substring]? {
         let path = address.address.isV4 ? "/proc/self/net/tcp" : "/proc/self/net/tcp6"
-        // Foundation reads one page of a file that says it has size zero; this one may have megabytes.
-        guard let text = await Tool.output("cat", path) else { return nil }
+        guard let text = try? await Tool.read(path) else { return nil }
         return text.split(separator: "\n").dropFirst().compactMap { line in
             listens(line, on: address) ? line.split(separator: " ").dropFirst(9).first : nil
         }

@@ -5,12 +5,12 @@ import Model
 /// address the host has not is transparent, and nearly always the proxy's. A connection has one or two of them.
 enum ProxiedConnections {
     /// Sockets that have not ended. TIME_WAIT needs no rule of ours to end.
-    static func count() async -> Int {
-        let own = await hostAddresses()
+    static func count() async throws(InterceptionError) -> Int {
+        let own = try await hostAddresses()
         var count = 0
         for path in ["/proc/self/net/tcp", "/proc/self/net/tcp6"] {
-            // Foundation reads one page of a file that says it has size zero; this one may have megabytes.
-            guard let text = await Tool.output("cat", path) else { continue }
+            // Without IPv6 the second one is missing.
+            guard let text = try await Tool.look(Command("cat", [path])) else { continue }
             count += transparent(in: text, own: own)
         }
         return count
@@ -45,12 +45,10 @@ enum ProxiedConnections {
         }
     }
 
-    private static func hostAddresses() async -> Set<IPAddress> {
+    private static func hostAddresses() async throws(InterceptionError) -> Set<IPAddress> {
         struct Link: Decodable { var addr_info: [Address] }
         struct Address: Decodable { var local: String? }
-        guard let text = await Tool.output("ip", "-j", "addr", "show"),
-            let links = try? JSONDecoder().decode([Link].self, from: Data(text.utf8))
-        else { return [] }
+        let links = try await KernelState.decode([Link].self, Command("ip", ["-j", "addr", "show"])) ?? []
         return Set(links.flatMap(\.addr_info).compactMap(\.local).compactMap { IPAddress($0) })
     }
 }

@@ -22,11 +22,21 @@ struct Step: Sendable, Equatable {
         self.device = device
     }
 
+    /// False: its program is not installed. Whoever does it all the same has told of that.
+    var isPossible: Bool {
+        guard case .run(let command) = action else { return true }
+        return Tool.path(of: command.tool) != nil
+    }
+
     /// The complaint when it failed.
     func perform() async -> String? {
         guard let complaint = await action.perform() else { return nil }
         guard let device else { return complaint }
-        return await Tool.output("ip", "link", "show", "dev", device) == nil ? nil : complaint
+        do throws(InterceptionError) {
+            return try await Tool.look(Command("ip", ["link", "show", "dev", device])) == nil ? nil : complaint
+        } catch {
+            return complaint
+        }
     }
 }
 

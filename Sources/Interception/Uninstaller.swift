@@ -24,23 +24,36 @@ public struct Uninstaller: Sendable {
     /// - Throws: `failed` with the first step that failed; the others have been tried.
     public func uninstall() async throws(InterceptionError) -> Report {
         try Installer.requireRoot()
-        let state = try InstallState.load()
+        let stopped = try await RuleLock.hold { () async throws(InterceptionError) in try await stop() }
+        // Nobody is kept from the rules for as long as connections may take: somebody may even install them again.
+        let cut = stopped.isEmpty ? 0 : await waitForConnections()
+        let removed = try await RuleLock.hold { () async throws(InterceptionError) in try await remove() }
+        return Report(steps: stopped + removed, connectionsCut: cut)
+    }
+
+    private static func read(_ state: InstallState?) async throws(InterceptionError) -> KernelState {
+        try await KernelState.read(tables: state?.tables ?? [RulePlan.localTable, RulePlan.tunnelTable])
+    }
+
+    /// Takes no new connections any more; what was done.
+    private func stop() async throws(InterceptionError) -> [String] {
+        var state = try InstallState.load()
         // A guard would take what is missing for damage.
-        try await RuleLock.hold { () async throws(InterceptionError) in
-            guard var state = try InstallState.load() else { return }
-            state.isLeaving = true
-            try state.save()
+        state?.isLeaving = true
+        try state?.save()
+        let steps = stopSteps(try await Self.read(state), state)
+        try await steps.perform()
+        return steps.map(\.summary)
+    }
+
+    /// Removes the rest; what was done.
+    private func remove() async throws(InterceptionError) -> [String] {
+        let state = try InstallState.load()
+        if let state, state.isLeaving != true {
+            throw .refused(["the rules were installed again meanwhile: they stay"])
         }
-        let kernel = try await KernelState.read(tables: state?.tables ?? [RulePlan.localTable, RulePlan.tunnelTable])
+        let steps = removalSteps(try await Self.read(state), state)
         var done: [String] = []
-        var cut = 0
-        let stop = stopSteps(kernel, state)
-        if !stop.isEmpty {
-            try await stop.perform()
-            done += stop.map(\.summary)
-            cut = await waitForConnections()
-        }
-        let steps = removalSteps(kernel, state)
         var complaints: [String] = []
         for step in steps {
             if let complaint = await step.perform() {
@@ -49,13 +62,13 @@ public struct Uninstaller: Sendable {
                 done.append(step.summary)
             }
         }
-        complaints += await removeCreatedTables(state)
-        complaints += await removeCreatedChains(state)
+        complaints += try await removeCreatedTables(state)
+        complaints += try await removeCreatedChains(state)
         guard complaints.isEmpty else {
             throw .failed(step: "uninstall", cause: complaints.joined(separator: "; "), leftBehind: [])
         }
         try InstallState.remove()
-        return Report(steps: done, connectionsCut: cut)
+        return done
     }
 
     // MARK: steps
@@ -150,11 +163,11 @@ public struct Uninstaller: Sendable {
 
     /// iptables-nft makes the tables it is asked to write to. Those that we made and nobody uses are taken away again;
     /// the legacy tables cannot be.
-    private func removeCreatedTables(_ state: InstallState?) async -> [String] {
+    private func removeCreatedTables(_ state: InstallState?) async throws(InterceptionError) -> [String] {
         var complaints: [String] = []
         for set in Xtables.all where set.variant == .nft {
             let created = (state?.tablesCreated ?? []).filter { $0.hasPrefix("\(set)/") }
-            guard !created.isEmpty, let saved = await set.saved() else { continue }
+            guard !created.isEmpty, let saved = try await set.saved() else { continue }
             for table in created.compactMap({ $0.split(separator: "/").last.map(String.init) }) {
                 guard Self.isUnused(table, in: saved) else { continue }
                 let family = set.family == .v4 ? "ip" : "ip6"
@@ -166,11 +179,11 @@ public struct Uninstaller: Sendable {
     }
 
     /// The same for chains in tables that were there.
-    private func removeCreatedChains(_ state: InstallState?) async -> [String] {
+    private func removeCreatedChains(_ state: InstallState?) async throws(InterceptionError) -> [String] {
         var complaints: [String] = []
         for set in Xtables.all where set.variant == .nft {
             let created = (state?.chainsCreated ?? []).filter { $0.hasPrefix("\(set)/") }
-            guard !created.isEmpty, let saved = await set.saved() else { continue }
+            guard !created.isEmpty, let saved = try await set.saved() else { continue }
             let family = set.family == .v4 ? "ip" : "ip6"
             for name in created {
                 let parts = name.split(separator: "/").map(String.init)
@@ -214,8 +227,11 @@ public struct Uninstaller: Sendable {
     private func waitForConnections() async -> Int {
         let clock = ContinuousClock()
         let deadline = clock.now.advanced(by: patience)
+        var count = 0
         while true {
-            let count = await ProxiedConnections.count()
+            // Connections that nobody could count are not at their end.
+            let found = try? await ProxiedConnections.count()
+            count = found ?? max(count, 1)
             if count == 0 || clock.now >= deadline { return count }
             do { try await clock.sleep(for: .milliseconds(200)) } catch { return count }
         }

@@ -38,8 +38,8 @@ public final class Snapshot: Sendable {
     public let subsetLabels: [Int: [[String: String]]]
     /// Clusters whose endpoints are the addresses of a DNS name: their indices, by name.
     public let dnsClusters: [Configuration.DNSName: [Int]]
-    /// HTTP health checks by cluster index.
-    public let httpChecks: [Int: Configuration.HealthCheck.HTTP]
+    /// Health checks that ask something, by cluster index.
+    public let healthRequests: [Int: Configuration.HealthCheck]
     /// One past the highest endpoint slot that was ever in use.
     public let endpointSlotCount: Int
     /// Hosts this one stands in for.
@@ -71,7 +71,7 @@ public final class Snapshot: Sendable {
         endpointSets = EndpointSets(parts.endpointSets)
         endpointSlotCount = parts.endpointSlotCount
         dnsClusters = Self.dnsClusters(parts.configuration)
-        httpChecks = Self.httpChecks(parts.configuration)
+        healthRequests = Self.healthRequests(parts.configuration)
         subsetLabels = parts.routes.subsetLabels
         listeners = RecordTable(parts.listeners)
         httpListeners = RecordTable(parts.routes.httpListeners)
@@ -112,9 +112,12 @@ public final class Snapshot: Sendable {
         return indices
     }
 
-    private static func httpChecks(_ configuration: Configuration) -> [Int: Configuration.HealthCheck.HTTP] {
-        var checks: [Int: Configuration.HealthCheck.HTTP] = [:]
-        for (index, cluster) in configuration.clusters.enumerated() { checks[index + 1] = cluster.healthCheck?.http }
+    private static func healthRequests(_ configuration: Configuration) -> [Int: Configuration.HealthCheck] {
+        var checks: [Int: Configuration.HealthCheck] = [:]
+        for (index, cluster) in configuration.clusters.enumerated() {
+            guard let check = cluster.healthCheck, check.http != nil || check.grpc != nil else { continue }
+            checks[index + 1] = check
+        }
         return checks
     }
 

@@ -20,16 +20,8 @@ public final class WorkerStatistics: Sendable {
     public let worker = CounterTable(capacity: 1, width: WorkerCounter.allCases.count)
     /// One block, slot 0; columns are `TurnHistogram`'s.
     public let turns = CounterTable(capacity: 1, width: TurnHistogram.width)
-    /// Requests by cluster, by route, by pod (slots as `PodRequests` has them) and by listener; columns are
-    /// `RequestCounter`'s, without a histogram for listeners.
-    public let requestsByCluster = SparseCounterTable(capacity: SlotLimits.clusters, width: RequestCounter.width)
-    /// See `requestsByCluster`.
-    public let requestsByRoute = SparseCounterTable(capacity: SlotLimits.routes, width: RequestCounter.width)
-    /// See `requestsByCluster`.
-    public let requestsByPod = SparseCounterTable(capacity: PodRequests.capacity, width: RequestCounter.width)
-    /// See `requestsByCluster`.
-    public let requestsByListener = SparseCounterTable(
-        capacity: SlotLimits.listeners, width: RequestCounter.widthWithoutHistogram)
+    /// Requests.
+    public let requests = RequestTables()
 
     /// Broken rules and limits of HTTP/2, by who broke them (`HTTP2ViolationCount.Peer`); columns are the codec's.
     public let http2Violations = CounterTable(
@@ -117,6 +109,8 @@ public enum ClusterCounter: Int, CaseIterable, Sendable {
     case bytesSent, bytesReceived
     /// Active health checks.
     case healthChecksPassed, healthChecksFailed
+    /// The latter by reason, as `HealthFailure` has them.
+    case checkConnect, checkTimeout, checkClosed, checkProtocolError, checkStatus, checkNotServing, checkUnknownService
     /// Requests refused by the circuit breaker for requests, for waiting requests; retries it refused, and retries
     /// that the budget refused.
     case requestBreakerOpen, pendingBreakerOpen, retryBreakerOpen, retryBudgetEmpty
@@ -229,6 +223,8 @@ public final class SharedState: Sendable {
     public let endpointConnections = AtomicWords(capacity: SlotLimits.endpoints)
     /// Verdicts by endpoint slot: 0 may be picked, else bits of `failedCheck` and `ejected`.
     public let endpointHealth = AtomicWords(capacity: SlotLimits.endpoints)
+    /// Why the last active check of an endpoint failed, by endpoint slot: 1 + `HealthFailure`; 0: it passed, or there was none.
+    public let endpointCheckFailures = AtomicWords(capacity: SlotLimits.endpoints)
     /// Failures in a row by endpoint slot, for clusters with outlier detection.
     public let endpointFailures = AtomicWords(capacity: SlotLimits.endpoints)
     /// When an ejected endpoint comes back, and how often it has been ejected, by endpoint slot; see `Ejection`.

@@ -25,8 +25,8 @@ struct Token: BitwiseCopyable {
         /// Whether it is an event of a connection.
         var isConnection: Bool {
             switch self {
-            case .downstream, .upstream, .client, .server, .arrival: true
-            case .mailbox, .listener, .probe, .tunnelTimer, .acceptResume, .checkDue, .drainDue, .clientTimer,
+            case .downstream, .upstream, .client, .server: true
+            case .mailbox, .listener, .probe, .arrival, .tunnelTimer, .acceptResume, .checkDue, .drainDue, .clientTimer,
                 .serverTimer, .exchangeTimer, .arrivalTimer, .restTimer:
                 false
             }

@@ -32,6 +32,9 @@ public final class Thread: @unchecked Sendable {
     /// Rests. Never on a worker.
     public static func sleep(milliseconds: UInt32) { usleep(milliseconds * 1000) }
 
+    /// Nobody waits for it: what it has is given back at its end. Called once, instead of `join`.
+    public func detach() { _ = pthread_detach(handle) }
+
     /// Waits for the end. Called once.
     public func join() { _ = pthread_join(handle, nil) }
 

@@ -86,7 +86,7 @@ struct Succession {
     private func offPool<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
             do throws(Errno) {
-                _ = try Thread(name: "take-over") { continuation.resume(with: Result { try body() }) }
+                try Thread(name: "take-over") { continuation.resume(with: Result { try body() }) }.detach()
             } catch {
                 continuation.resume(throwing: error)
             }

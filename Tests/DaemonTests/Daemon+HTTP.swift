@@ -66,6 +66,7 @@ extension Daemon {
         var method: String?
         var path: String?
         var status: Int?
+        var grpcStatus: Int?
         var responseFlags: String?
         var reasons: String?
         var attempts: Int?

@@ -46,11 +46,25 @@ struct FailoverMachineTests {
     }
 
     @Test func itGoesOnFromTheRulesInForce() {
-        let before = DesiredState(isLocalTaken: true, remotes: ["r2"])
+        let before = DesiredState(isLocalTaken: true, refusesProtectedHosts: true, remotes: ["r2"])
         var machine = machine(before)
         #expect(machine.desired(now: 0) == before)
         probe(&machine, "r1", true, 20)
         #expect(machine.desired(now: 0).remotes == ["r1", "r2"])
+    }
+
+    /// For its own pods nothing changes when a proxy that hung has died and the rules do not fall through; for those of
+    /// protected hosts it does.
+    @Test func whatIsAnsweredToProtectedHostsIsAWishOfItsOwn() {
+        var machine = machine()
+        machine.fallsThrough = false
+        for round in 1...3 { _ = machine.probed(.worker(0), .v4, .unanswered, now: Int64(round) * 100_000_000) }
+        let hung = machine.desired(now: 400_000_000)
+        #expect(hung.isLocalTaken && hung.refusesProtectedHosts)
+        _ = machine.localGone(now: 500_000_000)
+        let gone = machine.desired(now: 500_000_000)
+        #expect(gone.isLocalTaken && !gone.refusesProtectedHosts)
+        #expect(gone != hung)
     }
 
     @Test(arguments: ForcedMode.allCases) func anOperatorIsObeyed(mode: ForcedMode) {

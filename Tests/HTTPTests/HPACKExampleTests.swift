@@ -33,7 +33,8 @@ struct HPACKExampleTests {
             fields: ["custom-key: custom-header"], table: ["custom-key: custom-header"], size: 55),
         Step(block: "040c 2f73 616d 706c 652f 7061 7468", fields: [":path: /sample/path"], table: [], size: 0),
         Step(
-            block: "1008 7061 7373 776f 7264 0673 6563 7265 74", fields: ["password: secret (never indexed)"], table: [],
+            block: "1008 7061 7373 776f 7264 0673 6563 7265 74", fields: ["password: secret (never indexed)"],
+            table: [],
             size: 0),
         Step(block: "82", fields: [":method: GET"], table: [], size: 0),
     ])

@@ -51,7 +51,8 @@ struct HTTP2SplitTests {
         Sample(
             name: "a block in three frames, with priority",
             bytes: start + HTTP2Bytes.headers(1, [0, 0, 0, 0, 9] + HTTP2Bytes.get.prefix(5), flags: 1 | 32)
-                + HTTP2Bytes.frame(9, stream: 1) + HTTP2Bytes.frame(9, flags: 4, stream: 1, Array(HTTP2Bytes.get[5...])),
+                + HTTP2Bytes.frame(9, stream: 1)
+                + HTTP2Bytes.frame(9, flags: 4, stream: 1, Array(HTTP2Bytes.get[5...])),
             lines: ["head 1 tag 0 none end \(getLine) []", "0 bytes left"]),
         Sample(
             name: "trailers",
@@ -87,7 +88,8 @@ struct HTTP2SplitTests {
             ]),
         Sample(
             name: "control frames",
-            bytes: start + HTTP2Bytes.frame(6, [1, 2, 3, 4, 5, 6, 7, 8]) + HTTP2Bytes.frame(2, stream: 7, [0, 0, 0, 0, 1])
+            bytes: start + HTTP2Bytes.frame(6, [1, 2, 3, 4, 5, 6, 7, 8])
+                + HTTP2Bytes.frame(2, stream: 7, [0, 0, 0, 0, 1])
                 + HTTP2Bytes.frame(0x77, flags: 255, stream: 5, [1, 2, 3]) + HTTP2Bytes.windowUpdate(0, 1000)
                 + HTTP2Bytes.frame(4, flags: 1) + HTTP2Bytes.frame(7, [0, 0, 0, 0, 0, 0, 0, 2, 65])
                 + HTTP2Bytes.headers(1, HTTP2Bytes.get),

@@ -22,8 +22,7 @@ extension NodeTests {
                     try mesh.a.start()
                     try guardian.start()
                     let isComplete = eventually {
-                        (try? guardian.admin.metric("apus_guard_local_workers")) == 2
-                            && isRemoteHealthy(guardian) == true
+                        guardian.workers == 2 && guardian.isRemoteHealthy == true
                     }
                     #expect(isComplete, "both workers and the remote are found: \(guardian.errors)")
                     try body(mesh, guardian, server)
@@ -33,38 +32,8 @@ extension NodeTests {
             }
         }
 
-        private func isRemoteHealthy(_ guardian: GuardHost) -> Bool? {
-            struct Status: Decodable {
-                var remotes: [Remote]
-                struct Remote: Decodable { var isHealthy: Bool? }
-            }
-            guard let body = try? guardian.admin.request("/status").body,
-                let status = try? JSONDecoder().decode(Status.self, from: Data(body.utf8))
-            else { return nil }
-            return status.remotes.first?.isHealthy
-        }
-
-        private func path(_ guardian: GuardHost) -> String? {
-            ["local", "remote", "direct", "drop"].first {
-                (try? guardian.admin.metric("apus_guard_path", ["path": $0])) == 1
-            }
-        }
-
-        private func works(_ mesh: RemoteMesh, _ target: SocketAddress, within limit: Duration = .seconds(1)) -> Bool {
-            do {
-                let socket = try mesh.lab[.a1].connect(to: target, timeout: limit)
-                defer { socket.close() }
-                try socket.exchange()
-                return true
-            } catch {
-                return false
-            }
-        }
-
         private func goes(through proxy: ProxyHost, _ mesh: RemoteMesh) throws -> Bool {
-            let lines = try proxy.accessLog().count
-            return try works(mesh, target)
-                && eventually(within: .milliseconds(300)) { try proxy.accessLog().count > lines }
+            try proxy.carries(from: mesh.lab[.a1], to: target)
         }
 
         @Test func aHungProxysConnectionsGoThroughTheRemoteAndComeBack() throws {
@@ -73,13 +42,13 @@ extension NodeTests {
                 try mesh.a.process.signal(SIGSTOP)
                 let time = ContinuousClock().measure {
                     for target in [target, target6] {
-                        _ = eventually { works(mesh, target, within: .milliseconds(100)) }
+                        _ = eventually { mesh.lab[.a1].reaches(target, within: .milliseconds(100)) }
                     }
                 }
                 #expect(time < .seconds(1), "\(time)\n\(guardian.errors)")
-                for _ in 0..<25 { #expect(works(mesh, target) && works(mesh, target6)) }
+                for _ in 0..<25 { #expect(mesh.lab[.a1].reaches(target) && mesh.lab[.a1].reaches(target6)) }
                 #expect(try goes(through: mesh.c, mesh))
-                #expect(path(guardian) == "remote")
+                #expect(guardian.path == "remote")
                 let held = try mesh.lab[.a1].connect(to: target)
                 try held.exchange()
                 try mesh.a.process.signal(SIGCONT)
@@ -95,12 +64,12 @@ extension NodeTests {
                 try mesh.a.kill()
                 #expect(try goes(through: mesh.c, mesh))
                 try mesh.c.kill()
-                let isSeen = eventually { isRemoteHealthy(guardian) == false && path(guardian) != "remote" }
+                let isSeen = eventually { guardian.isRemoteHealthy == false && guardian.path != "remote" }
                 #expect(isSeen, "\(guardian.errors)")
                 if policy == "remote, direct" {
-                    for _ in 0..<20 { #expect(works(mesh, target)) }
+                    for _ in 0..<20 { #expect(mesh.lab[.a1].reaches(target)) }
                 } else {
-                    #expect(!works(mesh, target) && path(guardian) == "drop")
+                    #expect(!mesh.lab[.a1].reaches(target) && guardian.path == "drop")
                 }
                 try mesh.c.start()
                 let isBack = try eventually(within: .seconds(10)) { try goes(through: mesh.c, mesh) }
@@ -173,6 +142,68 @@ extension NodeTests {
                 try mesh.a.kill()
                 let isServed = try eventually { try goes(through: mesh.c, mesh) }
                 #expect(isServed)
+            }
+        }
+
+        /// A host that had none gets remotes while its guard runs.
+        @Test func aReloadThatBringsRemotesIsFollowed() throws {
+            let alone = { (plan: inout RemoteMeshPlan) in
+                plan.a.policy = "direct"
+                plan.a.failover = []
+            }
+            try withRemote(alone) { mesh in
+                let server = try mesh.lab[.b1].echo()
+                let guardian = GuardHost(mesh.a)
+                try mesh.b.start()
+                try mesh.a.start()
+                try guardian.start()
+                try mesh.a.reload {
+                    $0.policy = "remote, direct"
+                    $0.failover = RemoteMeshPlan().a.failover
+                }
+                let isFollowed = eventually(within: .seconds(10)) { guardian.isRemoteHealthy == true }
+                #expect(isFollowed, "\(guardian.errors)")
+                try mesh.a.process.signal(SIGSTOP)
+                let time = mesh.lab[.a1].timeUntilServed(target)
+                #expect(time < .seconds(1), "\(time)\n\(guardian.errors)")
+                #expect(try goes(through: mesh.c, mesh))
+                try mesh.a.process.signal(SIGCONT)
+                let isBack = try eventually(within: .seconds(10)) { try goes(through: mesh.a, mesh) }
+                #expect(isBack, "\(guardian.errors)")
+                #expect(guardian.ready?.status == 200)
+                withExtendedLifetime(server) {}
+            }
+        }
+
+        /// A pod can write any sender's address, also that of a remote.
+        @Test func aPodIsNoPeer() throws {
+            try withRemote { mesh in
+                let (host, pod) = (mesh.lab[.a], mesh.lab[.a1])
+                func strangers() throws -> Int {
+                    let text = try host.run(["nft", "list", "counter", "inet", "apus", "strangers"]).output
+                    let words = text.split { $0 == " " || $0.isNewline }
+                    guard let at = words.firstIndex(of: "packets"), let count = Int(words[at + 1]) else {
+                        throw LabError("no counter: \(text)")
+                    }
+                    return count
+                }
+                let way = "$(ip route show default | cut -d' ' -f2-)"
+                try pod.run(["sh", "-c", "ip address add \(HostName.c.v4)/32 dev lo"]).required()
+                try pod.run(["sh", "-c", "ip route add \(HostName.a.v4)/32 \(way) src \(HostName.c.v4)"]).required()
+                let before = try strangers()
+                let socket = try LabDatagram(in: pod)
+                for _ in 0..<5 {
+                    try socket.send(
+                        String(repeating: "x", count: 60), to: SocketAddress(HostName.a.v4, 4799))
+                }
+                let areSeen = try eventually { try strangers() == before + 5 }
+                #expect(areSeen)
+                // The peer itself is none.
+                try mesh.b.start()
+                let server = try mesh.lab[.b1].echo()
+                #expect(try goes(through: mesh.c, mesh))
+                #expect(try strangers() == before + 5)
+                withExtendedLifetime(server) {}
             }
         }
     }

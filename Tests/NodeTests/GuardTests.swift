@@ -22,7 +22,7 @@ extension NodeTests {
                 let guardian = GuardHost(mesh.a)
                 do {
                     try guardian.start()
-                    let isComplete = eventually { (try? workers(guardian)) == 2 }
+                    let isComplete = eventually { guardian.workers == 2 }
                     #expect(isComplete, "both workers are found")
                     try body(mesh, guardian, server)
                 } catch {
@@ -31,42 +31,9 @@ extension NodeTests {
             }
         }
 
-        private func workers(_ guardian: GuardHost) throws -> Double {
-            try guardian.admin.metric("apus_guard_local_workers")
-        }
-
-        private func isState(_ state: String, _ guardian: GuardHost) -> Bool {
-            (try? guardian.admin.metric("apus_guard_local_state", ["state": state])) == 1
-        }
-
-        private func isTaken(_ guardian: GuardHost) -> Bool {
-            (try? guardian.admin.metric("apus_guard_local_taken")) == 1
-        }
-
-        /// One connection with an exchange; false when it is refused, or takes longer.
-        private func works(_ mesh: Mesh, _ target: SocketAddress, within limit: Duration = .seconds(1)) -> Bool {
-            do {
-                let socket = try mesh.lab[.a1].connect(to: target, timeout: limit)
-                defer { socket.close() }
-                try socket.exchange()
-                return true
-            } catch {
-                return false
-            }
-        }
-
-        /// How long until a new connection works.
-        private func timeUntilServed(_ mesh: Mesh, _ target: SocketAddress) -> Duration {
-            ContinuousClock().measure {
-                _ = eventually(within: .seconds(5)) { works(mesh, target, within: .milliseconds(100)) }
-            }
-        }
-
-        /// Whether new connections are the proxy's: it logs them.
+        /// Whether new connections are the proxy's.
         private func isLocal(_ mesh: Mesh) throws -> Bool {
-            let lines = try mesh.a.accessLog().count
-            return try works(mesh, target)
-                && eventually(within: .milliseconds(300)) { try mesh.a.accessLog().count > lines }
+            try mesh.a.carries(from: mesh.lab[.a1], to: target)
         }
 
         // MARK: hang
@@ -77,9 +44,9 @@ extension NodeTests {
                 #expect(try isLocal(mesh))
                 try mesh.a.process.signal(SIGSTOP)
                 let target6 = SocketAddress(PodName.b1.v6, 8080)
-                let time = timeUntilServed(mesh, target) + timeUntilServed(mesh, target6)
+                let time = mesh.lab[.a1].timeUntilServed(target) + mesh.lab[.a1].timeUntilServed(target6)
                 #expect(time < .seconds(1), "\(time)\n\(guardian.errors)")
-                for _ in 0..<50 { #expect(works(mesh, target) && works(mesh, target6)) }
+                for _ in 0..<50 { #expect(mesh.lab[.a1].reaches(target) && mesh.lab[.a1].reaches(target6)) }
                 try mesh.a.process.signal(SIGCONT)
                 let isBack = try eventually(within: .seconds(10)) { try isLocal(mesh) }
                 #expect(isBack, "\(guardian.errors)")
@@ -92,11 +59,11 @@ extension NodeTests {
         @Test func withoutNfTablesTheGuardSwitches() throws {
             try withGuard({ $0.backend = .xtablesOnly }) { mesh, guardian, _ in
                 try mesh.a.kill()
-                let time = timeUntilServed(mesh, target)
+                let time = mesh.lab[.a1].timeUntilServed(target)
                 #expect(time < .seconds(1), "\(time)\n\(guardian.errors)")
-                let isSeen = eventually { isState("absent", guardian) && isTaken(guardian) }
+                let isSeen = eventually { guardian.isState("absent") && guardian.isTaken }
                 #expect(isSeen, "\(guardian.errors)")
-                for _ in 0..<20 { #expect(works(mesh, target)) }
+                for _ in 0..<20 { #expect(mesh.lab[.a1].reaches(target)) }
                 try mesh.a.start()
                 let isBack = try eventually(within: .seconds(10)) { try isLocal(mesh) }
                 #expect(isBack, "\(guardian.errors)")
@@ -110,13 +77,13 @@ extension NodeTests {
                 #expect(try isLocal(mesh))
                 try guardian.start()
                 try mesh.a.process.signal(SIGSTOP)
-                let isTakenOut = eventually { isTaken(guardian) }
+                let isTakenOut = eventually { guardian.isTaken }
                 #expect(isTakenOut)
                 try guardian.kill()
-                for _ in 0..<20 { #expect(works(mesh, target)) }
+                for _ in 0..<20 { #expect(mesh.lab[.a1].reaches(target)) }
                 try guardian.start()
-                for _ in 0..<20 { #expect(works(mesh, target)) }
-                #expect(isTaken(guardian))
+                for _ in 0..<20 { #expect(mesh.lab[.a1].reaches(target)) }
+                #expect(guardian.isTaken)
                 try mesh.a.process.signal(SIGCONT)
                 let isBack = try eventually(within: .seconds(10)) { try isLocal(mesh) }
                 #expect(isBack, "\(guardian.errors)")
@@ -137,7 +104,23 @@ extension NodeTests {
                 let exit = try mesh.a.process.wait(atMost: .seconds(10))
                 #expect(exit == .signal(SIGKILL))
                 #expect(guardian.errors.contains("killed: no progress"))
-                for _ in 0..<20 { #expect(works(mesh, target)) }
+                for _ in 0..<20 { #expect(mesh.lab[.a1].reaches(target)) }
+                try mesh.a.start()
+                let isBack = try eventually(within: .seconds(10)) { try isLocal(mesh) }
+                #expect(isBack, "\(guardian.errors)")
+            }
+        }
+
+        /// It uses CPU time and its admin API answers, but one worker makes no turn.
+        @Test func aProxyWithAWorkerThatSpinsIsKilled() throws {
+            try withGuard({ $0.a.failover = ["probe: {killAfter: 1s}"] }) { mesh, guardian, _ in
+                try mesh.a.process.spin(thread: "worker-0")
+                let isTakenOut = eventually { guardian.isTaken }
+                #expect(isTakenOut, "\(guardian.errors)")
+                for _ in 0..<20 { #expect(mesh.lab[.a1].reaches(target)) }
+                let exit = try mesh.a.process.wait(atMost: .seconds(20))
+                #expect(exit == .signal(SIGKILL))
+                #expect(guardian.errors.contains("killed: no progress"))
                 try mesh.a.start()
                 let isBack = try eventually(within: .seconds(10)) { try isLocal(mesh) }
                 #expect(isBack, "\(guardian.errors)")
@@ -149,17 +132,17 @@ extension NodeTests {
             try withGuard { mesh, guardian, _ in
                 for round in 1...3 {
                     try mesh.a.kill()
-                    let isSeen = eventually { isState("absent", guardian) }
+                    let isSeen = eventually { guardian.isState("absent") }
                     #expect(isSeen, "round \(round)")
                     try mesh.a.start()
-                    let isBack = eventually { isState("serving", guardian) }
+                    let isBack = eventually { guardian.isState("serving") }
                     #expect(isBack, "round \(round)")
                     if round < 3 { #expect(try isLocal(mesh), "round \(round)") }
                 }
-                let isTakenOut = eventually { isTaken(guardian) }
+                let isTakenOut = eventually { guardian.isTaken }
                 #expect(isTakenOut, "\(guardian.errors)")
                 #expect(try !isLocal(mesh))
-                #expect(works(mesh, target))
+                #expect(mesh.lab[.a1].reaches(target))
                 #expect(try guardian.control(["status"]).output.contains("back-off"))
             }
         }
@@ -189,7 +172,7 @@ extension NodeTests {
                     #expect(isRepaired && time < .seconds(1), "\(damage): \(time)\n\(guardian.errors.suffix(1000))")
                     #expect(try isLocal(mesh), "\(damage)")
                 }
-                #expect(isState("serving", guardian), "missing rules are not the proxy's fault")
+                #expect(guardian.isState("serving"), "missing rules are not the proxy's fault")
                 // A repair counts once the guard has read what it wrote.
                 let areCounted = try eventually {
                     try guardian.admin.metric("apus_guard_rule_repairs_total") >= Double(damages.count)
@@ -227,7 +210,7 @@ extension NodeTests {
                 }
                 #expect(isFollowed, "\(guardian.errors)")
                 try mesh.a.process.signal(SIGSTOP)
-                let isTakenOut = eventually { isTaken(guardian) }
+                let isTakenOut = eventually { guardian.isTaken }
                 #expect(isTakenOut)
                 mesh.expectReset(from: mesh.lab[.a1], to: target)
                 try mesh.a.process.signal(SIGCONT)
@@ -240,7 +223,7 @@ extension NodeTests {
             try withGuard { mesh, guardian, _ in
                 try guardian.control(["force", "remote"]).required()
                 #expect(try !isLocal(mesh))
-                #expect(works(mesh, target))
+                #expect(mesh.lab[.a1].reaches(target))
                 // Its word holds over a restart.
                 try guardian.kill()
                 try guardian.start()
@@ -248,10 +231,10 @@ extension NodeTests {
                 try guardian.control(["force", "local"]).required()
                 #expect(try isLocal(mesh))
                 try mesh.a.process.signal(SIGSTOP)
-                let isHung = eventually { isState("hung", guardian) }
-                #expect(isHung && !isTaken(guardian))
+                let isHung = eventually { guardian.isState("hung") }
+                #expect(isHung && !guardian.isTaken)
                 try guardian.control(["force", "auto"]).required()
-                #expect(isTaken(guardian))
+                #expect(guardian.isTaken)
                 try mesh.a.process.signal(SIGCONT)
                 let wrong = try guardian.control(["force", "sideways"])
                 #expect(wrong.exit == .status(64))

@@ -36,6 +36,18 @@ extension Worker {
         if let known = GRPCStatus(rawValue: status) { report(exchange, status: known.httpStatus) }
     }
 
+    /// What the caller makes of an HTTP status; nil: it is no call, or all is well.
+    func callStatus(_ exchange: SlabReference<Exchange>, _ status: Int) -> Int? {
+        exchange.value.isGRPC && status != 200 ? GRPCStatus(httpStatus: status).rawValue : nil
+    }
+
+    /// The server's own clock may be the first to say that the call's time is over.
+    func isTimeOver(_ exchange: SlabReference<Exchange>) -> Bool {
+        exchange.value.isGRPC && exchange.value.deadline > 0 && exchange.value.deadline - now < Self.clockSlack
+    }
+
+    private static var clockSlack: Int64 { 10_000_000 }
+
     /// Makes the proxy's answer one that a gRPC client understands: a head that is the whole response.
     mutating func makeCallAnswer(
         _ exchange: SlabReference<Exchange>, status: Int, _ explanation: StaticString
@@ -49,18 +61,22 @@ extension Worker {
     }
 
     /// The response was under way: its status is what is left to say. False: it is no call, or its client not one to be told.
-    mutating func endCall(_ exchange: SlabReference<Exchange>, _ failure: UpstreamFailure) -> Bool {
+    mutating func endCall(
+        _ exchange: SlabReference<Exchange>, status: Int, _ explanation: StaticString
+    ) -> Bool {
         guard exchange.value.isGRPC, !exchange.value.endedDown,
             let multiplex = clients.find(exchange.value.client)?.value.multiplex?.reference
         else { return false }
-        let call = GRPCStatus(httpStatus: failure.status)
+        let call = GRPCStatus(httpStatus: status)
         exchange.value.record.grpcStatus = Int8(call.rawValue)
         exchange.value.endedDown = true
         exchange.value.heads.reference.value.responseTrailers.removeAll()
-        appendCallStatus(call, failure.text, to: &exchange.value.heads.reference.value.responseTrailers)
+        appendCallStatus(call, explanation, to: &exchange.value.heads.reference.value.responseTrailers)
         collect(forClient: exchange.value.client)
         multiplex.value.codec.sendTrailers(
             exchange.value.heads.reference.value.responseTrailers, on: exchange.value.clientStream, into: &toClient)
+        // All has been said: any other code would be taken for the status.
+        multiplex.value.codec.reset(exchange.value.clientStream, .noError, into: &toClient)
         return true
     }
 

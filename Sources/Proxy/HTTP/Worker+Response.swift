@@ -28,7 +28,7 @@ extension Worker {
         } else {
             report(exchange, status: status)
         }
-        if mayRetry(exchange, .status(status)) { return retry(exchange) }
+        if mayRetry(exchange, .status(status), callStatus: callStatus(exchange, status)) { return retry(exchange) }
         exchange.value.record.status = UInt16(clamping: status)
         editResponse(exchange)
         exchange.value.responseStarted = true

@@ -14,7 +14,9 @@ extension Worker {
         // A body is kept where it may be needed again; none at all is always there.
         exchange.value.keepsReplay =
             exchange.value.requestFraming != .none && !exchange.value.wantsUpgrade && exchange.value.replayMax > 0
-            && (exchange.value.isRepeatable || routes.rules[rule].hasMirrors)
+            && (exchange.value.isRepeatable || routes.rules[rule].hasMirrors
+                // A stream may be refused, or its connection be going away, when the body has been sent.
+                || speaksHTTP2(exchange, exchange.value.target.cluster))
     }
 
     /// The attempt under way has failed. Its connection closes.
@@ -25,7 +27,9 @@ extension Worker {
         let outcome = outcome(exchange, failure)
         leaveUpstream(exchange)
         guard !exchange.value.responseStarted else { return cutOff(exchange, failure) }
-        if failure != .timeout, mayRetry(exchange, outcome) { return retry(exchange) }
+        if failure != .timeout, mayRetry(exchange, outcome, callStatus: callStatus(exchange, failure.status)) {
+            return retry(exchange)
+        }
         giveUp(exchange)
     }
 
@@ -57,10 +61,12 @@ extension Worker {
     }
 
     /// Whether there is to be another attempt; then its place among the cluster's retries is taken, and its pause known.
-    mutating func mayRetry(_ exchange: SlabReference<Exchange>, _ outcome: RetryState.Outcome) -> Bool {
+    mutating func mayRetry(
+        _ exchange: SlabReference<Exchange>, _ outcome: RetryState.Outcome, callStatus: Int? = nil
+    ) -> Bool {
         let decision = exchange.value.retry.decide(
             outcome: outcome, isReplayable: isReplayable(exchange), isIdempotent: exchange.value.isRepeatable,
-            random: &random)
+            callStatus: callStatus, random: &random)
         guard case .retry(let delay) = decision else { return false }
         exchange.value.backoff = delay
         // What went wrong with an idle connection says nothing about the endpoint, nor about the cluster.
@@ -112,7 +118,7 @@ extension Worker {
     /// The response was under way: the client must not take what it has for all of it.
     private mutating func cutOff(_ exchange: SlabReference<Exchange>, _ failure: UpstreamFailure) {
         exchange.value.record.flags.add(failure.flag)
-        guard !endCall(exchange, failure) else { return finishExchange(exchange) }
+        guard !endCall(exchange, status: failure.status, failure.text) else { return finishExchange(exchange) }
         cutOffClient(exchange, .internalError, .upstreamReset)
         finishExchange(exchange)
     }

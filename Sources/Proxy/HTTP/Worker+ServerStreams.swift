@@ -136,6 +136,7 @@ extension Worker {
 
     private mutating func streamReset(_ exchange: SlabReference<Exchange>, _ code: UInt32, isOurs: Bool) {
         if isOurs { return upstreamFailed(exchange, .protocolError) }
+        if isTimeOver(exchange) { return upstreamFailed(exchange, .timeout) }
         if code == HTTP2ErrorCode.refusedStream.rawValue { return upstreamFailed(exchange, .refused) }
         // RFC 9113 8.1: all has been said, and the rest of the request is not wanted.
         if code == HTTP2ErrorCode.noError.rawValue, exchange.value.responseEnded { return }

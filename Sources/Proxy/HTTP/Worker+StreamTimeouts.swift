@@ -45,11 +45,13 @@ extension Worker {
             }
             exchange.value.record.flags.add(.idleTimeout)
             if exchange.value.responseStarted {
-                cutOffClient(exchange, .cancel, .idleTimeout)
+                if !endCall(exchange, status: 504, Self.idleText) { cutOffClient(exchange, .cancel, .idleTimeout) }
                 finishExchange(exchange)
             } else {
-                reply(exchange, status: 504, .idleTimeout, "nothing happened for too long\n")
+                reply(exchange, status: 504, .idleTimeout, Self.idleText)
             }
         }
     }
+
+    private static var idleText: StaticString { "nothing happened for too long\n" }
 }

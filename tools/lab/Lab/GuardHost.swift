@@ -20,12 +20,14 @@ public final class GuardHost: Sendable {
     }
 
     /// Starts it and waits until it is ready.
-    public func start() throws {
+    /// - Parameter words: what becomes the guard's process, by a command behind it: `env NAME=VALUE`.
+    public func start(_ words: [String] = []) throws {
         let program = try Programs.path("apus-guard")
         let process = try state.withLock { state in
             state.launches += 1
             let label = "guard-\(proxy.host.name)-\(state.launches)"
-            let process = try proxy.host.start([program, "--config", proxy.configurationPath], label: label)
+            let process = try proxy.host.start(
+                words + [program, "--config", proxy.configurationPath], label: label)
             state.process = process
             return process
         }
