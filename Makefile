@@ -78,4 +78,4 @@ format: ## format all Swift files in place
 	swift format --in-place --recursive Sources Tests tools Package.swift
 
 clean: ## remove everything that was built
-	rm -rf .build .build-thread .build-address .build-fuzz .build-bench .build-callgrind .build-manifests
+	rm -rf .build .build-thread .build-address .build-fuzz .build-bench .build-callgrind .build-manifests .build-python

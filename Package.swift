@@ -38,7 +38,7 @@ let package = Package(
         .target(name: "CLinux"),
         .target(name: "Syscalls", dependencies: ["CLinux", "Model"], swiftSettings: settings),
         .target(name: "Buffers", swiftSettings: codecSettings),
-        .target(name: "EventLoop", dependencies: ["Syscalls"], swiftSettings: settings),
+        .target(name: "EventLoop", dependencies: ["Model", "Syscalls"], swiftSettings: settings),
         .target(
             name: "Proxy",
             dependencies: ["Buffers", "EventLoop", "HTTP", "Model", "Patterns", "Routing", "Syscalls", "Upstream"],
@@ -58,7 +58,8 @@ let package = Package(
             swiftSettings: settings),
 
         // MARK: codecs
-        .target(name: "HTTP", dependencies: ["Buffers"], swiftSettings: codecSettings),
+        .target(name: "CLanes"),
+        .target(name: "HTTP", dependencies: ["Buffers", "CLanes"], swiftSettings: codecSettings),
         .target(
             name: "HTTPChecks", dependencies: ["Buffers", "HTTP"], path: "Tests/HTTPChecks", swiftSettings: settings),
         .target(name: "Smuggling", path: "Tests/Smuggling", swiftSettings: settings),
@@ -215,7 +216,15 @@ if Context.environment["APUS_FUZZ"] == "1" {
         .target(
             name: "FuzzHttp1", dependencies: ["HTTPChecks"], path: "tools/fuzz/http1", exclude: ["dictionary"],
             swiftSettings: settings))
-    package.products += ["FuzzConfig", "FuzzHandover", "FuzzHttp1"].map {
+    package.targets.append(
+        .target(
+            name: "FuzzHttp2", dependencies: ["HTTPChecks"], path: "tools/fuzz/http2", exclude: ["dictionary"],
+            swiftSettings: settings))
+    package.targets.append(
+        .target(
+            name: "FuzzHpack", dependencies: ["HTTPChecks"], path: "tools/fuzz/hpack", exclude: ["dictionary"],
+            swiftSettings: settings))
+    package.products += ["FuzzConfig", "FuzzHandover", "FuzzHpack", "FuzzHttp1", "FuzzHttp2"].map {
         .library(name: $0, type: .static, targets: [$0])
     }
 }

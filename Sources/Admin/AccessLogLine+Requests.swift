@@ -25,6 +25,7 @@ extension AccessLogLine {
         text.field("path", peer: entry.path)
         text.field("protocol", record.version.label)
         text.field("status", record.status == 0 ? nil : Int(record.status))
+        text.field("grpcStatus", record.grpcStatus < 0 ? nil : Int(record.grpcStatus))
         text.field("responseFlags", record.flags.letters)
         text.field("reasons", record.flags.labels)
         text.field("detail", peer: entry.detail)
@@ -68,6 +69,7 @@ extension AccessLogLine {
         PeerText.appendEscaped(entry.path.isEmpty ? [UInt8(ascii: "-")] : entry.path, to: &bytes)
         bytes += " \(record.version.label)\" \(record.status == 0 ? "-" : String(record.status)) authority=".utf8
         PeerText.appendQuoted(entry.authority, to: &bytes)
+        if record.grpcStatus >= 0 { bytes += " grpcStatus=\(record.grpcStatus)".utf8 }
         bytes += " flags=\(record.flags.letters) detail=".utf8
         PeerText.appendQuoted(entry.detail, to: &bytes)
         bytes.append(UInt8(ascii: " "))

@@ -46,6 +46,7 @@ struct AccessLogLine {
         text.field("responseFlag", record.reason.flag)
         text.field("reason", record.reason.label)
         text.field("closedBy", record.closedBy.label)
+        text.field("detected", record.spoken?.label)
         text.endObject()
         swap(&text.bytes, &bytes)
     }
@@ -64,7 +65,8 @@ struct AccessLogLine {
         bytes += " duration=".utf8
         Self.appendMilliseconds(record.durationNanoseconds, to: &bytes)
         bytes += "ms flag=\(record.reason.flag) reason=\(record.reason.label) closedBy=\(record.closedBy.label)".utf8
-        bytes += " worker=\(record.worker) generation=\(record.generation)".utf8
+        bytes += " detected=\(record.spoken?.label ?? "-") worker=\(record.worker)".utf8
+        bytes += " generation=\(record.generation)".utf8
     }
 
     static func appendText(_ key: String, _ value: String?, to bytes: inout [UInt8]) {

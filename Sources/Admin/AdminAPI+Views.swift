@@ -66,6 +66,8 @@ extension AdminAPI {
         EndpointView(
             address: endpoint.address.description, weight: endpoint.weight,
             health: proxy.shared.healthWord(endpoint, of: cluster),
+            checkFailure: cluster.healthCheck == nil
+                ? nil : proxy.shared.checkFailure(endpointSlot: endpoint.slot)?.label,
             connectionsActive: proxy.shared.endpointConnections.load(endpoint.slot))
     }
 
@@ -103,7 +105,7 @@ extension AdminAPI {
             listener: name(.listener, record.listener), direction: record.direction.label,
             client: record.client.description, originalDestination: record.originalDestination.description,
             cluster: name(.cluster, record.cluster), endpoint: record.endpoint.known?.description,
-            source: record.source.known?.description, attempts: Int(record.attempts),
+            source: record.source.known?.description, detected: record.spoken?.label, attempts: Int(record.attempts),
             bytesSent: record.bytesSent, bytesReceived: record.bytesReceived,
             ageMilliseconds: record.durationNanoseconds / 1_000_000,
             idleMilliseconds: connection.idleNanoseconds / 1_000_000, bufferedBytes: connection.bufferedBytes)

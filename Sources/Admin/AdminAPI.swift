@@ -53,7 +53,7 @@ struct AdminAPI: AdminResponder {
         case .routes: return .json(200, routeViews())
         case .connections: return await connections(target)
         case .version: return .json(200, VersionView(name: "apusd", version: BuildVersion.text))
-        case .explain: return explain(target)
+        case .explain: return await explain(target)
         case .drain:
             logger.notice("drain asked for by the admin API")
             proxy.drain()
@@ -83,16 +83,19 @@ struct AdminAPI: AdminResponder {
         return .json(200, await connectionViews(limit: limit))
     }
 
-    private func explain(_ target: RequestTarget) -> AdminResponse {
+    private func explain(_ target: RequestTarget) async -> AdminResponse {
         guard let snapshot = proxy.snapshot else { return .error(503, "no configuration yet") }
         guard let from = target.query["from"], let to = target.query["to"] else {
             return .error(400, "explain: expected ?from=POD-OR-IP&to=IP:PORT")
         }
+        var learned: [LearnedProtocol] = []
+        if snapshot.detects, let destination = SocketAddress(to) { learned = await proxy.learned(of: destination) }
         do throws(Explanation.BadQuestion) {
             let request = try Self.request(target)
             return .json(
                 200,
-                try Explanation(from: from, to: to, request: request, snapshot: snapshot, shared: proxy.shared))
+                try Explanation(
+                    from: from, to: to, request: request, snapshot: snapshot, shared: proxy.shared, learned: learned))
         } catch {
             return .error(400, error.description)
         }

@@ -74,6 +74,8 @@ public struct EndpointView: Codable, Sendable, Equatable {
     public var weight: Int
     /// `healthy`, `unhealthy`, `ejected`, or `unchecked` when the cluster has neither health check nor outlier detection.
     public var health: String
+    /// Why the last health check failed; absent: it passed, or there was none.
+    public var checkFailure: String?
     /// Live connections.
     public var connectionsActive: Int
 }
@@ -124,6 +126,8 @@ public struct LiveConnectionView: Codable, Sendable, Equatable {
     public var client: String, originalDestination: String
     /// Where it goes, and our address on that side.
     public var cluster: String?, endpoint: String?, source: String?
+    /// What it turned out to speak, as the log has it; absent: nobody looked, or nothing was said yet.
+    public var detected: String?
     /// Connect attempts made.
     public var attempts: Int
     /// Payload, client to upstream and back.

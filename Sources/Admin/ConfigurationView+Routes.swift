@@ -19,7 +19,7 @@ extension ConfigurationView {
             "protocol": .string(listener.protocolKind.rawValue), "cluster": listener.cluster.map(JSONValue.string),
             "routes": listener.routes.map(JSONValue.string),
         ]
-        if listener.protocolKind != .tcp {
+        if listener.protocolKind.mayBeHTTP {
             members["requestId"] = .string(listener.requestId.rawValue)
             members["forwardedFor"] = .string(listener.forwardedFor.rawValue)
             members["trustedHops"] = .int(listener.trustedHops)

@@ -85,10 +85,11 @@ enum ConfigurationView {
             members["protocol"] = .string(entry.protocolKind.rawValue)
         }
         switch entry.action {
-        case .passthrough: members["routes"] = entry.routes.map(JSONValue.string)
+        case .passthrough: break
         case .cluster(let name): members["cluster"] = .string(name)
         case .deny: return ["match": .object(match), "deny": true]
         }
+        members["routes"] = entry.routes.map(JSONValue.string)
         if !entry.filters.isEmpty { members["filters"] = .array(entry.filters.map(filter)) }
         return .object(members)
     }
@@ -132,6 +133,8 @@ enum ConfigurationView {
                 "path": .string(http.path), "host": http.host.map(JSONValue.string),
                 "expect": .array(http.expected.map(JSONValue.int)),
             ]
+        } else if let grpc = check.grpc {
+            members["grpc"] = ["service": .string(grpc.service), "host": grpc.host.map(JSONValue.string)]
         } else {
             members["tcp"] = [:]
         }

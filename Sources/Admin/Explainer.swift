@@ -8,6 +8,8 @@ struct Explainer {
     /// The protected host at whose proxy's place the question is asked; 0: at this one's own.
     let host: UInt16
     let destination: SocketAddress
+    /// What workers remember of the destination.
+    let learned: [LearnedProtocol]
     /// Whether the question says what is sent.
     let isAboutARequest: Bool
     /// nil: no HTTP is spoken anywhere.
@@ -117,7 +119,10 @@ struct Explainer {
         let record = snapshot.listeners[listener]
         let name = snapshot.configuration.listeners.first { $0.address == record.address }?.name ?? ""
         draft.leg = "listener \(name)"
-        if record.http >= 0 {
+        if record.protocolKind == .auto, record.cluster != Snapshot.passthroughCluster {
+            explainDetection(
+                http: Int(record.http), cluster: record.cluster, draft.leg, clientPod: nil, leg: .listener, &draft)
+        } else if record.http >= 0 {
             explainRequest(Int(record.http), draft.leg, clientPod: nil, leg: .listener, &draft)
         } else {
             noteBytes(&draft)
@@ -169,6 +174,13 @@ struct Explainer {
         _ entry: Int?, _ table: Explanation.Table, clientPod: Int?, leg: ConnectionDirection,
         _ draft: inout Explanation
     ) {
+        if let entry, snapshot.entries[entry].protocolKind == .auto,
+            case .cluster(let cluster) = snapshot.entries[entry].action
+        {
+            return explainDetection(
+                http: Int(snapshot.entries[entry].http), cluster: cluster, table.table, clientPod: clientPod, leg: leg,
+                &draft)
+        }
         if let entry, snapshot.entries[entry].http >= 0 {
             return explainRequest(
                 Int(snapshot.entries[entry].http), table.table, clientPod: clientPod, leg: leg, &draft)

@@ -71,12 +71,22 @@ public struct Explanation: Codable, Sendable, Equatable {
         case notIntercepted
     }
 
+    /// Where first bytes decide (`protocol: auto`).
+    public struct Detection: Codable, Sendable, Equatable {
+        /// What was spoken at this destination last, as the log has it, and how many seconds ago; absent: not known.
+        public var learned: String?, ageSeconds: Int?
+        /// What a client that stays silent meets.
+        public var silence: String
+    }
+
     /// Which way it comes in: `outbound`, `inbound`, `listener NAME`, or `none`.
     public var leg: String
     /// The two ends.
     public var from: Party, to: Party
     /// The table of the leg; absent for explicit listeners and what is not intercepted.
     public var table: Table?
+    /// What was learned of the destination; absent where nothing is detected.
+    public var detection: Detection?
     /// The way through the routes; absent where bytes are passed on as they are.
     public var request: Request?
     /// The cluster (several, where a route has weights); absent when none is met.
@@ -107,8 +117,10 @@ extension Explanation {
     /// - Parameters:
     ///   - request: what is sent, where HTTP is spoken; nil: a GET of `/`.
     ///   - shared: counts and health of the running proxy; nil: there is none.
+    ///   - learned: what its workers remember of the destination.
     public init(
-        from: String, to: String, request: RequestQuestion? = nil, snapshot: Snapshot, shared: SharedState?
+        from: String, to: String, request: RequestQuestion? = nil, snapshot: Snapshot, shared: SharedState?,
+        learned: [LearnedProtocol] = []
     ) throws(BadQuestion) {
         guard let destination = SocketAddress(to), destination.port != 0 else {
             throw BadQuestion(description: "to: \(to): expected IP:PORT or [IPv6]:PORT")
@@ -117,7 +129,8 @@ extension Explanation {
         let explainer = Explainer(
             snapshot: snapshot, shared: shared, source: source,
             host: Explainer.host(source, destination: destination.address, snapshot), destination: destination,
-            isAboutARequest: request != nil, walk: try Explainer.walk(request, to: destination, snapshot))
+            learned: learned, isAboutARequest: request != nil,
+            walk: try Explainer.walk(request, to: destination, snapshot))
         self = explainer.explanation()
     }
 }

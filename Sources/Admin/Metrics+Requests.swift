@@ -9,7 +9,7 @@ extension Metrics {
 
     /// Names of the families of one kind of thing.
     private struct Families {
-        let requests, flags, retries, timeouts: String
+        let requests, flags, calls, retries, timeouts: String
         /// nil: no histogram.
         let duration: String?
         /// Who the requests are those of.
@@ -17,24 +17,29 @@ extension Metrics {
     }
 
     private static let podFamilies = Families(
-        requests: "apus_requests_total", flags: "apus_request_flags_total", retries: "apus_request_retries_total",
+        requests: "apus_requests_total", flags: "apus_request_flags_total",
+        calls: "apus_grpc_requests_total", retries: "apus_request_retries_total",
         timeouts: "apus_request_timeouts_total", duration: "apus_request_duration_seconds",
         whose: "by local pod: sent by it (outbound), received by it (inbound)")
     private static let clusterFamilies = Families(
         requests: "apus_cluster_requests_total", flags: "apus_cluster_request_flags_total",
+        calls: "apus_cluster_grpc_requests_total",
         retries: "apus_cluster_request_retries_total", timeouts: "apus_cluster_request_timeouts_total",
         duration: "apus_cluster_request_duration_seconds", whose: "by cluster")
     private static let routeFamilies = Families(
         requests: "apus_route_requests_total", flags: "apus_route_request_flags_total",
+        calls: "apus_route_grpc_requests_total",
         retries: "apus_route_request_retries_total", timeouts: "apus_route_request_timeouts_total",
         duration: "apus_route_request_duration_seconds", whose: "by route")
     private static let listenerFamilies = Families(
         requests: "apus_listener_requests_total", flags: "apus_listener_request_flags_total",
+        calls: "apus_listener_grpc_requests_total",
         retries: "apus_listener_request_retries_total", timeouts: "apus_listener_request_timeouts_total",
         duration: nil, whose: "by listener")
 
     /// Requests: by pod under the names without a prefix, by cluster, by route, by listener.
     mutating func addRequests() {
+        addViolations()
         text.family("apus_requests_active", .gauge, "Requests under way.")
         text.sample(sum([0], \.worker, WorkerCounter.requestsActive.rawValue))
 
@@ -57,6 +62,15 @@ extension Metrics {
         series.map { Line(labels: [(label, $0.name)] + more, slots: $0.slots) }
     }
 
+    private mutating func addViolations() {
+        let counts = proxy.http2Violations
+        guard !counts.isEmpty else { return }
+        text.family(
+            "apus_http2_violations_total", .counter,
+            "Rules and limits of HTTP/2 that clients or endpoints have broken: a stream, or the connection, was ended.")
+        for count in counts { text.sample(count.count, ["peer": "\(count.peer)", "kind": count.kind]) }
+    }
+
     private mutating func add(
         _ families: Families, _ lines: [Line], _ table: KeyPath<WorkerStatistics, SparseCounterTable>
     ) {
@@ -74,6 +88,7 @@ extension Metrics {
                 if count != 0 { text.sample(count, list: line.labels + [("flag", flag.label)]) }
             }
         }
+        addCalls(families, lines, table)
         text.family(families.retries, .counter, "Attempts after the first, \(families.whose).")
         for line in lines {
             text.sample(sum(line.slots, table, RequestCounter.retries.rawValue), list: line.labels)
@@ -83,6 +98,18 @@ extension Metrics {
             text.sample(sum(line.slots, table, RequestCounter.timeouts.rawValue), list: line.labels)
         }
         if let duration = families.duration { addDurations(duration, families.whose, lines, table) }
+    }
+
+    private mutating func addCalls(
+        _ families: Families, _ lines: [Line], _ table: KeyPath<WorkerStatistics, SparseCounterTable>
+    ) {
+        text.family(families.calls, .counter, "gRPC calls by their status, \(families.whose).")
+        for line in lines {
+            for (status, label) in RequestCounter.callStatusLabels.enumerated() {
+                let count = sum(line.slots, table, RequestCounter.column(callStatus: status))
+                if count != 0 { text.sample(count, list: line.labels + [("grpc_status", label)]) }
+            }
+        }
     }
 
     private mutating func addDurations(

@@ -149,6 +149,9 @@ extension Metrics {
         addClusterPairs(
             "apus_cluster_health_checks_total", "Active health checks.", label: "result",
             [("passed", .healthChecksPassed), ("failed", .healthChecksFailed)])
+        addClusterPairs(
+            "apus_cluster_health_check_failures_total", "Active health checks that failed, by reason.", label: "reason",
+            HealthFailure.allCases.map { ($0.label, $0.counter) })
         text.family("apus_cluster_connections_active", .gauge, "Live connections to the cluster.")
         for cluster in clusters {
             text.sample(sum(cluster, proxy.shared.clusterConnections), ["cluster": cluster.name])

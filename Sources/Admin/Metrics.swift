@@ -33,6 +33,7 @@ struct Metrics {
         metrics.addDiscovery(now)
         metrics.addListeners()
         metrics.addHosts()
+        metrics.addDetection()
         metrics.addRequests()
         metrics.addWorkers(now)
         if let accessLog { metrics.addAccessLog(accessLog) }

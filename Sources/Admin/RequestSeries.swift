@@ -11,8 +11,9 @@ struct RequestSeries {
 
     typealias Things = [(name: String, slot: Int)]
 
-    /// Most series one thing can have: classes, retries, timeouts, bytes, flags, and the lines of a histogram.
-    private static let widthWithoutHistogram = RequestCounter.classes.count + 4 + RequestFlag.allCases.count
+    /// Most series one thing can have: classes, retries, timeouts, bytes, flags, gRPC statuses, and the lines of a histogram.
+    private static let widthWithoutHistogram =
+        RequestCounter.classes.count + 4 + RequestFlag.allCases.count + RequestCounter.callStatusLabels.count
     private static let width = widthWithoutHistogram + LatencyHistogram.coarseExponents.count + 3
 
     init(

@@ -11,6 +11,8 @@ public struct RequestsView: Codable, Sendable, Equatable {
     public var retries: Int, timeouts: Int
     /// Requests with something special, by flag; flags that never occurred are left out.
     public var flags: [String: Int]
+    /// gRPC calls by status (`ok`, `unavailable`, ...); absent before the first.
+    public var grpc: [String: Int]?
     /// Durations that half, 99 % and 99.9 % of the requests did not exceed, right to 1/16; absent for listeners.
     public var p50Milliseconds: Double?, p99Milliseconds: Double?, p999Milliseconds: Double?
 }
@@ -35,6 +37,12 @@ extension RequestsView {
         for flag in RequestFlag.allCases where sum(RequestCounter.column(flag)) != 0 {
             flags[flag.label] = sum(RequestCounter.column(flag))
         }
+        var calls: [String: Int] = [:]
+        for (status, label) in RequestCounter.callStatusLabels.enumerated() {
+            let count = sum(RequestCounter.column(callStatus: status))
+            if count != 0 { calls[label] = count }
+        }
+        if !calls.isEmpty { grpc = calls }
         guard hasHistogram else { return }
         let histogram = workers.histogram(table, [slot])
         func milliseconds(_ quantile: Double) -> Double? {

@@ -40,14 +40,23 @@ extension Snapshot {
         if entry.http >= 0 {
             let http = httpListeners[Int(entry.http)]
             let action = "\(http.protocolKind.rawValue) routes \(routeTables[Int(http.routeTable)].name)"
-            return TableEntryView(match: match, action: action)
+            let rest = entry.protocolKind == .auto ? ", bytes \(bytesWords(entry.action))" : ""
+            return TableEntryView(match: match, action: action + rest)
         }
-        switch entry.action {
-        case .deny: return TableEntryView(match: match, action: "deny")
-        case .cluster(Self.passthroughCluster): return TableEntryView(match: match, action: "passthrough")
-        case .cluster(let index): return TableEntryView(match: match, action: "cluster \(clusterName(index))")
+        let kind = entry.protocolKind == .tls && entry.action != .deny ? "tls " : ""
+        return TableEntryView(match: match, action: kind + bytesWords(entry.action))
+    }
+
+    private func bytesWords(_ action: EntryRecord.Action) -> String {
+        switch action {
+        case .deny: "deny"
+        case .cluster(Self.passthroughCluster): "passthrough"
+        case .cluster(let index): "cluster \(clusterName(index))"
         }
     }
+
+    /// Whether first bytes decide anywhere.
+    var detects: Bool { httpListeners.indices.contains { httpListeners[$0].protocolKind == .auto } }
 }
 
 extension SharedState {

@@ -3,7 +3,9 @@
 /// Grows by doubling and keeps its memory, so that steady state allocates nothing. One owner, one thread at a time.
 @safe public struct OutputBuffer: ~Copyable, @unchecked Sendable {
     // Sound to send: it is the only owner of the memory.
-    @usableFromInline var storage: UnsafeMutableRawBufferPointer
+    @usableFromInline var storage: UnsafeMutableRawPointer
+    /// Bytes of `storage`.
+    @usableFromInline var size: Int
     @usableFromInline var end = 0
     private let capacityAtStart: Int
 
@@ -14,6 +16,7 @@
     public init(capacity: Int = 64 << 10) {
         capacityAtStart = max(capacity, 64)
         // Freed in deinit, or when it grows.
+        size = capacityAtStart
         unsafe storage = .allocate(byteCount: capacityAtStart, alignment: 64)
     }
 
@@ -27,26 +30,26 @@
     /// Whether it holds none.
     @inlinable public var isEmpty: Bool { end == 0 }
     /// The memory it owns, bytes.
-    public var capacity: Int { unsafe storage.count }
+    public var capacity: Int { size }
 
     /// The bytes held. They lie there until the buffer is changed.
     @inlinable public var bytes: Span<UInt8> {
         @_lifetime(borrow self)
         get {
             // The first `end` bytes are written, and stay where they are while the buffer is borrowed.
-            let span = unsafe Span<UInt8>(_unsafeBytes: UnsafeRawBufferPointer(rebasing: storage[..<end]))
+            let span = unsafe Span<UInt8>(_unsafeBytes: UnsafeRawBufferPointer(start: storage, count: end))
             return unsafe _overrideLifetime(span, borrowing: self)
         }
     }
 
     /// Appends a copy of `bytes`.
-    @inlinable public mutating func append(_ bytes: Span<UInt8>) {
+    @inlinable @inline(__always) public mutating func append(_ bytes: Span<UInt8>) {
         // The span's memory is valid for the call and is only copied.
         unsafe bytes.withUnsafeBytes { unsafe append($0) }
     }
 
     /// Appends a copy of `bytes`.
-    @inlinable public mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    @inlinable @inline(__always) public mutating func append(_ bytes: UnsafeRawBufferPointer) {
         guard let source = bytes.baseAddress, bytes.count > 0 else { return }
         let place = unsafe makeRoom(bytes.count)
         // `makeRoom` has returned the start of that many bytes.
@@ -54,14 +57,14 @@
         end &+= bytes.count
     }
 
-    /// Appends the UTF-8 bytes of `text`.
-    @inlinable public mutating func append(_ text: StaticString) {
+    /// Appends the UTF-8 bytes of `text`. Inlined, a literal is a few stores.
+    @inlinable @inline(__always) public mutating func append(_ text: StaticString) {
         // A static string's bytes live as long as the program. One that is a single scalar has none: it is never written so.
         unsafe append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
     /// Appends one byte.
-    @inlinable public mutating func append(_ byte: UInt8) {
+    @inlinable @inline(__always) public mutating func append(_ byte: UInt8) {
         // `makeRoom` has returned the start of one byte.
         unsafe makeRoom(1).storeBytes(of: byte, as: UInt8.self)
         end &+= 1
@@ -79,18 +82,19 @@
     /// Empties it. Its memory stays, but for what exceeds `capacityKept`.
     public mutating func removeAll() {
         end = 0
-        if unsafe storage.count > Self.capacityKept { reallocate(capacityAtStart) }
+        if size > Self.capacityKept { reallocate(capacityAtStart) }
     }
 
     /// Lends the bytes held to `body`, which does not keep the pointer.
     @inlinable public func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
         // `end` is within the storage.
-        unsafe body(UnsafeRawBufferPointer(rebasing: storage[..<end]))
+        unsafe body(UnsafeRawBufferPointer(start: storage, count: end))
     }
 
     // MARK: - memory
 
-    private mutating func appendDigits(_ value: UInt, radix: UInt) {
+    /// Inlined, so that the radix is a constant, by which dividing is cheap.
+    @inline(__always) private mutating func appendDigits(_ value: UInt, radix: UInt) {
         var count = 1
         var rest = value / radix
         while rest > 0 {
@@ -99,31 +103,34 @@
         }
         let place = unsafe makeRoom(count)
         rest = value
-        for index in stride(from: count - 1, through: 0, by: -1) {
+        var index = count
+        while index > 0 {
+            index &-= 1
             let digit = UInt8(truncatingIfNeeded: rest % radix)
             // In bounds: `makeRoom` has returned the start of `count` bytes.
-            unsafe place.storeBytes(of: digit < 10 ? 0x30 + digit : 0x57 + digit, toByteOffset: index, as: UInt8.self)
+            unsafe place.storeBytes(of: digit < 10 ? 0x30 &+ digit : 0x57 &+ digit, toByteOffset: index, as: UInt8.self)
             rest /= radix
         }
         end += count
     }
 
     /// The place for `count` more bytes, at the end of those held.
-    @inlinable mutating func makeRoom(_ count: Int) -> UnsafeMutableRawPointer {
-        if unsafe count > storage.count &- end { grow(count) }
-        // Storage is never empty, and has `count` bytes behind `end` now.
-        return unsafe storage.baseAddress.unsafelyUnwrapped + end
+    @inlinable @inline(__always) mutating func makeRoom(_ count: Int) -> UnsafeMutableRawPointer {
+        if count > size &- end { grow(count) }
+        // There are `count` bytes behind `end` now.
+        return unsafe storage + end
     }
 
-    @usableFromInline mutating func grow(_ count: Int) {
-        reallocate(max(unsafe storage.count * 2, end + count))
+    @usableFromInline @inline(never) mutating func grow(_ count: Int) {
+        reallocate(max(size * 2, end + count))
     }
 
     private mutating func reallocate(_ capacity: Int) {
-        let fresh = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 64)
+        let fresh = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 64)
         // The held bytes fit: a buffer grows, or is empty.
-        unsafe fresh.copyMemory(from: UnsafeRawBufferPointer(rebasing: storage[..<end]))
+        unsafe fresh.copyMemory(from: storage, byteCount: end)
         unsafe storage.deallocate()
         unsafe storage = fresh
+        size = capacity
     }
 }

@@ -37,9 +37,10 @@ struct ClusterIndex {
             value.fail("no cluster is named \"\(name.excerpt)\", \(names.suggestion(for: name))")
             return nil
         }
-        let expected = traffic == .tcp ? "tcp" : "http1"
-        if traffic != nil, let protocolName = declared[name]?.protocolName, protocolName != expected {
-            value.fail("cluster \"\(name)\" speaks \(protocolName), expected one with protocol: \(expected)")
+        let expected = traffic?.mayBeHTTP == false ? ["tcp"] : ["http1", "http2"]
+        if traffic != nil, let protocolName = declared[name]?.protocolName, !expected.contains(protocolName) {
+            let words = expected.joined(separator: " or ")
+            value.fail("cluster \"\(name)\" speaks \(protocolName), expected one with protocol: \(words)")
         }
         return name
     }

@@ -11,7 +11,9 @@ extension ConfigurationReader {
             return []
         }
         let items = value.list("filters") ?? []
-        if traffic == .tcp, !items.isEmpty { value.fail("filters are for requests, expected protocol http1 or http") }
+        if traffic?.mayBeHTTP == false, !items.isEmpty {
+            value.fail("filters are for requests, expected protocol http1, http2, http or auto")
+        }
         return items.compactMap(readFilter)
     }
 

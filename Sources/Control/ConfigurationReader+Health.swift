@@ -2,14 +2,15 @@ import Model
 
 extension ConfigurationReader {
     func readHealthCheck(_ value: Value) -> Configuration.HealthCheck? {
-        let known = ["tcp", "http", "interval", "timeout", "unhealthyAfter", "healthyAfter"]
+        let known = ["tcp", "http", "grpc", "interval", "timeout", "unhealthyAfter", "healthyAfter"]
         guard let fields = value.fields(known) else { return nil }
-        let kinds = fields.present(["tcp", "http"])
-        if kinds.isEmpty { value.fail("has no kind of check, expected tcp: {} or http: {path: /}") }
-        if kinds.count > 1 { value.fail("has tcp and http, expected one of them") }
+        let kinds = ["tcp", "http", "grpc"].filter { fields[$0] != nil }
+        if kinds.isEmpty { value.fail("has no kind of check, expected tcp: {}, http: {path: /} or grpc: {}") }
+        if kinds.count > 1 { value.fail("has \(kinds.joined(separator: " and ")), expected one of them") }
         _ = fields["tcp"]?.fields([])
         var check = Configuration.HealthCheck()
         check.http = fields["http"].flatMap(readHTTPCheck)
+        check.grpc = fields["grpc"].flatMap(readGRPCCheck)
         if let interval = fields["interval"]?.duration(.milliseconds(10)...(.seconds(86400))) {
             check.interval = interval
         }
@@ -26,17 +27,31 @@ extension ConfigurationReader {
             let isPath = text.hasPrefix("/") && text.utf8.count <= Self.pathBytesMax
             return isPath && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") } ? text : nil
         }
-        let host = fields["host"]?.parsed("a host, such as cart.shop or cart.shop:8080") { text in
-            !text.isEmpty && text.utf8.count <= 255
-                && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") } ? text : nil
-        }
-        var http = Configuration.HealthCheck.HTTP(path: path ?? "/", host: host)
+        var http = Configuration.HealthCheck.HTTP(path: path ?? "/", host: readHost(fields))
         if let statuses = fields["expect"]?.nonEmptyList("statuses") {
             http.expected = statuses.compactMap { $0.integer(100...599) }
         }
         return path == nil ? nil : http
     }
 
+    private func readGRPCCheck(_ value: Value) -> Configuration.HealthCheck.GRPC? {
+        guard let fields = value.fields(["service", "host"]) else { return nil }
+        let service = fields["service"]?.parsed("a service's name, such as shop.Cart") { text in
+            !text.isEmpty && text.utf8.count <= Self.serviceBytesMax
+                && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } ? text : nil
+        }
+        return Configuration.HealthCheck.GRPC(service: service ?? "", host: readHost(fields))
+    }
+
+    private func readHost(_ fields: Fields) -> String? {
+        fields["host"]?.parsed("a host, such as cart.shop or cart.shop:8080") { text in
+            !text.isEmpty && text.utf8.count <= 255
+                && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") } ? text : nil
+        }
+    }
+
+    /// Its length is one byte of the message.
+    private static let serviceBytesMax = 127
     /// As long a path as fits the request line of any server.
     private static let pathBytesMax = 2048
 

@@ -36,10 +36,14 @@ extension ConfigurationReader {
         listener.filters = readFilters(fields["filters"], traffic, isEffective: true)
         let targets = fields.present(["routes", "cluster"])
         if let routes = fields["routes"] { listener.routes = readRoutes(routes, traffic, .listener, isEffective: true) }
-        if traffic == .tcp {
+        if traffic?.mayBeHTTP == false {
             listener.cluster = fields.required("cluster", "a cluster's name").flatMap {
                 clusters.resolve($0, .listener, .tcp)
             }
+            return listener
+        }
+        if traffic == .auto, targets.count == 2 {
+            listener.cluster = fields["cluster"].flatMap { clusters.resolve($0, .listener, .tcp) }
             return listener
         }
         if let second = targets.dropFirst().first {
@@ -76,8 +80,8 @@ extension ConfigurationReader {
         isEffective: Bool
     ) -> String? {
         guard let name = value.scalar("the name of a route table") else { return nil }
-        if traffic == .tcp {
-            value.fail("protocol tcp has no routes, expected cluster")
+        if let traffic, !traffic.mayBeHTTP {
+            value.fail("protocol \(traffic.rawValue) has no routes, expected cluster")
             return nil
         }
         guard isEffective else { return nil }

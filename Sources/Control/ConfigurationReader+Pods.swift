@@ -121,7 +121,9 @@ extension ConfigurationReader {
         entry.protocolKind = traffic ?? .tcp
         entry.filters = readFilters(fields["filters"], traffic, isEffective: isEffective)
         let actions = fields.present(["routes", "cluster", "deny"])
-        if let second = actions.dropFirst().first {
+        // With `auto` routes are for requests, and the cluster for everything else.
+        let isBoth = traffic == .auto && Set(actions.map(\.name)) == ["routes", "cluster"]
+        if let second = actions.dropFirst().first, !isBoth {
             second.value.fail("stands beside \(actions[0].name), expected one of routes, cluster or deny")
         }
         if let routes = fields["routes"] {
@@ -132,7 +134,7 @@ extension ConfigurationReader {
         }
         if fields["deny"] != nil { entry.action = .deny }
         if let value = fields["cluster"] {
-            let name = isEffective ? clusters.resolve(value, reference, traffic) : value.name()
+            let name = isEffective ? clusters.resolve(value, reference, isBoth ? .tcp : traffic) : value.name()
             if let name { entry.action = .cluster(name) }
         }
         return entry

@@ -1,3 +1,5 @@
+import Model
+
 /// Where a thing is in a slab. A handle whose thing has gone finds nothing, even if its place was taken again.
 public struct SlabHandle: Hashable, Sendable, BitwiseCopyable {
     /// The place.
@@ -18,10 +20,10 @@ public struct SlabHandle: Hashable, Sendable, BitwiseCopyable {
 /// Inlinable, because a generic that is not specialised looks its types up at run time: 1,000 instructions a request.
 @safe public struct Slab<Element: ~Copyable>: ~Copyable {
     @usableFromInline static var pageSize: Int { 64 }
-    @usableFromInline var pages: [UnsafeMutablePointer<Element>] = unsafe []
+    @usableFromInline var pages = unsafe RecordList<UnsafeMutablePointer<Element>>()
     /// By place: the generation, odd while taken.
-    @usableFromInline var generations: [UInt32] = []
-    @usableFromInline var free: [UInt32] = []
+    @usableFromInline var generations = RecordList<UInt32>()
+    @usableFromInline var free = RecordList<UInt32>()
     @usableFromInline var taken = 0
 
     /// Things in it.
@@ -33,10 +35,10 @@ public struct SlabHandle: Hashable, Sendable, BitwiseCopyable {
     deinit {
         for index in generations.indices where generations[index] & 1 == 1 {
             // An odd generation marks an initialised place.
-            unsafe (pages[index / Self.pageSize] + index % Self.pageSize).deinitialize(count: 1)
+            unsafe pointer(at: index).deinitialize(count: 1)
         }
-        // Every page was allocated by `insert`, and is empty now.
-        unsafe pages.forEach { unsafe $0.deallocate() }
+        // Every page was allocated by `addPlace`, and is empty now.
+        for page in unsafe pages.indices { unsafe pages[page].deallocate() }
     }
 
     /// Puts a thing in.
@@ -44,7 +46,7 @@ public struct SlabHandle: Hashable, Sendable, BitwiseCopyable {
     public mutating func insert(_ element: consuming Element) -> SlabHandle { place(element).handle }
 
     /// Puts a thing in, and says where it lies.
-    @inlinable
+    @inlinable @inline(__always)
     public mutating func place(
         _ element: consuming Element
     ) -> (handle: SlabHandle, reference: SlabReference<Element>) {
@@ -52,7 +54,7 @@ public struct SlabHandle: Hashable, Sendable, BitwiseCopyable {
         let place = Int(index)
         generations[place] = (generations[place] &+ 1) & 0xff_ffff
         // The place was free (even generation), so it is not initialised; it is in its page's bounds.
-        let pointer = unsafe pages[place / Self.pageSize] + place % Self.pageSize
+        let pointer = unsafe pointer(at: place)
         unsafe pointer.initialize(to: element)
         taken += 1
         // Pages do not move.
@@ -70,7 +72,7 @@ public struct SlabHandle: Hashable, Sendable, BitwiseCopyable {
         free.append(handle.index)
         taken -= 1
         // The odd generation said it was initialised; it no longer is.
-        return unsafe (pages[place / Self.pageSize] + place % Self.pageSize).move()
+        return unsafe pointer(at: place).move()
     }
 
     /// Takes a thing out and ends its life where it lies. False: the handle is stale.
@@ -84,19 +86,19 @@ public struct SlabHandle: Hashable, Sendable, BitwiseCopyable {
         free.append(handle.index)
         taken -= 1
         // The odd generation said it was initialised; it no longer is.
-        unsafe (pages[place / Self.pageSize] + place % Self.pageSize).deinitialize(count: 1)
+        unsafe pointer(at: place).deinitialize(count: 1)
         return true
     }
 
     /// The thing, in place; nil when the handle is stale. The reference is good until the thing is removed.
-    @inlinable
+    @inlinable @inline(__always)
     public func find(_ handle: SlabHandle) -> SlabReference<Element>? {
         let place = Int(handle.index)
         guard place < generations.count, generations[place] == handle.generation, handle.generation & 1 == 1 else {
             return nil
         }
         // Initialised (odd generation), and pages do not move.
-        return unsafe SlabReference(pages[place / Self.pageSize] + place % Self.pageSize)
+        return unsafe SlabReference(pointer(at: place))
     }
 
     /// The handle of what is at `index` now; nil when nothing is.
@@ -110,7 +112,14 @@ public struct SlabHandle: Hashable, Sendable, BitwiseCopyable {
     @inlinable
     public var indexEnd: Int { generations.count }
 
-    @usableFromInline
+    /// Where a place is. Its page is there, because its generation is.
+    @inlinable @inline(__always)
+    func pointer(at place: Int) -> UnsafeMutablePointer<Element> {
+        // In bounds: a page has `pageSize` places.
+        unsafe pages[place / Self.pageSize] + place % Self.pageSize
+    }
+
+    @usableFromInline @inline(never)
     mutating func addPlace() -> UInt32 {
         if generations.count % Self.pageSize == 0 {
             // Freed in deinit.

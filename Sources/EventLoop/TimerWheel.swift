@@ -1,3 +1,5 @@
+import Model
+
 /// A hierarchical timer wheel: O(1) to set and to cancel, ticks of 4 ms, up to 49 days ahead. One payload a timer.
 ///
 /// A pure value: time is passed in. Fires never early, and late by a tick at most (as far as it is asked in time).
@@ -9,7 +11,7 @@ public struct TimerWheel: ~Copyable {
         public static let none = Timer(node: -1)
     }
 
-    private struct Node: BitwiseCopyable {
+    struct Node: BitwiseCopyable {
         var deadline: Int64
         var payload: UInt64
         /// Neighbours in the slot's list, or the next free node.
@@ -23,18 +25,20 @@ public struct TimerWheel: ~Copyable {
     private static let slotBits: Int64 = 6
     private static let levels = 5
 
-    private var nodes: [Node] = []
+    private var nodes = RecordList<Node>()
     private var freeNode: Int32 = -1
-    private var heads: [Int32]
+    private var heads: RecordList<Int32>
     /// By level: a bit for each slot that is not empty.
-    private var occupied: [UInt64]
+    private var occupied: RecordList<UInt64>
     /// All ticks up to and including this one have fired.
     private var current: Int64
+    /// The tick `delay` has found last; nil: it has to be looked for.
+    private var soonest: Int64?
 
     /// An empty wheel at `now` (nanoseconds, monotonic).
     public init(now: Int64) {
-        heads = Array(repeating: -1, count: 64 * Self.levels)
-        occupied = Array(repeating: 0, count: Self.levels)
+        heads = RecordList(repeating: -1, count: 64 * Self.levels)
+        occupied = RecordList(repeating: 0, count: Self.levels)
         current = now / Self.tickNanoseconds
     }
 
@@ -56,8 +60,15 @@ public struct TimerWheel: ~Copyable {
 
     /// Nanoseconds from `now` to when `expire` should be called next; nil: no timer is set. May be early for far
     /// timers (it is then the time to bring them nearer), never late.
-    public func delay(from now: Int64) -> Int64? {
-        var best: Int64?
+    public mutating func delay(from now: Int64) -> Int64? {
+        let tick = soonest ?? soonestTick()
+        soonest = tick
+        return tick == .max ? nil : max(0, tick * Self.tickNanoseconds - now)
+    }
+
+    /// When some slot is due; `max`: no timer is set.
+    private func soonestTick() -> Int64 {
+        var best = Int64.max
         for level in 0..<Self.levels where occupied[level] != 0 {
             let shift = Int64(level) * Self.slotBits
             let position = current >> shift
@@ -66,9 +77,9 @@ public struct TimerWheel: ~Copyable {
             // The current slot of a higher level is served when the level below has wrapped: a full turn away.
             let waiting = level == 0 ? rotated : rotated & ~1
             let tick = (position + Int64(waiting.trailingZeroBitCount)) << shift
-            if tick < best ?? .max { best = tick }
+            best = min(best, tick)
         }
-        return best.map { max(0, $0 * Self.tickNanoseconds - now) }
+        return best
     }
 
     /// Moves the wheel to `now` and hands out the payloads that are due, one a call; nil when there are no more.
@@ -90,7 +101,8 @@ public struct TimerWheel: ~Copyable {
 
     /// One tick on, or over a stretch in which nothing can fire; brings nearer what has come into range.
     private mutating func advance(towards target: Int64) {
-        guard let lowest = occupied.firstIndex(where: { $0 != 0 }) else {
+        soonest = nil
+        guard let lowest = occupied.indices.first(where: { occupied[$0] != 0 }) else {
             current = target
             return
         }
@@ -118,6 +130,7 @@ public struct TimerWheel: ~Copyable {
     }
 
     private mutating func link(_ node: Int32) {
+        soonest = nil
         let deadline = nodes[Int(node)].deadline
         let distance = max(0, deadline - current)
         var level = 0
@@ -140,6 +153,7 @@ public struct TimerWheel: ~Copyable {
         if previous >= 0 { nodes[Int(previous)].next = next } else { heads[bucket] = next }
         if next >= 0 { nodes[Int(next)].previous = previous }
         if heads[bucket] < 0 { occupied[bucket / 64] &= ~(1 << UInt64(bucket % 64)) }
+        soonest = nil
     }
 
     private mutating func takeNode() -> Int32 {

@@ -2,25 +2,26 @@
 extension HTTP1Decoder {
     mutating func readRequestLine(_ line: Span<UInt8>, _ start: Int, _ head: inout MessageHead) -> Step {
         var position = start
-        if case let step = readMethod(line, &position, &head), step != .next(position) { return step }
+        let method = Self.readMethod(line, &position, &head, bytesMax: limits.methodBytes)
+        guard case .next = method else { return method }
         let targetStart = position
-        let step = readTarget(line, &position, &head)
+        let step = Self.readTarget(line, &position, &head)
         guard case .next = step else { return step }
-        let end = readVersion(line, position, &head)
+        let end = Self.readVersion(line, position, &head)
         guard case .next = end else {
             return Self.isPreface(line, start, end) ? .refused(.http2Preface, start) : end
         }
-        return judgeTarget(&head) ? end : .refused(.invalidTarget, targetStart)
+        return Self.judgeTarget(&head) ? end : .refused(.invalidTarget, targetStart)
     }
 
     /// Copies the method into `head`. `position` is then behind the space.
-    @inline(__always) private func readMethod(
-        _ line: Span<UInt8>, _ position: inout Int, _ head: inout MessageHead
+    @inline(__always) private static func readMethod(
+        _ line: Span<UInt8>, _ position: inout Int, _ head: inout MessageHead, bytesMax: Int
     ) -> Step {
         let word = line.word(at: position)
         let count = Method.length(word)
         head.method = Method(word, count: count)
-        guard head.method != .other else { return readOtherMethod(line, &position, &head) }
+        guard head.method != .other else { return readOtherMethod(line, &position, &head, bytesMax) }
         head.reserve(8)
         head.putWord(word, at: head.end)
         head.methodText = ByteRange(head.end, head.end &+ count)
@@ -29,27 +30,27 @@ extension HTTP1Decoder {
         return .next(position)
     }
 
-    @inline(never) private func readOtherMethod(
-        _ line: Span<UInt8>, _ position: inout Int, _ head: inout MessageHead
+    @inline(never) private static func readOtherMethod(
+        _ line: Span<UInt8>, _ position: inout Int, _ head: inout MessageHead, _ bytesMax: Int
     ) -> Step {
         let start = position
         while position < line.count, line[position].isTokenByte { position &+= 1 }
-        if position &- start > limits.methodBytes { return .refused(.methodTooLong, start) }
+        if position &- start > bytesMax { return .refused(.methodTooLong, start) }
         guard position < line.count else { return .incomplete }
-        guard line[position] == 0x20, position > start else { return Self.brokenMethod(line, start, position) }
+        guard line[position] == 0x20, position > start else { return brokenMethod(line, start, position) }
         head.setMethod(line.extracting(start..<position))
         position &+= 1
         return .next(position)
     }
 
     /// Copies the target into the path of `head`; what it means is said later. `position` is then behind the space.
-    private func readTarget(_ line: Span<UInt8>, _ position: inout Int, _ head: inout MessageHead) -> Step {
+    private static func readTarget(_ line: Span<UInt8>, _ position: inout Int, _ head: inout MessageHead) -> Step {
         let start = position
         let placeAtStart = head.end
         let count = head.copy(line, from: start, to: placeAtStart) { $0.targetEnds }
         position &+= count
         guard position < line.count else { return .incomplete }
-        guard line[position] == 0x20 else { return Self.brokenTarget(line, position) }
+        guard line[position] == 0x20 else { return brokenTarget(line, position) }
         if position == start { return .refused(.malformedStartLine, start) }
         head.path = ByteRange(placeAtStart, placeAtStart &+ count)
         head.end = placeAtStart &+ count
@@ -58,17 +59,17 @@ extension HTTP1Decoder {
     }
 
     /// The version at `position`, and the end of the line behind it.
-    private func readVersion(_ line: Span<UInt8>, _ position: Int, _ head: inout MessageHead) -> Step {
+    private static func readVersion(_ line: Span<UInt8>, _ position: Int, _ head: inout MessageHead) -> Step {
         switch line.word(at: position) {
         case Self.version11: head.minorVersion = 1
         case Self.version10: head.minorVersion = 0
-        default: return Self.brokenVersion(line, position)
+        default: return brokenVersion(line, position)
         }
         let end = position &+ 8
         if end &+ 1 < line.count, line[end] == 0x0d, line[end &+ 1] == 0x0a { return .next(end &+ 2) }
         if end < line.count, line[end] > 0x20, line[end] != 0x7f { return .refused(.malformedVersion, end) }
         if end < line.count, line[end] == 0x20 || line[end] == 0x09 { return .refused(.malformedStartLine, end) }
-        return Self.lineEnd(line, end)
+        return lineEnd(line, end)
     }
 
     /// `HTTP/1.x SP 3DIGIT SP reason`; the space and the reason may both be missing, as some servers have it.
@@ -83,13 +84,16 @@ extension HTTP1Decoder {
         guard line[position] == 0x20 else { return .refused(.malformedStartLine, position) }
         position &+= 1
         let digitsStart = position
+        var status = 0
         while position < digitsStart &+ 3 {
             guard position < line.count else { return .incomplete }
-            guard line[position].isDigit else { return .refused(.malformedStatus, position) }
-            head.status = head.status &* 10 &+ Int(line[position] &- 0x30)
+            let digit = line[position] &- 0x30
+            guard digit < 10 else { return .refused(.malformedStatus, position) }
+            status = status &* 10 &+ Int(digit)
             position &+= 1
         }
-        if head.status < 100 { return .refused(.malformedStatus, digitsStart) }
+        head.status = status
+        if status < 100 { return .refused(.malformedStatus, digitsStart) }
         guard position < line.count else { return .incomplete }
         if line[position] > 0x20 && line[position] != 0x7f { return .refused(.malformedStatus, position) }
         if line[position] == 0x20 { position &+= 1 }

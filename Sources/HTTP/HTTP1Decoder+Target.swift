@@ -1,7 +1,7 @@
 /// The four forms of a request's target (RFC 9112 3.2).
 extension HTTP1Decoder {
     /// Splits the target, which lies in the path, into authority and path. False if it is of no form its method allows.
-    func judgeTarget(_ head: inout MessageHead) -> Bool {
+    static func judgeTarget(_ head: inout MessageHead) -> Bool {
         let target = head.path
         if head.method == .connect {
             guard Authority.isValid(head.bytes(target), needsPort: true) else { return false }
@@ -15,11 +15,11 @@ extension HTTP1Decoder {
         return judgeAbsoluteForm(&head, target)
     }
 
-    private func judgeAbsoluteForm(_ head: inout MessageHead, _ target: ByteRange) -> Bool {
-        guard let start = Self.authorityStart(head.bytes(target)) else { return false }
+    private static func judgeAbsoluteForm(_ head: inout MessageHead, _ target: ByteRange) -> Bool {
+        guard let start = authorityStart(head.bytes(target)) else { return false }
         var end = start
         let count = Int(target.count)
-        while end < count, !Self.isAuthorityEnd(head.bytes(target)[end]) { end += 1 }
+        while end < count, !isAuthorityEnd(head.bytes(target)[end]) { end += 1 }
         let authority = ByteRange(target.lowerBound + start, target.lowerBound + end)
         guard Authority.isValid(head.bytes(authority)) else { return false }
         head.authority = authority

@@ -42,11 +42,7 @@ public enum HTTP1Encoder {
         case .close: output.append("connection: close\r\n")
         case .upgrade: writeConnection(head, upgrade: true, trailers: false, into: &output)
         }
-        if framing == .none && head.status >= 200 && head.status != 204, let length = head.contentLength {
-            writeFraming(.length(length), into: &output)
-        } else {
-            writeFraming(framing, into: &output)
-        }
+        writeFraming(head.described(framing), into: &output)
         writeFields(head, into: &output)
     }
 
@@ -140,6 +136,13 @@ public enum HTTP1Encoder {
 }
 
 extension MessageHead {
+    /// What a response's head is to say of a body with this framing: without a body, what the head says of one that would
+    /// be (RFC 9110 8.6), in answers to HEAD, and 304.
+    public func described(_ framing: BodyFraming) -> BodyFraming {
+        guard framing == .none && status >= 200 && status != 204, let length = contentLength else { return framing }
+        return .length(length)
+    }
+
     /// Whether TE says that trailers are understood (RFC 9110 10.1.4). Nothing else of it is passed on.
     var takesTrailers: Bool {
         guard let value = value(.te) else { return false }

@@ -23,6 +23,11 @@ public struct HeaderField: BitwiseCopyable, Sendable {
     /// The encoder writes its own, or none.
     static var written: UInt8 { 2 }
 
+    /// Came as one that no table may hold (RFC 7541 7.1.3), and goes on as such.
+    static var neverIndexed: UInt8 { 4 }
+
     /// Whether the encoder copies it.
-    var isCopied: Bool { flags == 0 }
+    var isCopied: Bool { flags & (Self.hopByHop | Self.written) == 0 }
+    /// Whether it must not be put into a table.
+    var isNeverIndexed: Bool { flags & Self.neverIndexed != 0 }
 }

@@ -1,7 +1,7 @@
 /// What the codec does with fields by name.
 extension HeaderName {
-    /// Whether the decoder remembers that such a field has come.
-    var isNoted: Bool { rawValue != 0 && rawValue <= HeaderName.expect.rawValue }
+    /// Its bit in a head's words of 64: there are no more names than that.
+    @inlinable var bit: UInt64 { 1 &<< UInt64(truncatingIfNeeded: rawValue) }
 
     /// Belongs to one connection and is never forwarded as it is (RFC 9110 7.6.1).
     ///
@@ -20,6 +20,14 @@ extension HeaderName {
     /// What a field of that name starts with.
     var flags: UInt8 { (isHopByHop ? HeaderField.hopByHop : 0) | (isWrittenByEncoder ? HeaderField.written : 0) }
 
+    /// Why such a field makes a message of HTTP/2 malformed (RFC 9113 8.2.2). TE depends on its value.
+    var faults: UInt8 {
+        switch self {
+        case .connection, .keepAlive, .proxyConnection, .transferEncoding, .upgrade: FieldFault.connection
+        default: 0
+        }
+    }
+
     /// What `Connection` must not name: a hop that obeyed would see another message than one that does not.
     var isFraming: Bool { self == .host || self == .contentLength || self == .transferEncoding }
 
@@ -30,7 +38,7 @@ extension HeaderName {
     /// Whether it may come as a trailer (RFC 9110 6.5.1): not framing, routing, authentication, or how content is to be read.
     var isAllowedAsTrailer: Bool {
         switch self {
-        case .other, .etag, .date, .via, .server, .grpcStatus: true
+        case .other, .etag, .date, .via, .server, .grpcStatus, .grpcMessage: true
         default: false
         }
     }

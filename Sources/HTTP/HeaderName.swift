@@ -1,6 +1,6 @@
 /// Field names that somebody in the proxy asks for; all others are `other`, and found by their bytes.
 ///
-/// The first ones are those the codec itself acts upon (`isNoted`).
+/// The first ones are those the codec itself acts upon. No more than 64: see `bit`.
 public enum HeaderName: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     /// Any name that is not in this list.
     case other = 0
@@ -20,7 +20,7 @@ public enum HeaderName: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     /// Where a request comes from, in a browser's words.
     case origin, referer
     /// gRPC: the status may also be in a head without a body.
-    case grpcStatus, grpcTimeout
+    case grpcStatus, grpcMessage, grpcTimeout
 
     /// The name in lower case.
     public var text: StaticString {
@@ -81,6 +81,7 @@ public enum HeaderName: UInt8, BitwiseCopyable, Sendable, CaseIterable {
         case .origin: "origin"
         case .referer: "referer"
         case .grpcStatus: "grpc-status"
+        case .grpcMessage: "grpc-message"
         case .grpcTimeout: "grpc-timeout"
         }
     }

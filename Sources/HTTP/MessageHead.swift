@@ -1,9 +1,14 @@
+import Synchronization
+
 /// The head of a message, or its trailers, whatever protocol it came by: one block of bytes, and an index of fields.
 ///
 /// A field lies in the block as HTTP/1 writes it (`name: value`, CR, LF), so that an encoder copies neighbours at once. What is
 /// removed or replaced leaves its bytes behind until `removeAll`. Two allocations at first use, none per field, and none in
 /// steady state, because `removeAll` keeps the memory.
 @safe public struct MessageHead: ~Copyable, @unchecked Sendable {
+    /// Keeps the head where it is: with an atomic in it, it is lent by its address. Else it is loaded as a whole, 130 bytes,
+    /// and copied for each call that only looks something up.
+    private let anchor = Atomic<UInt8>(0)
     // Sound to send: it is the only owner of both.
     /// `blockSize` bytes; there is none before the first is written.
     @usableFromInline var block: UnsafeMutableRawPointer?
@@ -15,6 +20,10 @@
     /// Bytes of the block that are in use.
     @usableFromInline var end = 0
     @usableFromInline var count = 0
+    /// By `HeaderName.bit`: a field of that name has been added; has been added more than once. Most names that are asked
+    /// for are not there, and nobody need look for them.
+    @usableFromInline var present: UInt64 = 0
+    private var repeated: UInt64 = 0
 
     /// Of requests.
     public var method = Method.other
@@ -28,6 +37,8 @@
     public var status = 0
     /// Of responses: the text behind the status, which may be empty. None: the encoder writes the usual one.
     public var reason = ByteRange.none
+    /// Of requests: the protocol an extended CONNECT (RFC 8441) asks for. It is in a field Upgrade, too.
+    public var protocolName = ByteRange.none
     /// HTTP/1.0 or HTTP/1.1.
     public var minorVersion: UInt8 = 1
 
@@ -57,15 +68,23 @@
     public mutating func removeAll() {
         end = 0
         count = 0
+        present = 0
+        repeated = 0
         method = .other
         methodText = .none
         path = .none
         authority = .none
         status = 0
         reason = .none
+        protocolName = .none
         minorVersion = 1
         if capacity > Self.capacityKept { freeMemory() }
     }
+
+    /// Whether a field of that name has been added since the head was empty; it may be gone again.
+    @inlinable func has(_ name: HeaderName) -> Bool { present & name.bit != 0 }
+    /// Whether more than one has.
+    func isRepeated(_ name: HeaderName) -> Bool { repeated & name.bit != 0 }
 
     /// How many fields there are.
     @inlinable public var fieldCount: Int { count }
@@ -79,7 +98,7 @@
 
     /// The bytes at `range`, none for `.none`. They lie there until the head is changed.
     @_lifetime(borrow self)
-    @inlinable public func bytes(_ range: ByteRange) -> Span<UInt8> {
+    @inlinable @inline(__always) public func bytes(_ range: ByteRange) -> Span<UInt8> {
         let start = range.isNone ? 0 : range.lowerBound
         precondition(start &+ Int(range.count) <= end)
         // In bounds by the line above, initialized up to `end`, and nobody changes it while the head is borrowed.
@@ -96,7 +115,7 @@
 
     /// The first field of that name from `first` on. Not for `other`.
     @inlinable public func index(of name: HeaderName, from first: Int = 0) -> Int? {
-        guard let fields = unsafe fields else { return nil }
+        guard has(name), let fields = unsafe fields else { return nil }
         var index = max(first, 0)
         while index < count {
             // In bounds by the lines above.
@@ -169,6 +188,8 @@
         // In bounds by the line above.
         unsafe fields.unsafelyUnwrapped[count] = field
         count &+= 1
+        repeated |= present & field.known.bit
+        present |= field.known.bit
     }
 
     /// Changes the field at `index`.

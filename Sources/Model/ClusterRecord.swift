@@ -40,9 +40,9 @@ public struct HealthCheckRecord: Sendable, BitwiseCopyable, Equatable {
     /// Results in a row that change the verdict.
     public let unhealthyAfter, healthyAfter: Int
     /// Whether it is a request; otherwise a check passes when the connect does.
-    public let isHTTP: Bool
-    /// Differs when the request or what is expected does (`Snapshot.httpChecks` has them).
-    public let httpFingerprint: UInt64
+    public let asks: Bool
+    /// Differs when the request or what is expected does (`Snapshot.healthRequests` has them).
+    public let fingerprint: UInt64
 }
 
 /// Outlier detection as workers see it. Times are nanoseconds.
@@ -88,13 +88,15 @@ extension HealthCheckRecord {
         timeout = check.timeout.nanoseconds
         unhealthyAfter = check.unhealthyAfter
         healthyAfter = check.healthyAfter
-        isHTTP = check.http != nil
-        httpFingerprint = check.http.map(Self.fingerprint) ?? 0
+        asks = check.http != nil || check.grpc != nil
+        fingerprint = Self.fingerprint(check)
     }
 
-    /// FNV-1a of all that is in it.
-    private static func fingerprint(_ http: Configuration.HealthCheck.HTTP) -> UInt64 {
-        let text = "\(http.path)\n\(http.host ?? "")\n\(http.expected)"
+    /// FNV-1a of all that is in the request.
+    private static func fingerprint(_ check: Configuration.HealthCheck) -> UInt64 {
+        var text = ""
+        if let http = check.http { text = "http\n\(http.path)\n\(http.host ?? "")\n\(http.expected)" }
+        if let grpc = check.grpc { text = "grpc\n\(grpc.service)\n\(grpc.host ?? "")" }
         return text.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     }
 }

@@ -18,7 +18,7 @@ extension Configuration {
         public enum UpstreamProtocol: String, Sendable, CaseIterable, BitwiseCopyable {
             /// What the client's side of the connection speaks.
             case asDownstream
-            case http1, tcp
+            case http1, http2, tcp
         }
         /// Unique name.
         public var name: String

@@ -5,8 +5,17 @@ extension Configuration {
         case tcp
         /// HTTP/1.1 and 1.0; anything else is answered with 400.
         case http1
-        /// HTTP of any version this build has: HTTP/1.1 and 1.0.
+        /// HTTP/2 with prior knowledge; anything else is answered with GOAWAY.
+        case http2
+        /// HTTP/2 where the connection begins with its preface, else HTTP/1.1 and 1.0.
         case http
+        /// A TLS ClientHello, then bytes; anything else is reset.
+        case tls
+        /// What the first bytes say: HTTP as with `http`, anything else as with `tcp`.
+        case auto
+
+        /// Whether requests are read, if they come.
+        public var mayBeHTTP: Bool { self != .tcp && self != .tls }
     }
 
     /// What an ordinary listener does with `x-request-id`.

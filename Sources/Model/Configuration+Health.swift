@@ -22,7 +22,7 @@ extension Configuration {
             })
     }
 
-    /// Active health checking, by a TCP connect or an HTTP request.
+    /// Active health checking, by a TCP connect, an HTTP request or a gRPC call.
     public struct HealthCheck: Sendable, Equatable {
         /// A request that must be answered with an expected status.
         public struct HTTP: Sendable, Equatable {
@@ -40,8 +40,23 @@ extension Configuration {
                 self.expected = expected
             }
         }
-        /// nil: a check passes when the connect does.
+        /// A call of `grpc.health.v1.Health/Check` that must be answered with SERVING.
+        public struct GRPC: Sendable, Equatable {
+            /// Whose health is asked for; empty: the server's.
+            public var service: String
+            /// The authority of the request; nil: the endpoint's address and port.
+            public var host: String?
+
+            /// A call.
+            public init(service: String = "", host: String? = nil) {
+                self.service = service
+                self.host = host
+            }
+        }
+        /// With neither, a check passes when the connect does.
         public var http: HTTP?
+        /// See `http`.
+        public var grpc: GRPC?
         /// Time between checks of one endpoint.
         public var interval: Duration
         /// How long one check may take.
@@ -54,13 +69,14 @@ extension Configuration {
         /// A health check.
         public init(
             interval: Duration = .seconds(2), timeout: Duration = .seconds(1), unhealthyAfter: Int = 3,
-            healthyAfter: Int = 2, http: HTTP? = nil
+            healthyAfter: Int = 2, http: HTTP? = nil, grpc: GRPC? = nil
         ) {
             self.interval = interval
             self.timeout = timeout
             self.unhealthyAfter = unhealthyAfter
             self.healthyAfter = healthyAfter
             self.http = http
+            self.grpc = grpc
         }
     }
 

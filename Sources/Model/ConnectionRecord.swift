@@ -49,6 +49,8 @@ public struct ConnectionRecord: Sendable, BitwiseCopyable {
     public var reason: EndReason = .completed
     /// Who ended it.
     public var closedBy: Side = .proxy
+    /// What it turned out to speak; nil: nobody looked, or nothing was said.
+    public var spoken: SpokenProtocol?
     /// Which way it came in.
     public var direction: ConnectionDirection = .outbound
 

@@ -65,7 +65,7 @@ import Synchronization
         }
     }
 
-    @inline(__always) private func blockForWriting(_ slot: Int) -> UnsafeMutablePointer<Atomic<Int>>? {
+    @inline(__always) func blockForWriting(_ slot: Int) -> UnsafeMutablePointer<Atomic<Int>>? {
         // Unsigned: a shift and a mask instead of a signed division, on the path of every message.
         let (chunkIndex, place) = UInt(bitPattern: slot).quotientAndRemainder(dividingBy: UInt(Self.chunkSize))
         guard chunkIndex < UInt(bitPattern: chunkCount) else { return nil }

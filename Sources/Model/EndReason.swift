@@ -45,6 +45,8 @@ public enum EndReason: UInt8, Sendable, CaseIterable, BitwiseCopyable {
     case memoryLimit
     /// It came out of a tunnel of no host in `failover.protects`, or without the mark that says whose tunnel it was.
     case unknownHost
+    /// Its client did not begin with what its entry is for: no TLS ClientHello where `protocol: tls` says so.
+    case unexpectedProtocol
 }
 
 extension EndReason {
@@ -73,6 +75,7 @@ extension EndReason {
         case .bufferLimit: "buffer_limit"
         case .memoryLimit: "memory_limit"
         case .unknownHost: "unknown_host"
+        case .unexpectedProtocol: "unexpected_protocol"
         }
     }
 
@@ -101,6 +104,7 @@ extension EndReason {
         case .bufferLimit: "BUF_LIMIT"
         case .memoryLimit: "OM"
         case .unknownHost: "NO_HOST"
+        case .unexpectedProtocol: "PROTO"
         }
     }
 }

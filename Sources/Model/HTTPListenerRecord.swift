@@ -7,7 +7,7 @@ public struct HTTPListenerRecord: Sendable, BitwiseCopyable, Equatable {
     public var filters: IndexRange
     /// Where connections come from.
     public var direction: ConnectionDirection
-    /// `http1` or `http`.
+    /// `http1`, `http` or `auto`.
     public var protocolKind: Configuration.TrafficProtocol
     /// What is done with `x-request-id`. Pods: outbound `keep`, inbound `off`.
     public var requestId: Configuration.RequestIdentity

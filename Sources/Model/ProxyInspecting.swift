@@ -11,6 +11,8 @@ public protocol ProxyInspecting: Sendable {
     var names: SlotNames { get }
     /// Pod x cluster series: pair slot to (pod slot, cluster slot).
     var pairSeries: [PairSeries] { get }
+    /// What peers of HTTP/2 connections have broken so far; no zeros.
+    var http2Violations: [HTTP2ViolationCount] { get }
     /// Sockets that listen now.
     var listeners: [ListenerView] { get }
     /// Whether it accepts: every listener is bound and no drain has begun.
@@ -18,6 +20,9 @@ public protocol ProxyInspecting: Sendable {
     /// Live connections of all workers, at most `limit`. A worker that does not answer within a second is left out and
     /// named in `missingWorkers`.
     func connections(limit: Int) async -> ConnectionList
+    /// What each worker remembers of a destination, where `protocol: auto` looks; a worker that knows nothing, or does
+    /// not answer within a second, is left out.
+    func learned(of destination: SocketAddress) async -> [LearnedProtocol]
     /// Stops accepting; live connections go on. Does not end the process.
     func drain()
 }
@@ -75,6 +80,8 @@ public struct ConnectionView: Sendable {
     public enum State: String, Sendable {
         /// The upstream's handshake is not done.
         case connecting
+        /// Its first bytes are awaited: they decide what becomes of it.
+        case detecting
         /// Bytes flow both ways.
         case open
         /// One side has sent FIN, the other has not.

@@ -1,5 +1,5 @@
 /// Columns of the request counters of a cluster, route, pod or listener: these, then the sum of durations, a column for
-/// each `RequestFlag`, and (not for listeners) one for each bucket of a `LatencyHistogram`.
+/// each `RequestFlag` and each gRPC status, and (not for listeners) one for each bucket of a `LatencyHistogram`.
 public enum RequestCounter: Int, CaseIterable, Sendable {
     /// Requests by the class of the status that the client got; `none`: the connection ended before.
     case statusNone, status1xx, status2xx, status3xx, status4xx, status5xx
@@ -13,8 +13,10 @@ public enum RequestCounter: Int, CaseIterable, Sendable {
     // Constants instead of `allCases.count`, which the data path would compute at each request; a test compares them.
     /// The column of the first flag.
     static var firstFlag: Int { 11 }
+    /// The column of calls with the gRPC status 0.
+    static var firstCallStatus: Int { firstFlag + 32 }
     /// The column of the histogram's first bucket.
-    static var firstBucket: Int { firstFlag + 31 }
+    static var firstBucket: Int { firstCallStatus + 17 }
     /// Columns in a block without a histogram.
     static var widthWithoutHistogram: Int { firstBucket }
     /// Columns in a block.
@@ -40,6 +42,16 @@ public enum RequestCounter: Int, CaseIterable, Sendable {
     /// The column that counts requests with this flag.
     public static func column(_ flag: RequestFlag) -> Int { firstFlag + Int(flag.rawValue) }
 
+    /// The column that counts calls with this gRPC status, 0 to 16.
+    public static func column(callStatus status: Int) -> Int { firstCallStatus + status }
+
+    /// gRPC statuses by number: `unavailable` is 14.
+    public static let callStatusLabels = [
+        "ok", "cancelled", "unknown", "invalid_argument", "deadline_exceeded", "not_found", "already_exists",
+        "permission_denied", "resource_exhausted", "failed_precondition", "aborted", "out_of_range", "unimplemented",
+        "internal", "unavailable", "data_loss", "unauthenticated",
+    ]
+
     /// The column that counts durations of this bucket.
     public static func column(bucket: Int) -> Int { firstBucket + bucket }
 
@@ -59,6 +71,7 @@ public enum RequestCounter: Int, CaseIterable, Sendable {
     /// What columns are called between processes: flags and buckets by what they mean, not by their place.
     static let names: [String] =
         allCases.map { "\($0)" } + RequestFlag.allCases.map { "flag \($0.label)" }
+        + callStatusLabels.map { "grpc \($0)" }
         + (0..<LatencyHistogram.bucketCount).map { bucket in
             LatencyHistogram.upperBound(bucket).map { "\($0) ns" } ?? "more"
         }

@@ -42,6 +42,8 @@ public enum RequestFlag: UInt8, Sendable, CaseIterable, BitwiseCopyable {
     case upstreamVanished
     /// The endpoint's response breaks the protocol or a limit; the log's `detail` says which rule.
     case upstreamProtocolError
+    /// The endpoint had not looked at the request when it refused it: no stream to be had, or its connection was ending.
+    case upstreamRefused
     /// The route's `timeout` was over.
     case upstreamTimeout
     /// An attempt took longer than `perTryTimeout`.
@@ -91,6 +93,7 @@ extension RequestFlag {
         case .upstreamReset: "upstream_reset"
         case .upstreamVanished: "upstream_vanished"
         case .upstreamProtocolError: "upstream_protocol_error"
+        case .upstreamRefused: "upstream_refused"
         case .upstreamTimeout: "upstream_timeout"
         case .perTryTimeout: "per_try_timeout"
         case .retryLimit: "retry_limit"
@@ -128,6 +131,7 @@ extension RequestFlag {
         case .upstreamReset: "UC"
         case .upstreamVanished: "UC_GONE"
         case .upstreamProtocolError: "UPE"
+        case .upstreamRefused: "UC_REFUSED"
         case .upstreamTimeout: "UT"
         case .perTryTimeout: "UT_TRY"
         case .retryLimit: "URX"

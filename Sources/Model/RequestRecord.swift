@@ -1,13 +1,14 @@
 /// What a request spoke, as the log shows it.
 public enum RequestProtocol: UInt8, Sendable, BitwiseCopyable, CaseIterable {
-    /// RFC 1945 and RFC 9112.
-    case http10, http11
+    /// RFC 1945, RFC 9112 and RFC 9113.
+    case http10, http11, http2
 
     /// `HTTP/1.1`.
     public var label: String {
         switch self {
         case .http10: "HTTP/1.0"
         case .http11: "HTTP/1.1"
+        case .http2: "HTTP/2"
         }
     }
 }
@@ -55,6 +56,8 @@ public struct RequestRecord: Sendable, BitwiseCopyable {
     public var worker: UInt16 = 0
     /// The status sent to the client; 0: it got none.
     public var status: UInt16 = 0
+    /// The status of a gRPC call; -1: none, or it was no call.
+    public var grpcStatus: Int8 = -1
     /// Attempts made upstream; what is past the first are retries.
     public var attempts: UInt8 = 0
     /// Attempts that ended because a time was over, also those that a retry made good.

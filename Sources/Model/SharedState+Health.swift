@@ -13,6 +13,16 @@ extension SharedState {
         clusterHealthEpochs.addReleasing(1, at: clusterSlot)
     }
 
+    /// Why the endpoint's last active check failed; nil: it passed, or there was none.
+    public func checkFailure(endpointSlot: Int) -> HealthFailure? {
+        UInt8(exactly: endpointCheckFailures.load(endpointSlot) - 1).flatMap { HealthFailure(rawValue: $0) }
+    }
+
+    /// Notes how the endpoint's last active check has ended.
+    public func setCheckFailure(_ failure: HealthFailure?, endpointSlot: Int) {
+        endpointCheckFailures.store(failure.map { Int($0.rawValue) + 1 } ?? 0, at: endpointSlot)
+    }
+
     /// From `now` on (monotonic nanoseconds) the endpoint's share grows for as long as the cluster's `slowStart`.
     public func beginRamp(endpointSlot: Int, _ cluster: ClusterRecord, now: Int64) {
         beginRamp(endpointSlot: endpointSlot, clusterSlot: cluster.slot, cluster.slowStart, now: now)
@@ -50,12 +60,15 @@ extension SharedState {
     func reserveEndpoint(_ slot: Int) {
         for words in [endpointConnections, endpointHealth] { words.reserve(slot) }
         endpointHealth.store(0, at: slot)
-        for words in [endpointFailures, endpointEjections, endpointRamps] { words.store(0, at: slot) }
+        for words in [endpointFailures, endpointEjections, endpointRamps, endpointCheckFailures] {
+            words.store(0, at: slot)
+        }
     }
 
     /// Words that only some clusters' endpoints need.
     func reserve(endpointSlot slot: Int, for cluster: ClusterRecord) {
         if cluster.slowStart > 0 { endpointRamps.reserve(slot) }
+        if cluster.healthCheck != nil { endpointCheckFailures.reserve(slot) }
         guard cluster.hasOutlierDetection else { return }
         endpointFailures.reserve(slot)
         endpointEjections.reserve(slot)

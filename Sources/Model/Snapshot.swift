@@ -38,8 +38,8 @@ public final class Snapshot: Sendable {
     public let subsetLabels: [Int: [[String: String]]]
     /// Clusters whose endpoints are the addresses of a DNS name: their indices, by name.
     public let dnsClusters: [Configuration.DNSName: [Int]]
-    /// HTTP health checks by cluster index.
-    public let httpChecks: [Int: Configuration.HealthCheck.HTTP]
+    /// Health checks that ask something, by cluster index.
+    public let healthRequests: [Int: Configuration.HealthCheck]
     /// One past the highest endpoint slot that was ever in use.
     public let endpointSlotCount: Int
     /// Hosts this one stands in for.
@@ -57,6 +57,8 @@ public final class Snapshot: Sendable {
     let clusterBySlot, listenerBySlot, hostByID: RecordTable<Int32>
     /// A bit for each port of `listeners`.
     let listenerPorts: RecordTable<UInt64>
+    /// One record, for `view`.
+    private let tables: RecordTable<SnapshotTables>
 
     init(_ parts: SnapshotCompiler.Parts) {
         generation = parts.generation
@@ -69,7 +71,7 @@ public final class Snapshot: Sendable {
         endpointSets = EndpointSets(parts.endpointSets)
         endpointSlotCount = parts.endpointSlotCount
         dnsClusters = Self.dnsClusters(parts.configuration)
-        httpChecks = Self.httpChecks(parts.configuration)
+        healthRequests = Self.healthRequests(parts.configuration)
         subsetLabels = parts.routes.subsetLabels
         listeners = RecordTable(parts.listeners)
         httpListeners = RecordTable(parts.routes.httpListeners)
@@ -91,6 +93,14 @@ public final class Snapshot: Sendable {
         listenerBySlot = SlotIndex.table(parts.listeners.map(\.slot))
         hostByID = SlotIndex.table(parts.hosts.map(\.id))
         listenerPorts = SlotIndex.ports(parts.listeners)
+        let tables = SnapshotTables(
+            pods: pods.view, entries: entries.view, clusters: clusters.view, listeners: listeners.view,
+            httpListeners: httpListeners.view, filters: filters.view, subsets: subsets.view, hosts: hosts.view,
+            preservesSource: configuration.interception?.preserveSource ?? false, memoryBytesMax: memoryBytesMax,
+            bufferBytesMax: bufferBytesMax.view, cidrs: cidrs.view, ports: ports.view, podCIDRs: podCIDRs.view,
+            podPlaces: podsByAddress.places.view, clusterBySlot: clusterBySlot.view, hostByID: hostByID.view,
+            listenerBySlot: listenerBySlot.view, listenerPorts: listenerPorts.view)
+        self.tables = RecordTable([tables])
     }
 
     /// Index 0 is `passthrough`.
@@ -102,14 +112,17 @@ public final class Snapshot: Sendable {
         return indices
     }
 
-    private static func httpChecks(_ configuration: Configuration) -> [Int: Configuration.HealthCheck.HTTP] {
-        var checks: [Int: Configuration.HealthCheck.HTTP] = [:]
-        for (index, cluster) in configuration.clusters.enumerated() { checks[index + 1] = cluster.healthCheck?.http }
+    private static func healthRequests(_ configuration: Configuration) -> [Int: Configuration.HealthCheck] {
+        var checks: [Int: Configuration.HealthCheck] = [:]
+        for (index, cluster) in configuration.clusters.enumerated() {
+            guard let check = cluster.healthCheck, check.http != nil || check.grpc != nil else { continue }
+            checks[index + 1] = check
+        }
         return checks
     }
 
     /// For workers; good for as long as they hold this snapshot.
-    public var view: SnapshotView { SnapshotView(self) }
+    public var view: SnapshotView { SnapshotView(self, tables.view) }
 }
 
 extension Snapshot {
@@ -194,6 +207,8 @@ public struct EntryRecord: Sendable, BitwiseCopyable {
     public let action: Action
     /// In `Snapshot.httpListeners`; -1: bytes.
     public let http: Int32
+    /// How connections are read.
+    public let protocolKind: Configuration.TrafficProtocol
 }
 
 /// An explicit listener as workers see it.
@@ -206,6 +221,8 @@ public struct ListenerRecord: Sendable, BitwiseCopyable {
     public let cluster: Int
     /// In `Snapshot.httpListeners`; -1: bytes.
     public let http: Int32
+    /// How connections are read. With `auto` there is a cluster beside the routes, for what is not HTTP.
+    public let protocolKind: Configuration.TrafficProtocol
 }
 
 /// Slots that were given to new things in this generation. (Those of listeners are never given away.)

@@ -126,7 +126,7 @@ extension SnapshotCompiler {
         _ entry: Configuration.TableEntry, _ direction: ConnectionDirection, place: @autoclosure () -> String,
         to parts: inout Parts
     ) throws(TooMany) -> Int32 {
-        guard entry.protocolKind != .tcp, entry.action != .deny else { return -1 }
+        guard entry.protocolKind.mayBeHTTP, entry.action != .deny else { return -1 }
         var cluster = "passthrough"
         if case .cluster(let name) = entry.action { cluster = name }
         let table = try routeTable(named: entry.routes, cluster: cluster, &parts)
@@ -144,7 +144,7 @@ extension SnapshotCompiler {
 
     /// The HTTP record of an ordinary listener; -1: its connections are bytes.
     mutating func http(_ listener: Configuration.Listener, to parts: inout Parts) throws(TooMany) -> Int32 {
-        guard listener.protocolKind != .tcp else { return -1 }
+        guard listener.protocolKind.mayBeHTTP else { return -1 }
         let table = try routeTable(named: listener.routes, cluster: listener.cluster ?? "", &parts)
         let filters = try addFilters(listener.filters, place: "listener \(listener.name)", to: &parts)
         var record = HTTPListenerRecord(

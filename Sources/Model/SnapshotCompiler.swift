@@ -164,7 +164,7 @@ public struct SnapshotCompiler: Sendable {
                 EntryRecord(
                     cidrs: IndexRange(firstCIDR..<parts.cidrs.count),
                     ports: IndexRange(firstPort..<parts.ports.count), action: action(entry.action, parts),
-                    http: http))
+                    http: http, protocolKind: entry.protocolKind))
         }
         return IndexRange(first..<parts.entries.count)
     }
@@ -189,7 +189,9 @@ public struct SnapshotCompiler: Sendable {
             let cluster = parts.clusterIndexByName[listener.cluster ?? ""]
             guard let cluster = cluster ?? (http < 0 ? nil : Snapshot.passthroughCluster) else { continue }
             parts.listeners.append(
-                ListenerRecord(slot: slot, address: listener.address, cluster: cluster, http: http))
+                ListenerRecord(
+                    slot: slot, address: listener.address, cluster: cluster, http: http,
+                    protocolKind: listener.protocolKind))
         }
     }
 

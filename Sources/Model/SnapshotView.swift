@@ -1,61 +1,72 @@
-/// A snapshot as workers read it: bare bits, so that no connection costs a retain or release of anything shared.
+/// A snapshot as workers read it: bare bits, so that no connection costs a retain or release of anything shared. One
+/// address: as a list of tables it was half a kilobyte, copied for each call that only looks something up.
 /// Whoever keeps one keeps its `Snapshot`.
 public struct SnapshotView: Sendable, BitwiseCopyable {
     /// See `Snapshot`.
     public let generation: UInt64
-    /// See `Snapshot`.
-    public let pods: RecordView<PodRecord>
-    /// See `Snapshot`.
-    public let entries: RecordView<EntryRecord>
-    /// See `Snapshot`.
-    public let clusters: RecordView<ClusterRecord>
-    /// See `Snapshot`.
-    public let listeners: RecordView<ListenerRecord>
-    /// See `Snapshot`.
-    public let httpListeners: RecordView<HTTPListenerRecord>
-    /// See `Snapshot`.
-    public let filters: RecordView<FilterRecord>
-    /// See `Snapshot`.
-    public let subsets: RecordView<SubsetRecord>
-    /// See `Snapshot`.
-    public let hosts: RecordView<HostRecord>
-    /// `interception.preserveSource`; false without interception.
-    public let preservesSource: Bool
+    /// One record, which lists all tables.
+    @usableFromInline let all: RecordView<SnapshotTables>
 
-    /// See `Snapshot`.
-    public let memoryBytesMax: Int, bufferBytesMax: RecordView<Int>
-
-    private let cidrs: RecordView<CIDR>
-    private let ports: RecordView<PortRange>
-    private let podCIDRs: RecordView<CIDR>
-    let podPlaces: RecordView<AddressIndex.Place>
-    private let clusterBySlot: RecordView<Int32>
-    let hostByID: RecordView<Int32>
-    private let listenerBySlot: RecordView<Int32>
-    private let listenerPorts: RecordView<UInt64>
-
-    init(_ snapshot: Snapshot) {
+    init(_ snapshot: Snapshot, _ all: RecordView<SnapshotTables>) {
         generation = snapshot.generation
-        pods = snapshot.pods.view
-        entries = snapshot.entries.view
-        clusters = snapshot.clusters.view
-        listeners = snapshot.listeners.view
-        httpListeners = snapshot.httpListeners.view
-        filters = snapshot.filters.view
-        subsets = snapshot.subsets.view
-        hosts = snapshot.hosts.view
-        preservesSource = snapshot.configuration.interception?.preserveSource ?? false
-        memoryBytesMax = snapshot.memoryBytesMax
-        bufferBytesMax = snapshot.bufferBytesMax.view
-        cidrs = snapshot.cidrs.view
-        ports = snapshot.ports.view
-        podCIDRs = snapshot.podCIDRs.view
-        podPlaces = snapshot.podsByAddress.places.view
-        clusterBySlot = snapshot.clusterBySlot.view
-        hostByID = snapshot.hostByID.view
-        listenerBySlot = snapshot.listenerBySlot.view
-        listenerPorts = snapshot.listenerPorts.view
+        self.all = all
     }
+}
+
+/// Where the tables of one snapshot lie.
+@usableFromInline struct SnapshotTables: Sendable, BitwiseCopyable {
+    @usableFromInline let pods: RecordView<PodRecord>
+    @usableFromInline let entries: RecordView<EntryRecord>
+    @usableFromInline let clusters: RecordView<ClusterRecord>
+    @usableFromInline let listeners: RecordView<ListenerRecord>
+    @usableFromInline let httpListeners: RecordView<HTTPListenerRecord>
+    @usableFromInline let filters: RecordView<FilterRecord>
+    @usableFromInline let subsets: RecordView<SubsetRecord>
+    @usableFromInline let hosts: RecordView<HostRecord>
+    @usableFromInline let preservesSource: Bool
+    @usableFromInline let memoryBytesMax: Int
+    @usableFromInline let bufferBytesMax: RecordView<Int>
+    let cidrs: RecordView<CIDR>
+    let ports: RecordView<PortRange>
+    let podCIDRs: RecordView<CIDR>
+    let podPlaces: RecordView<AddressIndex.Place>
+    let clusterBySlot: RecordView<Int32>
+    let hostByID: RecordView<Int32>
+    let listenerBySlot: RecordView<Int32>
+    let listenerPorts: RecordView<UInt64>
+}
+
+extension SnapshotView {
+    /// See `Snapshot`.
+    @inlinable public var pods: RecordView<PodRecord> { all[0].pods }
+    /// See `Snapshot`.
+    @inlinable public var entries: RecordView<EntryRecord> { all[0].entries }
+    /// See `Snapshot`.
+    @inlinable public var clusters: RecordView<ClusterRecord> { all[0].clusters }
+    /// See `Snapshot`.
+    @inlinable public var listeners: RecordView<ListenerRecord> { all[0].listeners }
+    /// See `Snapshot`.
+    @inlinable public var httpListeners: RecordView<HTTPListenerRecord> { all[0].httpListeners }
+    /// See `Snapshot`.
+    @inlinable public var filters: RecordView<FilterRecord> { all[0].filters }
+    /// See `Snapshot`.
+    @inlinable public var subsets: RecordView<SubsetRecord> { all[0].subsets }
+    /// See `Snapshot`.
+    @inlinable public var hosts: RecordView<HostRecord> { all[0].hosts }
+    /// `interception.preserveSource`; false without interception.
+    @inlinable public var preservesSource: Bool { all[0].preservesSource }
+    /// See `Snapshot`.
+    @inlinable public var memoryBytesMax: Int { all[0].memoryBytesMax }
+    /// See `Snapshot`.
+    @inlinable public var bufferBytesMax: RecordView<Int> { all[0].bufferBytesMax }
+    private var cidrs: RecordView<CIDR> { all[0].cidrs }
+    private var ports: RecordView<PortRange> { all[0].ports }
+    private var podCIDRs: RecordView<CIDR> { all[0].podCIDRs }
+    private var clusterBySlot: RecordView<Int32> { all[0].clusterBySlot }
+    private var listenerBySlot: RecordView<Int32> { all[0].listenerBySlot }
+    private var listenerPorts: RecordView<UInt64> { all[0].listenerPorts }
+    var podPlaces: RecordView<AddressIndex.Place> { all[0].podPlaces }
+    var hostByID: RecordView<Int32> { all[0].hostByID }
 }
 
 extension SnapshotView {

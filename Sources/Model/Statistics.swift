@@ -20,19 +20,41 @@ public final class WorkerStatistics: Sendable {
     public let worker = CounterTable(capacity: 1, width: WorkerCounter.allCases.count)
     /// One block, slot 0; columns are `TurnHistogram`'s.
     public let turns = CounterTable(capacity: 1, width: TurnHistogram.width)
-    /// Requests by cluster, by route, by pod (slots as `PodRequests` has them) and by listener; columns are
-    /// `RequestCounter`'s, without a histogram for listeners.
-    public let requestsByCluster = SparseCounterTable(capacity: SlotLimits.clusters, width: RequestCounter.width)
-    /// See `requestsByCluster`.
-    public let requestsByRoute = SparseCounterTable(capacity: SlotLimits.routes, width: RequestCounter.width)
-    /// See `requestsByCluster`.
-    public let requestsByPod = SparseCounterTable(capacity: PodRequests.capacity, width: RequestCounter.width)
-    /// See `requestsByCluster`.
-    public let requestsByListener = SparseCounterTable(
-        capacity: SlotLimits.listeners, width: RequestCounter.widthWithoutHistogram)
+    /// Requests.
+    public let requests = RequestTables()
+
+    /// Broken rules and limits of HTTP/2, by who broke them (`HTTP2ViolationCount.Peer`); columns are the codec's.
+    public let http2Violations = CounterTable(
+        capacity: HTTP2ViolationCount.Peer.allCases.count, width: HTTP2ViolationCount.width)
 
     /// All zero.
     public init() {}
+}
+
+/// How often peers of HTTP/2 connections have broken one rule, or one named limit.
+public struct HTTP2ViolationCount: Sendable, Equatable {
+    /// Who they are to us.
+    public enum Peer: Int, CaseIterable, Sendable {
+        /// Clients; endpoints of clusters.
+        case client, endpoint
+    }
+
+    /// Rules that there may be.
+    public static let width = 64
+
+    /// Who.
+    public let peer: Peer
+    /// Which rule, in snake case.
+    public let kind: String
+    /// How often, over all workers.
+    public let count: Int
+
+    /// A count.
+    public init(peer: Peer, kind: String, count: Int) {
+        self.peer = peer
+        self.kind = kind
+        self.count = count
+    }
 }
 
 /// Columns of a pod's counters. Bytes are as the proxy's user sees them: payload, not headers.
@@ -87,6 +109,8 @@ public enum ClusterCounter: Int, CaseIterable, Sendable {
     case bytesSent, bytesReceived
     /// Active health checks.
     case healthChecksPassed, healthChecksFailed
+    /// The latter by reason, as `HealthFailure` has them.
+    case checkConnect, checkTimeout, checkClosed, checkProtocolError, checkStatus, checkNotServing, checkUnknownService
     /// Requests refused by the circuit breaker for requests, for waiting requests; retries it refused, and retries
     /// that the budget refused.
     case requestBreakerOpen, pendingBreakerOpen, retryBreakerOpen, retryBudgetEmpty
@@ -123,7 +147,8 @@ extension WorkerCounter {
             .heartbeatMilliseconds:
             false
         case .turns, .acceptErrors, .acceptPauses, .accessLogDropped, .bugs, .connectionsPassedOn, .rebalances,
-            .patternsOverLimit:
+            .patternsOverLimit, .detectedTLS, .detectedHTTP2, .detectedHTTP1, .detectedBytes, .detectedServerFirst,
+            .detectedNothing, .upstreamsUnused:
             true
         }
     }
@@ -141,6 +166,10 @@ public enum WorkerCounter: Int, CaseIterable, Sendable {
     case bugs
     /// Fresh connections passed to a worker with fewer; rounds in which live ones were passed on.
     case connectionsPassedOn, rebalances
+    /// Connections whose first bytes decided (`SpokenProtocol`), and those that ended before anybody spoke.
+    case detectedTLS, detectedHTTP2, detectedHTTP1, detectedBytes, detectedServerFirst, detectedNothing
+    /// Upstream connections opened for a silent client that turned out to speak HTTP, and closed again.
+    case upstreamsUnused
     /// Live connections (goes up and down).
     case connectionsActive
     /// Requests under way (goes up and down).
@@ -194,6 +223,8 @@ public final class SharedState: Sendable {
     public let endpointConnections = AtomicWords(capacity: SlotLimits.endpoints)
     /// Verdicts by endpoint slot: 0 may be picked, else bits of `failedCheck` and `ejected`.
     public let endpointHealth = AtomicWords(capacity: SlotLimits.endpoints)
+    /// Why the last active check of an endpoint failed, by endpoint slot: 1 + `HealthFailure`; 0: it passed, or there was none.
+    public let endpointCheckFailures = AtomicWords(capacity: SlotLimits.endpoints)
     /// Failures in a row by endpoint slot, for clusters with outlier detection.
     public let endpointFailures = AtomicWords(capacity: SlotLimits.endpoints)
     /// When an ejected endpoint comes back, and how often it has been ejected, by endpoint slot; see `Ejection`.

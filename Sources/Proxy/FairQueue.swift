@@ -1,10 +1,12 @@
+import Model
+
 /// What has work: a connection of one of the kinds that a worker keeps in slabs.
 struct WorkItem: BitwiseCopyable, Hashable {
     enum Kind: UInt8, BitwiseCopyable {
-        case tunnel, client, server
+        case tunnel, client, server, arrival
     }
 
-    fileprivate static let kinds = 3
+    fileprivate static let kinds = 4
 
     let kind: Kind
     /// Its place in its slab.
@@ -31,14 +33,14 @@ struct WorkItem: BitwiseCopyable, Hashable {
 /// thousands a second pays for that too: time is what all kinds of work cost. The queue allocates only when a pod with a
 /// new highest slot or a connection at a new highest place turns up. A connection that ends while it is queued is
 /// removed here first: its place may be taken again at once.
-struct FairQueue {
+struct FairQueue: ~Copyable {
     /// Nanoseconds of work a pod may cause before the next pod has its turn: one visit that relays 256 KiB, or one new
     /// connection, or some thirty small messages.
     static let quantum = 100_000
     /// A pod owes no more than this, however much was done for it out of turn (accepting does not ask whose).
     static let debtMax = 16 * quantum
 
-    private struct PodQueue {
+    private struct PodQueue: BitwiseCopyable {
         var first: UInt32 = FairQueue.none
         var last: UInt32 = FairQueue.none
         var deficit = 0
@@ -56,9 +58,9 @@ struct FairQueue {
 
     private static let none = UInt32.max
     /// By place and kind: see `place`.
-    private var links: [Links] = []
+    private var links = RecordList<Links>()
     /// By pod slot + 1; place 0 is for connections without a pod.
-    private var pods: [PodQueue] = []
+    private var pods = RecordList<PodQueue>()
     private var firstPod: Int32 = -1
     private var lastPod: Int32 = -1
 
@@ -68,8 +70,9 @@ struct FairQueue {
     /// Adds a connection, which is not queued, to its pod's queue.
     mutating func add(_ item: WorkItem, pod slot: Int) {
         let pod = max(0, slot + 1)
-        if pod >= pods.count { pods += Array(repeating: PodQueue(), count: pod + 1 - pods.count) }
-        makeRoom(for: item)
+        if pod >= pods.count { pods.append(repeating: PodQueue(), count: pod + 1 - pods.count) }
+        let missing = Self.place(item.bits) + 1 - links.count
+        if missing > 0 { links.append(repeating: Links(), count: missing) }
         let last = pods[pod].last
         self[item.bits] = Links(next: Self.none, previous: last)
         pods[pod].last = item.bits
@@ -100,6 +103,8 @@ struct FairQueue {
                 continue
             }
             if pods[pod].deficit <= 0 {
+                // Alone in the round it would only go on to earn: as many rounds at once as it takes.
+                if firstPod == lastPod { pods[pod].deficit %= Self.quantum }
                 earn(pod)
                 rotate()
                 continue
@@ -119,7 +124,7 @@ struct FairQueue {
 
     /// What work for `pod` (as `next` returned it) cost, nanoseconds.
     mutating func charge(_ cost: Int, pod: Int) {
-        if pod >= pods.count { pods += Array(repeating: PodQueue(), count: pod + 1 - pods.count) }
+        if pod >= pods.count { pods.append(repeating: PodQueue(), count: pod + 1 - pods.count) }
         pods[pod].deficit = max(pods[pod].deficit - cost, -Self.debtMax)
         // An empty queue earns nothing for later: a pod that was silent has no claim on the worker's future. What it
         // has had beyond its quantum it owes all the same.
@@ -154,17 +159,12 @@ struct FairQueue {
         lastPod = pod
     }
 
-    private mutating func makeRoom(for item: WorkItem) {
-        let missing = Self.place(item.bits) + 1 - links.count
-        if missing > 0 { links += repeatElement(Links(), count: missing) }
-    }
-
     private static func place(_ bits: UInt32) -> Int {
         Int(bits & 0x3fff_ffff) * WorkItem.kinds + Int(bits >> 30)
     }
 
     private subscript(bits: UInt32) -> Links {
         get { links[Self.place(bits)] }
-        set { links[Self.place(bits)] = newValue }
+        _modify { yield &links[Self.place(bits)] }
     }
 }

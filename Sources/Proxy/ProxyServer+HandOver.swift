@@ -116,7 +116,10 @@ extension Tunnel {
     fileprivate init(
         _ state: TunnelState, _ content: consuming TunnelContent, _ record: ConnectionRecord, _ admission: Admission
     ) {
-        let plan = ConnectPlan(clusterIndex: 0, clusterSlot: Int(record.cluster), generation: 0)
+        var plan = ConnectPlan(clusterIndex: 0, clusterSlot: Int(record.cluster), generation: 0)
+        // With something pending somebody has spoken.
+        let isUnused = state.up.bytes | state.down.bytes | state.up.pending | state.down.pending == 0
+        plan.detection = isUnused ? state.detection.flatMap(Detection.init(rawValue:)) ?? .none : .none
         let up = Flow(state.up, content.upPending)
         let down = Flow(state.down, content.downPending)
         self.init(

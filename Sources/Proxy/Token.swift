@@ -10,6 +10,7 @@ struct Token: BitwiseCopyable {
         case probe
         case client
         case server
+        case arrival
         // Timers only.
         case tunnelTimer
         case acceptResume
@@ -18,6 +19,18 @@ struct Token: BitwiseCopyable {
         case clientTimer
         case serverTimer
         case exchangeTimer
+        case arrivalTimer
+        case restTimer
+
+        /// Whether it is an event of a connection.
+        var isConnection: Bool {
+            switch self {
+            case .downstream, .upstream, .client, .server: true
+            case .mailbox, .listener, .probe, .arrival, .tunnelTimer, .acceptResume, .checkDue, .drainDue, .clientTimer,
+                .serverTimer, .exchangeTimer, .arrivalTimer, .restTimer:
+                false
+            }
+        }
     }
 
     let kind: Kind

@@ -48,6 +48,18 @@ struct Transport: ~Copyable, Sendable {
         }
     }
 
+    /// Looks at what the next read will return, and leaves it there: whoever reads this connection in the end has to be
+    /// found first.
+    func peek(into buffer: UnsafeMutableRawBufferPointer) -> ReadResult {
+        // The caller owns the memory.
+        switch unsafe socket.peek(into: buffer) {
+        case .bytes(let count): .bytes(count)
+        case .wouldBlock: .blocked(.readable)
+        case .end: .end
+        case .failed(let errno): .broken(errno)
+        }
+    }
+
     /// Writes what is taken at once.
     @inline(__always)
     func write(_ buffer: UnsafeRawBufferPointer) -> WriteResult {

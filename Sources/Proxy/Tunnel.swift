@@ -40,6 +40,9 @@ struct Tunnel: ~Copyable, Sendable {
     let idleTimeout: Int64
     var timer = TimerWheel.Timer.none
 
+    /// When the rest of what the client has begun to say is no longer waited for, while it is undecided.
+    var restDue: Int64 = 0
+
     /// Its place in `Worker.held`; -1: neither direction is charged for memory.
     var heldPlace: Int32 = -1
     /// Monotonic nanoseconds since when one direction has ended and the other has not; 0: both are alike.
@@ -74,7 +77,7 @@ struct Tunnel: ~Copyable, Sendable {
     var hasWork: Bool {
         if abortReason != nil || downstreamBroken { return true }
         return switch state {
-        case .connecting: upstreamAnswered || connectTimedOut
+        case .connecting: upstreamAnswered || connectTimedOut || (plan.detection != .none && up.sourceReady)
         case .open: up.hasWork || down.hasWork || upstreamBroken || isDeparting
         }
     }
@@ -99,9 +102,13 @@ struct ConnectPlan: BitwiseCopyable {
     var generation: UInt64
     /// The endpoint now connected to, by slot; -1: an original destination, or none.
     var endpointSlot = -1
+    /// The endpoint chosen last, connected to or not.
+    var lastEndpointSlot = -1
     var tried = TriedEndpoints()
     /// The leased source port; nil when the kernel picks one.
     var lease: SourcePortLease?
+    /// Nobody has spoken yet, and whoever does decides what this becomes.
+    var detection = Detection.none
     /// Why the last attempt failed.
     var failure = EndReason.connectFailed
 }

@@ -47,6 +47,10 @@ public struct TunnelState: Codable, Sendable, Equatable {
     public var holdsPort: Bool
     /// A transport has reported an error.
     public var downstreamBroken, upstreamBroken: Bool
+    /// Nobody has spoken yet: `Detection`; nil: that does not matter.
+    public var detection: UInt8?
+    /// What it turned out to speak, `SpokenProtocol`.
+    public var spoken: UInt8?
 }
 
 extension TunnelState {
@@ -80,6 +84,9 @@ extension TunnelState {
         firstToEnd = detached.tunnel.firstToEnd?.rawValue
         holdsPort = detached.holdsPort
         (downstreamBroken, upstreamBroken) = (detached.tunnel.downstreamBroken, detached.tunnel.upstreamBroken)
+        let isUndecided = detached.tunnel.plan.detection != .none
+        detection = isUndecided ? detached.tunnel.plan.detection.rawValue : nil
+        spoken = record.spoken?.rawValue
     }
 }
 
@@ -148,6 +155,8 @@ extension TunnelState {
         record.cluster = try Self.slot(.cluster, cluster, names)
         record.listener = try Self.slot(.listener, listener, names)
         record.generation = names.generation
+        // What this process does not know of is nothing that matters to it.
+        record.spoken = spoken.flatMap(SpokenProtocol.init(rawValue:))
         guard up.isPlausible, down.isPlausible else { throw .malformed("buffered bytes") }
         guard areTimesPlausible else { throw .malformed("times") }
         return (record, admission(record))

@@ -9,6 +9,10 @@ enum Verdict {
     case forward(cluster: Int)
     /// Its requests are read and routed (index into `SnapshotView.httpListeners`).
     case http(Int)
+    /// Its first bytes decide: requests are routed (as with `http`), everything else goes to the cluster.
+    case detect(http: Int, cluster: Int)
+    /// To the cluster, if it begins as TLS does.
+    case tls(cluster: Int)
     case refuse(EndReason)
 }
 
@@ -62,6 +66,7 @@ extension Worker {
         case .refuse(let reason): refuse(Transport(socket), record, admission, reason)
         case .forward(let cluster): connect(Transport(socket), record, admission, cluster: cluster)
         case .http(let settings): welcomeClient(Transport(socket), record, admission, settings: settings)
+        case .detect, .tls: meet(Transport(socket), record, admission, verdict)
         }
         return Int(record.pod >= 0 ? record.pod : record.destinationPod)
     }
@@ -74,9 +79,7 @@ extension Worker {
         case .outbound: return judgeOutbound(&record, &admission)
         case .inbound: return judgeInbound(&record, &admission)
         case .listener:
-            guard let index = snapshot.listener(slot: spec.slot) else { return .refuse(.internalError) }
-            let listener = snapshot.listeners[index]
-            return listener.http >= 0 ? .http(Int(listener.http)) : .forward(cluster: listener.cluster)
+            return verdict(listener: spec.slot)
         }
     }
 
@@ -94,10 +97,7 @@ extension Worker {
             return .refuse(.podLimit)
         }
         admission.pod = podRecord.slot
-        guard let entry = snapshot.outboundEntry(pod: pod, destination: destination) else {
-            return .forward(cluster: Snapshot.passthroughCluster)
-        }
-        return verdict(snapshot.entries[entry], denied: .deniedOutbound)
+        return outboundVerdict(pod: pod, destination)
     }
 
     private func judgeInbound(_ record: inout ConnectionRecord, _ admission: inout Admission) -> Verdict {
@@ -128,16 +128,7 @@ extension Worker {
             return .refuse(.podLimit)
         }
         if !isCounted { admission.destinationPod = podRecord.slot }
-        let entry = snapshot.inboundEntry(pod: pod, client: record.client.address, port: destination.port)
-        guard let entry else { return .forward(cluster: Snapshot.passthroughCluster) }
-        return verdict(snapshot.entries[entry], denied: .deniedInbound)
-    }
-
-    private func verdict(_ entry: EntryRecord, denied: EndReason) -> Verdict {
-        switch entry.action {
-        case .deny: .refuse(denied)
-        case .cluster(let cluster): entry.http >= 0 ? .http(Int(entry.http)) : .forward(cluster: cluster)
-        }
+        return inboundVerdict(pod: pod, client: record.client.address, port: destination.port)
     }
 
     /// Whether connecting there would come back to this process.

@@ -12,6 +12,7 @@ struct Adoption {
     var tunnelsSeen = 0
     var clientsSeen = 0
     var serversSeen = 0
+    var arrivalsSeen = 0
     /// So many of the check plan's changes have been made.
     var checksDone = 0
 }
@@ -98,6 +99,20 @@ extension Worker {
         }
         step.clientsSeen = end
         guard end == clients.indexEnd else { return false }
+        return endArrivalsOfGonePods(&step)
+    }
+
+    private mutating func endArrivalsOfGonePods(_ step: inout Adoption) -> Bool {
+        let end = min(step.arrivalsSeen + Self.adoptionTunnelsPerTurn, arrivals.indexEnd)
+        for index in step.arrivalsSeen..<end {
+            guard let handle = arrivals.handle(at: index), let arrival = arrivals.find(handle),
+                isGone(arrival.value.record.pod) || isGone(arrival.value.record.destinationPod)
+            else { continue }
+            arrival.value.abortReason = .podGone
+            enqueue(arrival, handle)
+        }
+        step.arrivalsSeen = end
+        guard end == arrivals.indexEnd else { return false }
         return endServersOfGonePods(&step)
     }
 
@@ -108,7 +123,9 @@ extension Worker {
             guard let handle = servers.handle(at: index), let server = servers.find(handle),
                 isGone(Int32(server.value.admission.destinationPod))
             else { continue }
-            if let exchange = exchanges.find(server.value.exchange) {
+            if server.value.multiplex != nil {
+                failStreams(handle, .reset)
+            } else if let exchange = exchanges.find(server.value.exchange) {
                 exchange.value.record.flags.add(.podGone)
                 upstreamFailed(exchange, .reset)
                 flushAll()

@@ -12,6 +12,7 @@ extension Worker {
             tunnel.value.downstream.resetOnClose()
             tunnel.value.upstream.resetOnClose()
         }
+        if tunnel.value.plan.detection != .none { count(.detectedNothing) }
         countBytes(tunnel)
         uncharge(tunnel)
         endHalfOpen(tunnel)

@@ -14,46 +14,72 @@ enum ConnectOutcome: ~Copyable {
 }
 
 extension Worker {
-    /// Connects an admitted connection on.
+    /// Connects an admitted connection on. `detection`: nobody has spoken yet, and it matters who does. `startedAt`: when it
+    /// was accepted, if that is not now; `isRegistered`: the poller knows it already.
     mutating func connect(
-        _ downstream: consuming Transport, _ record: ConnectionRecord, _ admission: Admission, cluster index: Int
+        _ downstream: consuming Transport, _ record: ConnectionRecord, _ admission: Admission, cluster index: Int,
+        detection: Detection = .none, startedAt: Int64? = nil, isRegistered: Bool = false
     ) {
         var (record, admission) = (record, admission)
         let cluster = snapshot.clusters[index]
         record.cluster = Int32(cluster.slot)
         guard context.shared.clusterConnections.take(at: cluster.slot, limit: cluster.connectionsMax) else {
             countCluster(cluster.slot, .circuitBreakerOpen)
+            guard detection == .none else {
+                return waitForLastWord(
+                    downstream, record, admission, .circuitBreaker, pinned: nil, startedAt: startedAt ?? now,
+                    isRegistered: isRegistered)
+            }
             return refuse(downstream, record, admission, .circuitBreaker)
         }
         admission.cluster = cluster.slot
         var plan = ConnectPlan(clusterIndex: index, clusterSlot: cluster.slot, generation: snapshot.generation)
+        plan.detection = detection
         switch connectNext(&plan, &record, &admission) {
         case .failed(let reason):
+            guard plan.detection == .none else {
+                let pinned = unpick(&plan, record, &admission)
+                return waitForLastWord(
+                    downstream, record, admission, reason, pinned: plan.detection == .entry ? nil : pinned,
+                    startedAt: startedAt ?? now, isRegistered: isRegistered)
+            }
             release(&plan, SourcePorts.Leg(record))
             refuse(downstream, record, admission, reason)
         case .decoded(let settings):
             let pinned = unpick(&plan, record, &admission)
-            welcomeClient(downstream, record, admission, settings: settings, pinned: pinned)
+            if plan.detection == .entry, case .detect(let own, _) = verdictAgain(record) {
+                record.forgetUpstream(keepsReceiver: false)
+                return welcomeClient(downstream, record, admission, settings: own, isRegistered: isRegistered)
+            }
+            welcomeClient(
+                downstream, record, admission, settings: settings, pinned: pinned, isRegistered: isRegistered)
         case .started(let upstream):
             let handle = tunnels.insert(
                 Tunnel(
                     downstream: downstream, upstream: upstream, record: record, admission: admission, plan: plan,
-                    startedAt: now, lastActivity: now, idleTimeout: cluster.tunnelIdleTimeout))
-            watch(handle, connectTimeout: cluster.connectTimeout)
+                    startedAt: startedAt ?? now, lastActivity: now, idleTimeout: cluster.tunnelIdleTimeout))
+            watch(handle, connectTimeout: cluster.connectTimeout, isRegistered: isRegistered)
         }
     }
 
-    private mutating func watch(_ handle: SlabHandle, connectTimeout: Int64) {
+    private mutating func watch(_ handle: SlabHandle, connectTimeout: Int64, isRegistered: Bool) {
         guard let tunnel = tunnels.find(handle) else { return bug() }
         tunnel.value.timer = timers.set(now + connectTimeout, payload: Token(.tunnelTimer, handle).bits)
-        register(tunnel, handle)
+        register(tunnel, handle, isRegistered: isRegistered)
     }
 
-    /// Registers both sides with the poller.
-    mutating func register(_ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle) {
+    /// Registers both sides with the poller, which may know the client's already.
+    mutating func register(
+        _ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle, isRegistered: Bool = false
+    ) {
         do throws(Errno) {
             try tunnel.value.upstream.register(with: poller, token: Token(.upstream, handle).bits)
-            try tunnel.value.downstream.register(with: poller, token: Token(.downstream, handle).bits)
+            let token = Token(.downstream, handle).bits
+            if isRegistered {
+                try tunnel.value.downstream.reregister(with: poller, token: token)
+            } else {
+                try tunnel.value.downstream.register(with: poller, token: token)
+            }
         } catch {
             // Out of kernel memory or watches: nothing was queued, so it can go at once.
             close(handle, .nodeLimit, by: .proxy)
@@ -75,7 +101,9 @@ extension Worker {
             switch checkReceiver(endpoint, &record, &admission) {
             case .refuse(let reason): return .failed(reason)
             case .http(let settings): return .decoded(settings: settings)
-            case .forward: break
+            case .tls where record.spoken != nil && record.spoken != .tls: return .failed(.unexpectedProtocol)
+            case .detect, .tls: if plan.detection == .none, record.spoken == nil { plan.detection = .receiver }
+            case .forward: if plan.detection == .receiver { plan.detection = .none }
             }
             if record.attempts > 0 { countCluster(cluster.slot, .connectRetries) }
             record.attempts += 1
@@ -115,6 +143,7 @@ extension Worker {
         if panic { countCluster(cluster.slot, .panicPicks) }
         _ = plan.tried.insert(endpointSlot: endpoint.slot)
         plan.endpointSlot = endpoint.slot
+        plan.lastEndpointSlot = endpoint.slot
         picker.connectionOpened(endpointSlot: endpoint.slot)
         context.shared.endpointConnections.add(1, at: endpoint.slot)
         return endpoint.address
@@ -135,16 +164,19 @@ extension Worker {
         return judgeReceiver(of: endpoint, &record, &admission) ?? passed
     }
 
-    /// The connection will be made for a request: what it has taken for itself goes back, but for the choice.
-    private mutating func unpick(
+    /// The connection will be made for a request: what it has taken for itself goes back, but for the choice. A place of
+    /// the receiver that it came by is its own.
+    mutating func unpick(
         _ plan: inout ConnectPlan, _ record: ConnectionRecord, _ admission: inout Admission
     ) -> PinnedUpstream {
         let pinned = PinnedUpstream(
-            clusterSlot: plan.clusterSlot, endpointSlot: plan.endpointSlot, address: record.endpoint)
+            clusterSlot: plan.clusterSlot, endpointSlot: plan.lastEndpointSlot, address: record.endpoint)
         release(&plan, SourcePorts.Leg(record))
-        releaseAdmission(Admission(destinationPod: admission.destinationPod, cluster: admission.cluster))
-        admission.destinationPod = -1
+        releaseAdmission(Admission(cluster: admission.cluster))
         admission.cluster = -1
+        guard record.direction != .inbound else { return pinned }
+        releaseAdmission(Admission(destinationPod: admission.destinationPod))
+        admission.destinationPod = -1
         return pinned
     }
 
@@ -186,8 +218,8 @@ extension Worker {
         // What the old socket's events said of its end is not true of the next one.
         tunnel.value.down = Flow()
         switch connectNext(&tunnel.value.plan, &tunnel.value.record, &tunnel.value.admission) {
-        case .failed(let reason): close(handle, reason, by: .upstream)
-        case .decoded(let settings): decode(handle, settings: settings)
+        case .failed(let reason): giveUp(tunnel, handle, reason)
+        case .decoded(let settings): decode(tunnel, handle, settings: settings)
         case .started(let upstream):
             // The old socket closes here, and with it its registration.
             tunnel.value.upstream = upstream
@@ -199,16 +231,6 @@ extension Worker {
                 close(handle, .nodeLimit, by: .proxy)
             }
         }
-    }
-
-    /// A tunnel in the making becomes a connection whose requests are read.
-    private mutating func decode(_ handle: SlabHandle, settings: Int) {
-        guard var tunnel = tunnels.remove(handle) else { return bug() }
-        var admission = tunnel.admission
-        let pinned = unpick(&tunnel.plan, tunnel.record, &admission)
-        let record = tunnel.record
-        welcomeClient(
-            tunnel.takeDownstream(), record, admission, settings: settings, pinned: pinned, isRegistered: true)
     }
 
     private mutating func connected(_ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle) {

@@ -13,9 +13,11 @@ struct HealthProbe: ~Copyable {
     var machine: HealthMachine
     /// The check under way; nil between checks.
     var socket: Socket?
-    /// Of an HTTP check: the request has been sent; what has been read of the response.
+    /// The request has been sent; what has been read of the response.
     var isAsked = false
     var answer = HealthAnswer()
+    /// The same of a gRPC check.
+    var call: HealthCall?
     var startedAt: Int64 = 0
     /// The next check, or the end of patience with this one.
     var timer = TimerWheel.Timer.none
@@ -69,7 +71,7 @@ extension Worker {
     mutating func checkTimerFired(_ handle: SlabHandle) {
         guard let probe = probes.find(handle) else { return }
         probe.value.timer = .none
-        if probe.value.socket == nil { startCheck(probe, handle) } else { endCheck(handle, passed: false) }
+        if probe.value.socket == nil { startCheck(probe, handle) } else { endCheck(handle, .timeout) }
     }
 
     private mutating func startCheck(_ probe: SlabReference<HealthProbe>, _ handle: SlabHandle) {
@@ -86,68 +88,24 @@ extension Worker {
             if error.isResourceShortage {
                 setTimer(handle, after: probe.value.check.interval)
             } else {
-                endCheck(handle, passed: false)
+                endCheck(handle, .connect)
             }
         }
     }
 
-    /// The probe's socket has something to say: connected, or failed, or bytes of a response.
-    mutating func probeAnswered(_ handle: SlabHandle) {
-        guard let probe = probes.find(handle), probe.value.socket != nil else { return }
-        if !probe.value.isAsked, probe.value.socket?.takeError() != nil { return endCheck(handle, passed: false) }
-        guard probe.value.check.isHTTP else { return endCheck(handle, passed: true) }
-        guard let check = httpCheck(probe) else { return endCheck(handle, passed: false) }
-        if !probe.value.isAsked {
-            guard ask(probe, check) else { return endCheck(handle, passed: false) }
-        }
-        if let passed = readAnswer(probe, check) { endCheck(handle, passed: passed) }
-    }
-
-    private func httpCheck(_ probe: SlabReference<HealthProbe>) -> Configuration.HealthCheck.HTTP? {
-        snapshot.cluster(slot: probe.value.clusterSlot).flatMap { generation.snapshot.httpChecks[$0] }
-    }
-
-    /// A socket that has just connected takes a request of a few hundred bytes at once.
-    private func ask(_ probe: SlabReference<HealthProbe>, _ check: Configuration.HealthCheck.HTTP) -> Bool {
-        probe.value.isAsked = true
-        let host = check.host ?? probe.value.address.description
-        let request = Array(
-            "GET \(check.path) HTTP/1.1\r\nhost: \(host)\r\nuser-agent: apusd-health\r\nconnection: close\r\n\r\n".utf8)
-        // Only read by the call, which keeps nothing.
-        let result = unsafe request.withUnsafeBytes { unsafe probe.value.socket?.write($0) }
-        guard case .bytes(request.count) = result else { return false }
-        return true
-    }
-
-    /// nil: the response is not complete enough yet.
-    private func readAnswer(
-        _ probe: SlabReference<HealthProbe>, _ check: Configuration.HealthCheck.HTTP
-    ) -> Bool? {
-        while true {
-            let room = HealthAnswer.bytesMax - probe.value.answer.count
-            guard room > 0 else { return false }
-            // The scratch is this worker's own; bytes are copied before anything else reads into it.
-            let buffer = unsafe scratch.prefix(room)
-            switch unsafe probe.value.socket?.read(into: buffer) {
-            case .bytes(let count):
-                // In bounds: the kernel wrote that many bytes.
-                unsafe probe.value.answer.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-                if let status = probe.value.answer.status() { return status.map(check.expected.contains) ?? false }
-            case .wouldBlock: return nil
-            case .end, .failed, nil: return false
-            }
-        }
-    }
-
-    private mutating func endCheck(_ handle: SlabHandle, passed: Bool) {
+    /// `failure`: why it has failed; nil: it has passed.
+    mutating func endCheck(_ handle: SlabHandle, _ failure: HealthFailure?) {
         guard let probe = probes.find(handle) else { return }
         // A reset: no TIME_WAIT is left on a host that is checked often.
         probe.value.socket?.resetOnClose()
         probe.value.socket = nil
         probe.value.isAsked = false
         probe.value.answer = HealthAnswer()
-        countCluster(probe.value.clusterSlot, passed ? .healthChecksPassed : .healthChecksFailed)
-        _ = passed ? probe.value.machine.passed() : probe.value.machine.failed()
+        probe.value.call = nil
+        countCluster(probe.value.clusterSlot, failure == nil ? .healthChecksPassed : .healthChecksFailed)
+        if let failure { countCluster(probe.value.clusterSlot, failure.counter) }
+        context.shared.setCheckFailure(failure, endpointSlot: probe.value.endpointSlot)
+        _ = failure == nil ? probe.value.machine.passed() : probe.value.machine.failed()
         publishVerdict(probe)
         let delay = probe.value.machine.nextCheckDelay(elapsed: now - probe.value.startedAt, random: &random)
         setTimer(handle, after: delay)

@@ -34,6 +34,7 @@ extension Worker {
         case .direct(let index): direct(to: index)
         case .resume: resume()
         case .list(let limit, let reply): list(limit, reply)
+        case .recall(let destination, let reply): reply(protocols.learned(of: destination, now: now))
         case .abortAll(let reason): abort(reason) { _ in true }
         case .exit: isRunning = false
         }
@@ -65,6 +66,13 @@ extension Worker {
             client.value.abortReason = reason
             enqueue(client, handle)
         }
+        for index in 0..<arrivals.indexEnd {
+            guard let handle = arrivals.handle(at: index), let arrival = arrivals.find(handle),
+                isMeant(arrival.value.record)
+            else { continue }
+            arrival.value.abortReason = reason
+            enqueue(arrival, handle)
+        }
     }
 
     private func list(_ limit: Int, _ reply: ([ConnectionView], Bool) -> Void) {
@@ -80,7 +88,19 @@ extension Worker {
             guard let handle = clients.handle(at: index), let client = clients.find(handle) else { continue }
             views.append(view(client))
         }
-        reply(views, tunnels.count + clients.count > views.count)
+        for index in 0..<arrivals.indexEnd {
+            guard views.count < limit else { break }
+            guard let handle = arrivals.handle(at: index), let arrival = arrivals.find(handle) else { continue }
+            views.append(view(arrival))
+        }
+        reply(views, tunnels.count + clients.count + arrivals.count > views.count)
+    }
+
+    private func view(_ arrival: SlabReference<Arrival>) -> ConnectionView {
+        var record = arrival.value.record
+        record.durationNanoseconds = now - arrival.value.startedAt
+        return ConnectionView(
+            record: record, state: .detecting, idleNanoseconds: record.durationNanoseconds, bufferedBytes: 0)
     }
 
     private func view(_ client: SlabReference<ClientSession>) -> ConnectionView {
@@ -105,7 +125,7 @@ extension Worker {
         let state: ConnectionView.State =
             switch tunnel.value.state {
             case .connecting: .connecting
-            case .open: isHalfClosed ? .halfClosed : .open
+            case .open: isHalfClosed ? .halfClosed : tunnel.value.plan.detection == .none ? .open : .detecting
             }
         return ConnectionView(
             record: record, state: state, idleNanoseconds: now - tunnel.value.lastActivity,

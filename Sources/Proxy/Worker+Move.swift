@@ -131,6 +131,7 @@ extension Worker {
     ) {
         if endpointSlot >= 0 {
             plan.endpointSlot = endpointSlot
+            plan.lastEndpointSlot = endpointSlot
             picker.connectionOpened(endpointSlot: endpointSlot)
             context.shared.endpointConnections.add(1, at: endpointSlot)
         }

@@ -24,9 +24,11 @@ extension Worker {
     /// A turn of one tunnel. Returns the bytes moved. The tunnel may be gone afterwards.
     mutating func serve(_ tunnel: SlabReference<Tunnel>, _ handle: SlabHandle) -> Int {
         if tunnel.value.state == .connecting {
+            guard tunnel.value.plan.detection == .none || attend(tunnel, handle) else { return 0 }
             serveConnecting(tunnel, handle)
             guard let tunnel = tunnels.find(handle), tunnel.value.state == .open else { return 0 }
         }
+        guard tunnel.value.plan.detection == .none || attend(tunnel, handle) else { return 0 }
         return serveOpen(tunnel, handle)
     }
 

@@ -22,10 +22,9 @@ extension Worker {
     /// messages: looking costs a fiftieth of it, and a pod that was silent waits for no longer.
     static let serveNanoseconds: Int64 = 150_000
 
-    /// Serves what is queued, fairly by pod, until the share of time is used up.
-    mutating func serveReady() {
-        guard !ready.isEmpty else { return }
-        let start = Clock.monotonic()
+    /// Serves what is queued, fairly by pod, until the share of time is used up. `start` is the time; returns the time at
+    /// the end.
+    mutating func serveReady(from start: Int64) -> Int64 {
         var stretch = Stretch(at: start)
         while stretch.at - start < Self.serveNanoseconds, let entry = ready.next() {
             if entry.pod != stretch.pod {
@@ -36,6 +35,7 @@ extension Worker {
             if stretch.weight >= Stretch.weightMax { end(&stretch) }
         }
         end(&stretch)
+        return stretch.at
     }
 
     /// A turn of one connection; queued again if it has more to do. Returns the bytes moved.
@@ -70,6 +70,12 @@ extension Worker {
             countHeld(server)
             if hasWork(server) { enqueueServer(handle) }
             return moved
+        case .arrival:
+            guard let handle = arrivals.handle(at: index), let arrival = arrivals.find(handle) else { break }
+            arrival.value.queued = false
+            serve(arrival, handle)
+            if let arrival = arrivals.find(handle) { enqueue(arrival, handle) }
+            return 0
         }
         bug()
         return 0

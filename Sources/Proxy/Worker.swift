@@ -19,6 +19,8 @@ struct Worker: ~Copyable {
     /// only reads it: 21 times a request, a sixth of its instructions. One with an atomic has an address, and is lent.
     private let anchor = Atomic<UInt8>(0)
     let context: WorkerContext
+    /// Its own counters, and those of its turns: blocks of `context.statistics`.
+    let counters: CounterBlock, turns: CounterBlock
     var generation: Generation
     /// The snapshot in force, without a reference: `generation` has it.
     var snapshot: SnapshotView
@@ -33,6 +35,10 @@ struct Worker: ~Copyable {
     var probes = Slab<HealthProbe>()
     var ready = FairQueue()
 
+    /// Connections whose first bytes are awaited, and what was learned from others.
+    var arrivals = Slab<Arrival>()
+    var protocols = SpokenProtocols()
+
     /// HTTP: connections, requests, idle upstream connections.
     var clients = Slab<ClientSession>()
     var servers = Slab<ServerSession>()
@@ -46,6 +52,12 @@ struct Worker: ~Copyable {
     var toClientHandle = SlabHandle.none
     var toServer = OutputBuffer()
     var toServerHandle = SlabHandle.none
+    /// Connections of many streams: their codecs, by key those upstream that are in use, the head that was decoded last,
+    /// and whose output waits for the end of the turn.
+    var multiplexes = Slab<Multiplex>()
+    var shared: [PoolKey: SlabHandle] = [:]
+    var streamHead = MessageHead()
+    var collected: [UInt64] = []
     /// The route tables in force, and memory for their patterns.
     var routes: RouteView
     var patterns = PatternScratch()
@@ -101,12 +113,19 @@ struct Worker: ~Copyable {
 
     /// Monotonic nanoseconds, read once per turn.
     var now: Int64
+    /// This turn does nothing that takes time but serving connections: then the clock need not be read around the rest,
+    /// which costs as much as a hundredth of a request each time.
+    private var isOnlyServing = false
 
+    /// So many events are taken in before the clock shows it.
+    private static let eventsUntimedMax = 16
     /// Timers that fire in one turn: a health check that is due costs a connect.
     private static let turnTimersMax = 128
     /// A worker with its first generation. `poller` has the mailbox registered already.
     init(context: WorkerContext, generation: Generation, poller: consuming Poller) {
         self.context = context
+        counters = context.statistics.worker.block(slot: 0)
+        turns = context.statistics.turns.block(slot: 0)
         self.generation = generation
         snapshot = generation.snapshot.view
         routes = generation.routes.view
@@ -130,22 +149,26 @@ struct Worker: ~Copyable {
         while isRunning {
             let count = poller.wait(milliseconds: waitMilliseconds())
             now = Clock.monotonic()
+            isOnlyServing =
+                count <= Self.eventsUntimedMax && accepting.isEmpty && waiting.isEmpty && adoption == nil
+                && now < nextTend
             heartbeat()
             for index in 0..<count { takeIn(poller.event(index)) }
             fireTimers()
-            serveReady()
+            let served = serveReady(from: isOnlyServing ? now : Clock.monotonic())
             tendMemory()
             acceptPending()
             serveWaiting()
             continueAdoption()
+            isOnlyServing = isOnlyServing && collected.isEmpty
+            flushCollected()
             if cpu.isDue(now) { cpu.measure(now: now, cpu: Clock.threadCPU()) }
-            let end = Clock.monotonic()
-            context.statistics.turns.addTurn(nanoseconds: end - now)
+            turns.addTurn(nanoseconds: (isOnlyServing ? served : Clock.monotonic()) - now)
         }
         closeEverything()
     }
 
-    private func waitMilliseconds() -> Int32 {
+    private mutating func waitMilliseconds() -> Int32 {
         guard ready.isEmpty, accepting.isEmpty, !isOverMemory, adoption == nil else { return 0 }
         var delay = context.settings.heartbeatNanoseconds
         if let due = timers.delay(from: now) { delay = min(delay, due) }
@@ -159,20 +182,22 @@ struct Worker: ~Copyable {
         let overLimit = patterns.takeOverLimitCount()
         if overLimit > 0 { count(.patternsOverLimit, overLimit) }
         if now >= nextSecond {
+            isOnlyServing = false
             nextSecond = now + 1_000_000_000
             rebalance()
             tendSessions()
         }
         if now >= nextOutliers {
             nextOutliers = now + Self.outlierNanoseconds
+            isOnlyServing = false
             tendOutliers()
         }
-        context.statistics.worker.set(
-            Int(now / 1_000_000), slot: 0, counter: WorkerCounter.heartbeatMilliseconds.rawValue)
+        counters.set(Int(now / 1_000_000), WorkerCounter.heartbeatMilliseconds.rawValue)
     }
 
     private mutating func takeIn(_ event: Poller.Event) {
         guard let token = Token(event.token) else { return bug() }
+        if !token.kind.isConnection { isOnlyServing = false }
         switch token.kind {
         case .downstream, .upstream: takeIn(event.readiness, for: token)
         case .listener: listenerReady(token.handle)
@@ -182,7 +207,10 @@ struct Worker: ~Copyable {
         case .probe: probeAnswered(token.handle)
         case .client: takeInClient(event.readiness, token.handle)
         case .server: takeInServer(event.readiness, token.handle)
-        case .tunnelTimer, .acceptResume, .checkDue, .drainDue, .clientTimer, .serverTimer, .exchangeTimer: bug()
+        case .arrival: takeInArrival(event.readiness, token.handle)
+        case .tunnelTimer, .acceptResume, .checkDue, .drainDue, .clientTimer, .serverTimer, .exchangeTimer,
+            .arrivalTimer, .restTimer:
+            bug()
         }
     }
 
@@ -217,6 +245,7 @@ struct Worker: ~Copyable {
     }
 
     private mutating func fire(_ payload: UInt64) {
+        isOnlyServing = false
         guard let token = Token(payload) else { return bug() }
         switch token.kind {
         case .tunnelTimer: tunnelTimerFired(token.handle)
@@ -226,7 +255,9 @@ struct Worker: ~Copyable {
         case .clientTimer: clientTimerFired(token.handle)
         case .serverTimer: serverTimerFired(token.handle)
         case .exchangeTimer: exchangeTimerFired(token.handle)
-        case .downstream, .upstream, .listener, .mailbox, .probe, .client, .server: bug()
+        case .arrivalTimer: arrivalTimerFired(token.handle)
+        case .restTimer: restTimerFired(token.handle)
+        case .downstream, .upstream, .listener, .mailbox, .probe, .client, .server, .arrival: bug()
         }
     }
 
@@ -235,6 +266,9 @@ struct Worker: ~Copyable {
             guard let handle = tunnels.handle(at: index) else { continue }
             close(handle, .drainTimeout, by: .proxy)
         }
+        for index in 0..<arrivals.indexEnd {
+            if let handle = arrivals.handle(at: index) { end(handle, .drainTimeout, by: .proxy) }
+        }
         closeSessions()
     }
 }
@@ -242,7 +276,7 @@ struct Worker: ~Copyable {
 extension Worker {
     /// Adds to one of the worker's own counters.
     func count(_ counter: WorkerCounter, _ delta: Int = 1) {
-        context.statistics.worker.add(delta, slot: 0, counter: counter.rawValue)
+        counters.add(delta, counter.rawValue)
     }
 
     /// Something that cannot be, and was survived: counted, so that it is seen.

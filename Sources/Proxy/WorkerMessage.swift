@@ -63,6 +63,8 @@ enum WorkerMessage: Sendable {
     case resume
     /// Describe up to `limit` live connections.
     case list(limit: Int, reply: @Sendable ([ConnectionView], _ truncated: Bool) -> Void)
+    /// Say what was learned of a destination.
+    case recall(SocketAddress, reply: @Sendable (LearnedProtocol?) -> Void)
     /// Reset all connections for this reason.
     case abortAll(EndReason)
     /// Leave the loop.

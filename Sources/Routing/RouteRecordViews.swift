@@ -3,13 +3,13 @@ import Patterns
 
 /// Where the records of compiled route tables lie. `RouteView` finds it in one place: it is half a kilobyte, too much to
 /// be copied for each call.
-struct RouteRecordViews: Sendable, BitwiseCopyable {
+@usableFromInline struct RouteRecordViews: Sendable, BitwiseCopyable {
     let tables: RecordView<TableRecord>
     let hosts: RecordView<HostRecord>
     let matches: RecordView<MatchRecord>
     let conditions: RecordView<ConditionRecord>
     /// By index. Who wants one field of a rule reads it here: a rule is half a kilobyte.
-    let rules: RecordView<RuleRecord>
+    @usableFromInline let rules: RecordView<RuleRecord>
     let rulesBySlot: RecordView<Int32>
     /// Open addressing; see `HashIndex`.
     let domainIndex, pathIndex: RecordView<HashIndex.Entry>
@@ -34,7 +34,7 @@ extension RouteView {
     @inline(__always) var matches: RecordView<MatchRecord> { all[0].matches }
     @inline(__always) var conditions: RecordView<ConditionRecord> { all[0].conditions }
     /// By index. Who wants one field of a rule reads it here: a rule is large.
-    public var rules: RecordView<RuleRecord> { all[0].rules }
+    @inlinable public var rules: RecordView<RuleRecord> { all[0].rules }
     @inline(__always) var rulesBySlot: RecordView<Int32> { all[0].rulesBySlot }
     @inline(__always) var domainIndex: RecordView<HashIndex.Entry> { all[0].domainIndex }
     @inline(__always) var pathIndex: RecordView<HashIndex.Entry> { all[0].pathIndex }

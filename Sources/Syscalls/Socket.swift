@@ -60,6 +60,18 @@ public struct Socket: ~Copyable, Sendable {
         }
     }
 
+    /// Looks at up to `buffer.count` bytes that the next read will return.
+    public func peek(into buffer: UnsafeMutableRawBufferPointer) -> ReadResult {
+        while true {
+            // The kernel writes at most `buffer.count` bytes into memory the caller owns.
+            let count = unsafe apus_peek(descriptor.number, buffer.baseAddress, buffer.count)
+            if count > 0 { return .bytes(count) }
+            if count == 0 { return .end }
+            if count == -Int(EAGAIN) { return .wouldBlock }
+            if count != -Int(EINTR) { return .failed(Self.classify(count)) }
+        }
+    }
+
     /// Writes what the kernel takes.
     public func write(_ buffer: UnsafeRawBufferPointer) -> WriteResult {
         while true {

@@ -1,4 +1,5 @@
 import Model
+import Synchronization
 
 /// One worker's idle upstream connections, by key: which to use again, which to close. A pure value: connections are
 /// slab indices, time is passed in, and whoever owns the pool closes what it says.
@@ -11,6 +12,8 @@ import Model
 /// * a heap by expiry,
 /// * all of its pod, all of its endpoint.
 public struct ConnectionPool: ~Copyable, Sendable {
+    /// Keeps the pool where it is: with an atomic in it, it is lent by its address, and not copied for calls that only read.
+    private let anchor = Atomic<UInt8>(0)
     struct Entry: BitwiseCopyable, Sendable {
         var key: PoolKey
         var hash: UInt32
@@ -36,17 +39,17 @@ public struct ConnectionPool: ~Copyable, Sendable {
     static let none = UInt32.max
 
     /// By connection.
-    var entries: [Entry] = []
+    var entries = RecordList<Entry>()
     /// By connection, one for each order.
-    private var links: [Link] = []
+    private var links = RecordList<Link>()
     /// Connections, the one that expires first at the front.
-    var heap: [UInt32] = []
+    var heap = RecordList<UInt32>()
     /// By hash: the first top of the bucket. A power of two.
-    private var buckets: [UInt32]
+    private var buckets: RecordList<UInt32>
     /// The connection put in first and last.
     private var oldest = none, newest = none
     /// By slot + 1 (connections without one have -1): the first of the list.
-    private var podHeads: [UInt32] = [], endpointHeads: [UInt32] = []
+    private var podHeads = RecordList<UInt32>(), endpointHeads = RecordList<UInt32>()
     private let idleMax: Int
     private let hashKey: UInt64
 
@@ -56,7 +59,7 @@ public struct ConnectionPool: ~Copyable, Sendable {
     public init(idleMax: Int, seed: UInt64 = .random(in: 0 ... .max)) {
         self.idleMax = max(0, idleMax)
         hashKey = seed
-        buckets = Array(repeating: Self.none, count: Self.bucketsMin)
+        buckets = RecordList(repeating: Self.none, count: Self.bucketsMin)
     }
 
     /// Idle connections in it.
@@ -101,30 +104,29 @@ public struct ConnectionPool: ~Copyable, Sendable {
     }
 
     /// Takes out a connection of the pod with this slot; nil: no more.
-    public mutating func removeAny(pod slot: Int32) -> UInt32? { removeHead(podHeads, slot) }
+    public mutating func removeAny(pod slot: Int32) -> UInt32? { takeOut(Self.first(podHeads, slot)) }
 
     /// Takes out a connection to the endpoint with this slot; nil: no more.
-    public mutating func removeAny(endpointSlot slot: Int32) -> UInt32? { removeHead(endpointHeads, slot) }
+    public mutating func removeAny(endpointSlot slot: Int32) -> UInt32? { takeOut(Self.first(endpointHeads, slot)) }
 
     /// Takes out the oldest connection; nil: no more.
-    public mutating func removeAny() -> UInt32? {
-        guard oldest != Self.none else { return nil }
-        let connection = oldest
-        unlink(connection)
-        return connection
-    }
+    public mutating func removeAny() -> UInt32? { takeOut(oldest) }
 
     /// Whether this connection is in it.
     public func contains(_ connection: UInt32) -> Bool {
         Int(connection) < entries.count && entries[Int(connection)].heapPlace >= 0
     }
 
-    private mutating func removeHead(_ heads: [UInt32], _ slot: Int32) -> UInt32? {
-        let place = Int(slot) + 1
-        guard place >= 0, place < heads.count, heads[place] != Self.none else { return nil }
-        let connection = heads[place]
+    private mutating func takeOut(_ connection: UInt32) -> UInt32? {
+        guard connection != Self.none else { return nil }
         unlink(connection)
         return connection
+    }
+
+    /// The first of a slot's list, if there is one.
+    private static func first(_ heads: borrowing RecordList<UInt32>, _ slot: Int32) -> UInt32 {
+        let place = Int(slot) + 1
+        return heads.indices.contains(place) ? heads[place] : none
     }
 }
 
@@ -158,8 +160,7 @@ extension ConnectionPool {
     }
 
     private mutating func push(_ connection: UInt32) {
-        let entry = entries[Int(connection)]
-        if let below = top(of: entry.key, entry.hash) {
+        if let below = top(of: entries[Int(connection)].key, entries[Int(connection)].hash) {
             unchain(below)
             insert(connection, before: below, .stack)
         }
@@ -176,8 +177,10 @@ extension ConnectionPool {
 
     /// Twice as many buckets: there are no more tops than connections.
     private mutating func growBuckets() {
-        buckets = Array(repeating: Self.none, count: buckets.count * 2)
-        for connection in heap where entries[Int(connection)].isTop {
+        buckets = RecordList(repeating: Self.none, count: buckets.count * 2)
+        for place in heap.indices {
+            let connection = heap[place]
+            guard entries[Int(connection)].isTop else { continue }
             self[connection, .chain] = Link()
             chain(connection)
         }
@@ -188,13 +191,9 @@ extension ConnectionPool {
 
 extension ConnectionPool {
     private mutating func link(_ connection: UInt32, _ key: PoolKey, expires: Int64) {
-        let entry = Entry(key: key, hash: key.hash(under: hashKey), expires: expires)
-        if Int(connection) >= entries.count {
-            entries += repeatElement(entry, count: Int(connection) + 1 - entries.count)
-            links += repeatElement(Link(), count: entries.count * Self.orderCount - links.count)
-        }
+        makeRoom(for: connection, key, expires: expires)
         if count >= buckets.count { growBuckets() }
-        entries[Int(connection)] = entry
+        entries[Int(connection)].expires = expires
         addToHeap(connection)
         push(connection)
         self[connection, .age].previous = newest
@@ -206,29 +205,40 @@ extension ConnectionPool {
         endpointHeads[Int(key.endpointSlot) + 1] = connection
     }
 
+    /// An entry for the connection. What has been in the pool before nearly always comes back under its key, whose hash
+    /// is known then.
+    private mutating func makeRoom(for connection: UInt32, _ key: PoolKey, expires: Int64) {
+        let place = Int(connection)
+        if place < entries.count, entries[place].key == key { return }
+        let entry = Entry(key: key, hash: key.hash(under: hashKey), expires: expires)
+        entries.append(repeating: entry, count: place + 1 - entries.count)
+        links.append(repeating: Link(), count: entries.count * Self.orderCount - links.count)
+        entries[place] = entry
+    }
+
     /// The first of a slot's list; makes room for the slot.
-    private static func head(_ heads: inout [UInt32], _ slot: Int32) -> UInt32 {
+    private static func head(_ heads: inout RecordList<UInt32>, _ slot: Int32) -> UInt32 {
         let place = Int(slot) + 1
-        if place >= heads.count { heads += repeatElement(none, count: place + 1 - heads.count) }
+        heads.append(repeating: none, count: place + 1 - heads.count)
         return heads[place]
     }
 
     private mutating func unlink(_ connection: UInt32) {
-        let key = entries[Int(connection)].key
+        let (podSlot, endpointSlot) = (entries[Int(connection)].key.pod, entries[Int(connection)].key.endpointSlot)
         removeFromHeap(connection)
         pop(connection)
         let age = cut(connection, .age)
         if oldest == connection { oldest = age.next }
         if newest == connection { newest = age.previous }
         let pod = cut(connection, .pod)
-        if pod.previous == Self.none { podHeads[Int(key.pod) + 1] = pod.next }
+        if pod.previous == Self.none { podHeads[Int(podSlot) + 1] = pod.next }
         let endpoint = cut(connection, .endpoint)
-        if endpoint.previous == Self.none { endpointHeads[Int(key.endpointSlot) + 1] = endpoint.next }
+        if endpoint.previous == Self.none { endpointHeads[Int(endpointSlot) + 1] = endpoint.next }
     }
 
     private subscript(connection: UInt32, order: Order) -> Link {
         get { links[Int(connection) * Self.orderCount + order.rawValue] }
-        set { links[Int(connection) * Self.orderCount + order.rawValue] = newValue }
+        _modify { yield &links[Int(connection) * Self.orderCount + order.rawValue] }
     }
 
     private mutating func insert(_ connection: UInt32, before next: UInt32, _ order: Order) {

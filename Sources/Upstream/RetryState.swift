@@ -44,9 +44,7 @@ public struct RetryState: BitwiseCopyable, Sendable {
 
     /// A request's machine; nil: its route has no `retry`.
     public init(_ policy: RetryPolicy?) {
-        var none = RetryPolicy()
-        none.attempts = 0
-        self.policy = policy ?? none
+        self.policy = policy ?? RetryPolicy(attempts: 0)
     }
 
     /// See `RetryPolicy`.
@@ -59,17 +57,17 @@ public struct RetryState: BitwiseCopyable, Sendable {
     /// - Parameters:
     ///   - isReplayable: all bytes of the request that have gone out are still at hand.
     ///   - isIdempotent: by its method, or the route says that it does not matter (`retryNonIdempotent`).
+    ///   - callStatus: what the outcome would be to the caller of a gRPC call; nil: it is none.
     public mutating func decide(
-        outcome: Outcome, isReplayable: Bool, isIdempotent: Bool, random: inout SmallRandom
+        outcome: Outcome, isReplayable: Bool, isIdempotent: Bool, callStatus: Int? = nil, random: inout SmallRandom
     ) -> Decision {
         guard isReplayable else { return .giveUp }
         if outcome == .staleConnection, staleConnections < Self.staleMax {
             staleConnections += 1
             return .retry(after: 0)
         }
-        guard retries < policy.attempts, isAsked(outcome), isIdempotent || !mayBeExecuted(outcome) else {
-            return .giveUp
-        }
+        let isAsked = isAsked(outcome) || callStatus.map(policy.retries(grpcStatus:)) ?? false
+        guard retries < policy.attempts, isAsked, isIdempotent || !mayBeExecuted(outcome) else { return .giveUp }
         retries += 1
         return .retry(after: backoff(&random))
     }

@@ -23,7 +23,8 @@ struct Clusters: AsyncParsableCommand {
                     latencyText(cluster.requests))
                 for endpoint in cluster.endpoints {
                     table.add(
-                        " ", " ", endpoint.address, "\(endpoint.weight)", endpoint.health,
+                        " ", " ", endpoint.address, "\(endpoint.weight)",
+                        endpoint.health + (endpoint.checkFailure.map { " (\($0))" } ?? ""),
                         "\(endpoint.connectionsActive)", " ", " ", " ", " ", " ", " ", " ", " ", " ")
                 }
             }

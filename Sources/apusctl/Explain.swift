@@ -74,6 +74,7 @@ struct Explain: AsyncParsableCommand {
     static func words(_ explanation: Explanation) -> String {
         var lines = [line("from", explanation.from), line("to", explanation.to), "leg      \(explanation.leg)"]
         if let table = explanation.table { lines.append("table    \(words(table))") }
+        if let detection = explanation.detection { lines.append("detect   \(words(detection))") }
         if let request = explanation.request { lines += words(request) }
         if let cluster = explanation.cluster {
             lines.append("cluster  \(cluster)" + (explanation.loadBalancer.map { " (\($0))" } ?? ""))
@@ -95,6 +96,12 @@ struct Explain: AsyncParsableCommand {
     private static func words(_ table: Explanation.Table) -> String {
         guard let entry = table.entry else { return "\(table.table): no entry matches: \(table.action)" }
         return "\(table.table): entry \(entry) matches (\(table.match ?? "any")): \(table.action)"
+    }
+
+    private static func words(_ detection: Explanation.Detection) -> String {
+        let age = detection.ageSeconds.map { ", \($0) s ago" } ?? ""
+        return "by first bytes; last here: \(detection.learned ?? "not known")\(age); "
+            + "a silent client is \(detection.silence)"
     }
 
     private static func words(_ endpoint: Explanation.Endpoint) -> [String] {

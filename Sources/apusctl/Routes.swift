@@ -14,13 +14,14 @@ struct Routes: AsyncParsableCommand {
     static func words(_ routes: [RouteStatusView]) -> String {
         var table = Table(
             "ROUTE", "DOMAINS", "MATCH", "ACTION", ">ACTIVE", ">REQUESTS", ">4XX", ">5XX", ">RETRIES", ">P50/P99/P999",
-            "FLAGS")
+            "GRPC", "FLAGS")
         for route in routes {
             let requests = route.requests
             table.add(
                 route.name, route.domains.joined(separator: ","), route.match, route.action, "\(route.requestsActive)",
                 requestsText(requests), classText(requests, "4xx"), classText(requests, "5xx"),
-                requests.map { "\($0.retries)" } ?? "", latencyText(requests), countsText(requests?.flags ?? [:]))
+                requests.map { "\($0.retries)" } ?? "", latencyText(requests), countsText(requests?.grpc ?? [:]),
+                countsText(requests?.flags ?? [:]))
         }
         return table.text
     }

@@ -31,6 +31,7 @@ import Testing
         record.cluster = Int32(proxy.clusterSlot("postgres"))
         record.attempts = 1
         record.closedBy = .client
+        record.spoken = .serverFirst
         change(&record)
         return record
     }
@@ -71,7 +72,7 @@ import Testing
                 "originalDestination":"10.96.0.1:5432","cluster":"postgres","endpoint":"10.2.0.3:5432",\
                 "source":"10.1.0.2:10300","attempts":1,"bytesSent":10,"bytesReceived":20,\
                 "durationMilliseconds":1234.567,"connectMilliseconds":0.456,"responseFlag":"-","reason":"completed",\
-                "closedBy":"client"}
+                "closedBy":"client","detected":"server_first"}
                 """)
         let second = try #require(
             try JSONSerialization.jsonObject(with: Data(lines[1].utf8)) as? [String: any Sendable])
@@ -91,7 +92,7 @@ import Testing
                 """
                 2026-11-22T13:00:01.234Z outbound 10.1.0.2:40000 -> 10.96.0.1:5432 host=- pod=shop/cart destinationPod=- \
                 listener=outbound cluster=- endpoint=10.2.0.3:5432 source=10.1.0.2:10300 attempts=1 sent=10 \
-                received=20 duration=1234.567ms flag=- reason=completed closedBy=client worker=0 generation=1
+                received=20 duration=1234.567ms flag=- reason=completed closedBy=client detected=server_first worker=0 generation=1
                 """
             ])
     }

@@ -8,6 +8,7 @@ final class FakeProxy: ProxyInspecting {
     let shared = SharedState()
     let names = SlotNames()
     let workerStatistics: [WorkerStatistics]
+    let http2Violations: [HTTP2ViolationCount] = []
     private let state: Mutex<State>
 
     struct State {
@@ -17,6 +18,7 @@ final class FakeProxy: ProxyInspecting {
         var connections: [ConnectionView] = []
         var missingWorkers: [Int] = []
         var pairSeries: [PairSeries] = []
+        var learned: [LearnedProtocol] = []
     }
 
     init(_ configuration: Configuration? = nil, workers: Int = 2) throws {
@@ -63,6 +65,7 @@ final class FakeProxy: ProxyInspecting {
                 truncated: $0.connections.count > limit)
         }
     }
+    func learned(of destination: SocketAddress) async -> [LearnedProtocol] { state.withLock(\.learned) }
     func drain() { set { $0.phase = .draining } }
 }
 

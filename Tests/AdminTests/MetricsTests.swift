@@ -43,7 +43,7 @@ import Testing
     @Test func turnsAreAHistogram() throws {
         let proxy = try FakeProxy(.sample())
         for nanoseconds in [40_000, 100_000, 100_001, 4_000_000, 3_000_000_000] as [Int64] {
-            proxy.workerStatistics[1].turns.addTurn(nanoseconds: nanoseconds)
+            proxy.workerStatistics[1].turns.block(slot: 0).addTurn(nanoseconds: nanoseconds)
         }
         let lines = samples(render(proxy))
         for line in [

@@ -48,7 +48,7 @@ import Testing
         #expect(
             String(decoding: lines[0], as: UTF8.self) == """
                 {"time":"2026-11-22T13:00:00.005Z","method":"GET","authority":"cart.shop","path":"/v2/items?page=2",\
-                "protocol":"HTTP/1.1","status":200,"responseFlags":"-","reasons":"completed","detail":null,\
+                "protocol":"HTTP/1.1","status":200,"grpcStatus":null,"responseFlags":"-","reasons":"completed","detail":null,\
                 "durationMilliseconds":5.123,"firstByteMilliseconds":4.000,"upstreamMilliseconds":4.500,\
                 "bytesSent":10,"bytesReceived":2000,"host":null,"pod":"shop/cart","destinationPod":null,"route":"v2",\
                 "inboundRoute":null,"cluster":"web","endpoint":"10.1.0.3:8080","source":"10.1.0.2:10300",\
@@ -56,6 +56,20 @@ import Testing
                 "originalDestination":"10.96.0.1:80","attempts":1,"timeouts":0,"requestId":"7f3a","worker":0,\
                 "generation":1}
                 """)
+    }
+
+    @Test func aCallHasItsStatus() throws {
+        let record = proxy.request {
+            $0.version = .http2
+            $0.grpcStatus = 14
+        }
+        for (format, text) in [
+            (Configuration.AccessLog.Format.json, "\"status\":200,\"grpcStatus\":14,"),
+            (.text, "HTTP/2\" 200 grpcStatus=14 "),
+        ] {
+            let lines = try lines(format) { #expect(push($0, record)) }
+            #expect(String(decoding: lines[0], as: UTF8.self).contains(text))
+        }
     }
 
     @Test func textIsOneLineWithoutGaps() throws {

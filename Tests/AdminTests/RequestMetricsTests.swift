@@ -54,6 +54,24 @@ import Testing
         #expect(!lines.contains { $0.hasPrefix("apus_requests_total{pod=\"\"") }, "no request of an explicit listener")
     }
 
+    @Test func callsAreCountedByTheirStatus() throws {
+        let proxy = try FakeProxy(.httpSample())
+        for status in [0, 0, 14, 16, -1] {
+            proxy.workerStatistics[0].countRequest(proxy.request { $0.grpcStatus = Int8(status) })
+        }
+        let lines = samples(proxy).filter { $0.contains("_grpc_requests_total{") }
+        var expected: Set<String> = []
+        for (name, labels) in [
+            ("apus", "pod=\"shop/cart\",direction=\"outbound\""), ("apus_cluster", "cluster=\"web\""),
+            ("apus_route", "route=\"v2\""), ("apus_listener", "listener=\"outbound\""),
+        ] {
+            for (status, count) in [("ok", 2), ("unavailable", 1), ("unauthenticated", 1)] {
+                expected.insert("\(name)_grpc_requests_total{\(labels),grpc_status=\"\(status)\"} \(count)")
+            }
+        }
+        #expect(lines == expected)
+    }
+
     @Test func requestsOfNobodysPodHaveAnEmptyName() throws {
         let proxy = try FakeProxy(.httpSample())
         proxy.workerStatistics[0].countRequest(

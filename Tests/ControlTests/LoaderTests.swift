@@ -183,7 +183,7 @@ struct LoaderTests {
                   {consecutiveFailures: 7, baseEjection: 10s, maxEjected: 30%,
                    successRate: {interval: 5s, requests: 50, endpoints: 3, factor: 2.5}}
                 circuitBreaker: {connections: 1, pendingRequests: 2, requests: 3, retries: 0}
-              - {name: defaults, endpoints: [], outlierDetection: {}}
+              - {name: defaults, endpoints: [], outlierDetection: {}, healthCheck: {grpc: {service: shop.Cart, host: h}}}
               - {name: bytes, endpoints: [], protocol: tcp, outlierDetection: {successRate: none}}
             """)
         let expected = Configuration.Cluster(
@@ -201,6 +201,7 @@ struct LoaderTests {
         #expect(
             configuration.clusters[1].outlierDetection == .init()
                 && configuration.clusters[1].idleTimeout == .seconds(60))
+        #expect(configuration.clusters[1].healthCheck == .init(grpc: .init(service: "shop.Cart", host: "h")))
         #expect(configuration.clusters[2].upstreamProtocol == .tcp)
         #expect(configuration.clusters[2].outlierDetection?.successRate == nil)
         #expect(configuration.dnsNames == [.init(host: "cart.shop", port: 8080)])

@@ -11,7 +11,8 @@ extension Daemon {
     /// `servers`). `route`, `cluster` and `listener` are further keys in flow style, each with a comma before it.
     func http(
         _ web: SocketAddress, to endpoints: [SocketAddress], route: String = "", cluster: String = "",
-        listener: String = "", rules: [String]? = nil, clusters: [String] = [], workers: Int = 1, more: String = ""
+        listener: String = "", speaks: String = "http", rules: [String]? = nil, clusters: [String] = [],
+        workers: Int = 1, more: String = ""
     ) -> String {
         let list = endpoints.map { "{address: \"\($0)\"}" }.joined(separator: ", ")
         let rules = (rules ?? ["{route: {cluster: servers\(route)}}"]).map { "          - \($0)\n" }.joined()
@@ -23,7 +24,7 @@ extension Daemon {
             accessLog: {path: \(folder.path)/access.log, format: json}
             \(more)
             listeners:
-              - {name: web, address: "\(web)", protocol: http, routes: all\(listener)}
+              - {name: web, address: "\(web)", protocol: \(speaks), routes: all\(listener)}
             routes:
               - name: all
                 virtualHosts:
@@ -39,14 +40,14 @@ extension Daemon {
     /// Starts it with such a configuration, and returns where `web` listens. It keeps the servers alive.
     static func http(
         to servers: [any Listening], route: String = "", cluster: String = "", listener: String = "",
-        rules: [String]? = nil, clusters: [String] = [], workers: Int = 1, more: String = ""
+        speaks: String = "http", rules: [String]? = nil, clusters: [String] = [], workers: Int = 1, more: String = ""
     ) async throws -> (daemon: Daemon, web: SocketAddress) {
         let (daemon, web) = (try Daemon(), try freeAddress())
         daemon.keep(servers)
         try daemon.write(
             daemon.http(
-                web, to: servers.map(\.address), route: route, cluster: cluster, listener: listener, rules: rules,
-                clusters: clusters, workers: workers, more: more))
+                web, to: servers.map(\.address), route: route, cluster: cluster, listener: listener, speaks: speaks,
+                rules: rules, clusters: clusters, workers: workers, more: more))
         try await daemon.startServing()
         return (daemon, web)
     }
@@ -65,6 +66,7 @@ extension Daemon {
         var method: String?
         var path: String?
         var status: Int?
+        var grpcStatus: Int?
         var responseFlags: String?
         var reasons: String?
         var attempts: Int?

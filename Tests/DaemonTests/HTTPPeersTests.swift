@@ -3,8 +3,6 @@ import Loopback
 import Model
 import Testing
 
-import class Lab.LabProcess
-
 extension RunningDaemon {
     /// Servers and clients of other people.
     @Suite(.timeLimit(.minutes(1))) struct HTTPPeersTests {
@@ -74,26 +72,7 @@ extension RunningDaemon {
         }
 
         @Test func webSockets() async throws {
-            let program = """
-                import asyncio, os, websockets
-                async def echo(socket, path=None):
-                    async for message in socket: await socket.send(message)
-                async def main():
-                    async with websockets.serve(echo, '127.0.0.1', 0, max_size=4 << 20) as server:
-                        print(server.sockets[0].getsockname()[1], flush=True)
-                        await asyncio.Future()
-                asyncio.run(main())
-                """
-            let folder = FileManager.default.temporaryDirectory.path
-            let server = try LabProcess(
-                ["/usr/bin/python3", "-c", program], directory: folder, label: "sockets-\(UUID().uuidString)")
-            defer {
-                server.signal(SIGKILL)
-                _ = try? server.wait()
-            }
-            #expect(await eventually { server.output.hasSuffix("\n") || !server.isRunning })
-            let port = try #require(UInt16(server.output.dropLast()), "\(server.errors)")
-            let (daemon, web) = try await Daemon.http(to: [Elsewhere(address: SocketAddress(.loopbackV4, port))])
+            let (daemon, web) = try await Daemon.http(to: [try await PythonProgram.webSocketEcho()])
             let client = """
                 import asyncio, os, websockets
                 async def main():
@@ -162,10 +141,4 @@ extension RunningDaemon {
             #expect(try await daemon.isAtRest())
         }
     }
-}
-
-/// What listens in another process, which somebody else ends.
-private final class Elsewhere: Listening {
-    let address: SocketAddress
-    init(address: SocketAddress) { self.address = address }
 }

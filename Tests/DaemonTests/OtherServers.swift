@@ -12,8 +12,11 @@ final class Nginx {
     private let process: LabProcess
 
     /// `counting`: a second server behind the first, which passes on whole requests only, keeps the count. `name` is what
-    /// it answers.
-    init(in parent: URL, at given: SocketAddress? = nil, counting: Bool = false, name: String = "nginx") throws {
+    /// it answers. `speaks` may be `http2`; `requestsMax` is for each connection.
+    init(
+        in parent: URL, at given: SocketAddress? = nil, counting: Bool = false, name: String = "nginx",
+        speaks: String = "", requestsMax: Int = 1_000_000
+    ) throws {
         address = try given ?? freeAddress()
         folder = parent.appendingPathComponent("nginx-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -21,7 +24,8 @@ final class Nginx {
             to: folder.appendingPathComponent("large"))
         let back = try freeAddress()
         let configuration = folder.appendingPathComponent("nginx.conf")
-        try Data(Self.text(address, counting ? back : nil, folder.path, name).utf8).write(to: configuration)
+        let text = Self.text(address, counting ? back : nil, folder.path, name, speaks, requestsMax)
+        try Data(text.utf8).write(to: configuration)
         process = try LabProcess(
             ["nginx", "-p", folder.path, "-e", "\(folder.path)/error.log", "-c", configuration.path],
             directory: folder.path, label: "nginx")
@@ -34,8 +38,10 @@ final class Nginx {
 
     deinit { end(SIGKILL) }
 
-    private static func text(_ front: SocketAddress, _ back: SocketAddress?, _ folder: String, _ name: String) -> String
-    {
+    private static func text(
+        _ front: SocketAddress, _ back: SocketAddress?, _ folder: String, _ name: String, _ speaks: String,
+        _ requestsMax: Int
+    ) -> String {
         let location =
             back.map { "proxy_pass http://\($0); proxy_request_buffering on;" } ?? "return 200 '\(name)';"
         let counter = back.map {
@@ -47,9 +53,9 @@ final class Nginx {
             events { worker_connections 512; }
             http {
                 \(temporary.joined(separator: " "))
-                access_log off; keepalive_requests 1000000; client_max_body_size 16m; lingering_close always;
+                access_log off; keepalive_requests \(requestsMax); client_max_body_size 16m; lingering_close always;
                 server {
-                    listen \(front);
+                    listen \(front) \(speaks);
                     root \(folder);
                     location / { \(location) }
                     location = /large { }

@@ -24,7 +24,7 @@ extension RunningDaemon {
 
         private func check(_ daemon: Daemon, _ server: SocketAddress, _ counted: () -> Int) async throws {
             let web = try freeAddress()
-            try daemon.write(daemon.http(web, to: [server]))
+            try daemon.write(daemon.http(web, to: [server], speaks: "http1"))
             try await daemon.startServing()
             var total = 0
             for vector in SmugglingVector.all {

@@ -16,7 +16,8 @@ import Testing
 
     @Test func columnsDoNotOverlapAndHaveNames() {
         #expect(RequestCounter.firstFlag == RequestCounter.allCases.count)
-        #expect(RequestCounter.firstBucket == RequestCounter.firstFlag + RequestFlag.allCases.count)
+        #expect(RequestCounter.firstCallStatus == RequestCounter.firstFlag + RequestFlag.allCases.count)
+        #expect(RequestCounter.firstBucket == RequestCounter.firstCallStatus + RequestCounter.callStatusLabels.count)
         #expect(RequestCounter.names.count == RequestCounter.width)
         #expect(Set(RequestCounter.names).count == RequestCounter.width)
         #expect(RequestFlag.allCases.count <= 64, "a bit for each")

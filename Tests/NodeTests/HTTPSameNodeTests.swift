@@ -10,12 +10,12 @@ extension NodeTests {
         private static let service = HTTPTableTests.service
         private static let routed = "{match: {ports: [80]}, protocol: http, routes: out}"
 
-        private static func table(_ name: String, _ rules: String) -> String {
+        static func table(_ name: String, _ rules: String) -> String {
             "{name: \(name), virtualHosts: [{domains: [\"*\"], rules: [\(rules)]}]}"
         }
 
         /// `outbound` for A1, `inbound` for the server's pod, wherever it is.
-        private func plan(
+        func plan(
             _ plan: inout MeshPlan, _ server: PodName, outbound: String, inbound: String, endpoints: [PodName] = []
         ) {
             let all = [server] + endpoints

@@ -56,6 +56,22 @@ import Testing
         }
     }
 
+    /// What its caller would be told of a failure counts as the call's status.
+    @Test func aFailureOfACallIsRetriedByItsStatus() {
+        var policy = RetryPolicy(attempts: 1, when: [], grpc: 1 << 14)
+        policy.when = []
+        var random = SmallRandom(seed: 1)
+        func retries(_ outcome: RetryState.Outcome, _ status: Int?, idempotent: Bool = false) -> Bool {
+            var state = RetryState(policy)
+            let decision = state.decide(
+                outcome: outcome, isReplayable: true, isIdempotent: idempotent, callStatus: status, random: &random)
+            return decision != .giveUp
+        }
+        #expect(retries(.connectFailure, 14) && retries(.refusedStream, 14))
+        #expect(!retries(.connectFailure, nil) && !retries(.connectFailure, 4))
+        #expect(!retries(.reset, 14) && retries(.reset, 14, idempotent: true))
+    }
+
     @Test func onlyWhatIsNamedIsRetried() {
         for (condition, outcome) in [
             (RetryPolicy.Condition.connectFailure, RetryState.Outcome.connectFailure), (.reset, .reset),

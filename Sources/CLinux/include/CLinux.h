@@ -58,6 +58,7 @@ int apus_linger_reset(int fd);
 int apus_shutdown_write(int fd);
 int apus_close(int fd);
 ssize_t apus_receive(int fd, void *bytes, size_t count);
+ssize_t apus_peek(int fd, void *bytes, size_t count);
 ssize_t apus_send(int fd, const void *bytes, size_t count);
 ssize_t apus_send_two(int fd, const void *first, size_t first_count, const void *second, size_t second_count);
 int apus_claim_name(const char *name);

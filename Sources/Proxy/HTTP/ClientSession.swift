@@ -3,10 +3,11 @@ import HTTP
 import Model
 import Upstream
 
-/// A downstream HTTP connection: what it is and how far its codec has come. One exchange at a time (HTTP/1).
+/// A downstream HTTP connection: what it is and how far its codec has come. One exchange at a time (HTTP/1), or as many as
+/// `multiplex` has streams.
 ///
 /// Plain state, no closures. Lives in its worker's slab.
-struct ClientSession: ~Copyable, Sendable {
+struct ClientSession: ~Copyable {
     /// Where it is in its life.
     enum State: BitwiseCopyable {
         /// Requests come and are answered.
@@ -19,8 +20,12 @@ struct ClientSession: ~Copyable, Sendable {
     var state = State.open
     var io: SessionIO
     var decoder: HTTP1Decoder
-    /// The request being received or answered; `none` between requests.
+    /// The request being received or answered; `none` between requests, and where there are streams.
     var exchange = SlabHandle.none
+    /// HTTP/2; nil: HTTP/1, or not known yet.
+    var multiplex: LentMultiplex?
+    /// Its first bytes decide which.
+    var isUndecided: Bool
     /// The idle upstream connection that serves it alone, if there is one.
     var privateServer = SlabHandle.none
 
@@ -58,6 +63,8 @@ struct ClientSession: ~Copyable, Sendable {
     var upHold = Hold()
     var downHold = Hold()
     var heldPlace: Int32 = -1
+    /// Memory of body bytes that its exchanges hold.
+    var heldBytes = 0
     /// Its place in the ready queue.
     var queued = false
 
@@ -71,6 +78,7 @@ struct ClientSession: ~Copyable, Sendable {
         self.admission = admission
         self.settings = settings
         self.generation = generation
+        isUndecided = settings.protocolKind != .http1
         startedAt = now
         lastActivity = now
     }

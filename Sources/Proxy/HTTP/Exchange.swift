@@ -57,7 +57,11 @@ struct Exchange: ~Copyable {
     var stage = Stage.listener
     /// Who asked; `none`: nobody, a mirrored request.
     let client: SlabHandle
+    /// Which of the client connection's streams it is; 0: the connection has no streams.
+    let clientStream: UInt32
     var server = SlabHandle.none
+    /// Which of the upstream connection's streams it has; 0: none, or the connection has no streams.
+    var serverStream: UInt32 = 0
     /// Lent by the worker, so that a kilobyte need not move with the exchange.
     let heads: LentHeads
 
@@ -67,9 +71,24 @@ struct Exchange: ~Copyable {
     var asked: (path: ByteRange, authority: ByteRange)?
     var wantsUpgrade = false
     var expectsContinue = false
+    /// It asks for a tunnel on its stream, which nobody has agreed to yet; it is one.
+    var awaitsTunnel = false
+    var isTunnel = false
+    /// How long nothing may happen, nanoseconds; 0: as the listener says.
+    var idleTimeout: Int64 = 0
+    /// A gRPC call.
+    var isGRPC = false
     /// All of it has been received; has been handed to the upstream session.
     var requestEnded = false
     var requestSent = false
+    /// The upstream's stream has been told of the end, with the last bytes or without any.
+    var endedUp = false
+    /// Body bytes that the upstream session does not take yet. A connection of many streams is read for all of them, so
+    /// what a stream's window allows may have to be kept.
+    var heldUp: Chunk?
+    /// Body bytes that the upstream session has taken; bytes at the start of `heldUp` that one before has taken.
+    var passedOn = 0
+    var replayed = 0
     /// Body bytes for another attempt, and how many of them there may be.
     var replay: Chunk?
     var keepsReplay = false
@@ -81,6 +100,11 @@ struct Exchange: ~Copyable {
     /// Its head has been handed to the client's session; all of it has been received.
     var responseStarted = false
     var responseEnded = false
+    /// The same as `heldUp` for the client's session; the client's session has been told of the end.
+    var heldDown: Chunk?
+    var endedDown = false
+    /// The request is HEAD: its response has no body.
+    var isHead: Bool { heads.reference.value.request.method == .head }
     var responseFraming = BodyFraming.none
     var clientFraming = BodyFraming.none
 
@@ -119,7 +143,8 @@ struct Exchange: ~Copyable {
     // MARK: accounts
     var counted = Counted()
     var record: RequestRecord
-    var violation: Violation.Kind?
+    /// What was wrong with a message, for the log.
+    var detail: StaticString?
     /// Monotonic nanoseconds.
     let startedAt: Int64
     var tryStartedAt: Int64 = 0
@@ -132,13 +157,17 @@ struct Exchange: ~Copyable {
     var waitEnd: Int64 = 0
     var timer = TimerWheel.Timer.none
 
+    /// When nothing will have happened for too long.
+    var idleDeadline: Int64 { lastActivity + (idleTimeout > 0 ? idleTimeout : settings.streamIdleTimeout) }
+
     /// A body that nobody wants is dropped up to here; then a new connection is cheaper.
     static let droppedBytesMax = 256 << 10
 
     init(
-        client: SlabHandle, heads: LentHeads, settings: HTTPListenerRecord, generation: UInt64,
+        client: SlabHandle, stream: UInt32 = 0, heads: LentHeads, settings: HTTPListenerRecord, generation: UInt64,
         record: RequestRecord, now: Int64
     ) {
+        clientStream = stream
         self.settings = settings
         self.generation = generation
         replayMax = settings.retryBodyBytes

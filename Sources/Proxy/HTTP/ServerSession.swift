@@ -6,12 +6,12 @@ import Upstream
 /// An upstream HTTP connection: being made, serving an exchange, or waiting in the pool.
 ///
 /// Plain state, no closures. Lives in its worker's slab.
-struct ServerSession: ~Copyable, Sendable {
+struct ServerSession: ~Copyable {
     /// Where it is in its life.
     enum State: BitwiseCopyable {
         /// The handshake is not done.
         case connecting
-        /// Serves `exchange`.
+        /// Serves `exchange`, or the streams of `multiplex`.
         case busy
         /// In the pool.
         case idle
@@ -20,8 +20,10 @@ struct ServerSession: ~Copyable, Sendable {
     var state = State.connecting
     var io: SessionIO
     var decoder: HTTP1Decoder
-    /// Whose request it carries; `none` while idle.
+    /// Whose request it carries; `none` while idle, and where there are streams.
     var exchange = SlabHandle.none
+    /// HTTP/2; nil: HTTP/1.
+    var multiplex: LentMultiplex?
 
     /// Under what it may be used again.
     let key: PoolKey
@@ -81,7 +83,7 @@ struct ServerSession: ~Copyable, Sendable {
 
     /// Whether anything is under way on it: closing must not look like an end in order. A server that works on a request
     /// learns that nobody waits for it any more.
-    var isMidway: Bool { state == .busy && (decoder.isExpecting || io.hasOutput) }
+    var isMidway: Bool { state == .busy && multiplex == nil && (decoder.isExpecting || io.hasOutput) }
 
     /// Whether another request may be sent on it.
     var isReusable: Bool { io.isIdle && decoder.isBetweenMessages && decoder.keepsAlive && !hasLeftover }

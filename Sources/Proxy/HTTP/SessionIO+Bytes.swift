@@ -47,6 +47,9 @@ extension SessionIO {
     /// Bytes waiting to be decoded.
     var inputCount: Int { Self.count(input) }
 
+    /// Bytes waiting to be taken by the peer.
+    var outputCount: Int { Self.count(output) }
+
     /// Bytes held; 0: there is no chunk.
     static func count(_ chunk: borrowing Chunk?) -> Int {
         switch chunk {
@@ -87,6 +90,26 @@ extension SessionIO {
             return error
         }
         return nil
+    }
+
+    /// Keeps bytes behind those that wait already, to be sent with them.
+    mutating func collect(_ bytes: UnsafeRawBufferPointer, _ pool: inout ChunkPool) {
+        guard bytes.count > 0 else { return }
+        guard var chunk = output.take() else {
+            var chunk = pool.take(bytes.count)
+            unsafe chunk.append(bytes)
+            output = consume chunk
+            return
+        }
+        if chunk.room < bytes.count {
+            var larger = pool.take(max(chunk.count * 2, chunk.count + bytes.count))
+            // The chunk owns its bytes while they are lent.
+            unsafe chunk.withBytes { unsafe larger.append($0) }
+            pool.give(chunk)
+            chunk = larger
+        }
+        unsafe chunk.append(bytes)
+        output = consume chunk
     }
 
     /// Sends what was kept, as far as the peer takes it.

@@ -12,6 +12,8 @@ struct SessionIO: ~Copyable, Sendable {
     var input: Chunk?
     /// Encoded, but not taken by the peer.
     var output: Chunk?
+    /// `output` is still being added to in this turn of the worker: the peer has not been asked yet.
+    var isCollecting = false
     /// A read may bring something.
     var isReadable = false
     /// A write may be taken.
@@ -38,6 +40,12 @@ struct SessionIO: ~Copyable, Sendable {
 
     /// Whether the peer has to take something first.
     var hasOutput: Bool { output != nil }
+
+    /// Whether no more should be produced for the peer: it does not take what there is, or has a lot to take.
+    var isBlocked: Bool { output != nil && (!isCollecting || outputCount > Self.collectedBytesMax) }
+
+    /// Collected for one peer in one turn before it counts as blocked.
+    static let collectedBytesMax = 256 << 10
 
     /// The memory of what waits to be decoded.
     var inputCapacity: Int { Self.capacity(input) }

@@ -19,6 +19,10 @@ enum UpstreamFailure: UInt8, BitwiseCopyable {
     case vanished
     /// The response breaks the protocol.
     case protocolError
+    /// The server has not looked at the request: it refuses the stream, or has no place for it.
+    case refused
+    /// ... because it was about to end the connection.
+    case goneAway
     /// The route's time for one attempt, for the whole exchange, is over.
     case perTryTimeout
     case timeout
@@ -26,7 +30,7 @@ enum UpstreamFailure: UInt8, BitwiseCopyable {
     /// What the client is told when nothing of a response has been sent.
     var status: Int {
         switch self {
-        case .connectFailed, .connectTimeout, .portsExhausted, .nodeLimit: 503
+        case .connectFailed, .connectTimeout, .portsExhausted, .nodeLimit, .refused, .goneAway: 503
         // A pod of another host that denies resets the connection, and its callers are to see the same of one here.
         case .denied, .receiverFull, .reset, .vanished, .protocolError: 502
         case .perTryTimeout, .timeout: 504
@@ -46,6 +50,7 @@ enum UpstreamFailure: UInt8, BitwiseCopyable {
         case .reset: .upstreamReset
         case .vanished: .upstreamVanished
         case .protocolError: .upstreamProtocolError
+        case .refused, .goneAway: .upstreamRefused
         case .perTryTimeout: .perTryTimeout
         case .timeout: .upstreamTimeout
         }
@@ -60,6 +65,7 @@ enum UpstreamFailure: UInt8, BitwiseCopyable {
         case .forbidden: "the proxy may not connect\n"
         case .denied, .receiverFull, .reset, .vanished: "the connection to the endpoint ended before its response\n"
         case .protocolError: "the endpoint's response is not valid HTTP\n"
+        case .refused, .goneAway: "the endpoint refuses the request\n"
         case .perTryTimeout, .timeout: "the endpoint took too long\n"
         }
     }
@@ -71,7 +77,7 @@ enum UpstreamFailure: UInt8, BitwiseCopyable {
         // To its callers, a pod that denies is an endpoint that resets.
         case .denied, .receiverFull, .reset, .vanished, .protocolError: .reset
         case .perTryTimeout, .timeout: .timeout
-        case .portsExhausted, .nodeLimit, .forbidden: nil
+        case .portsExhausted, .nodeLimit, .forbidden, .refused, .goneAway: nil
         }
     }
 

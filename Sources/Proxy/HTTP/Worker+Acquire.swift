@@ -74,13 +74,21 @@ extension Worker {
         guard let cluster = currentCluster(exchange) else {
             return reply(exchange, status: 503, .noEndpoint, "its cluster is gone\n")
         }
-        var record = connectionRecord(of: exchange)
-        let key = poolKey(exchange, record)
+        let key = poolKey(exchange, cluster)
+        if !shared.isEmpty, key.protocolNumber == PoolKey.http2, let (server, handle) = findShared(key) {
+            return join(exchange, server, handle, cluster)
+        }
         if let index = idle.take(key), let handle = servers.handle(at: Int(index)), let server = servers.find(handle) {
             count(.upstreamsIdle, -1)
+            if let multiplex = server.value.multiplex?.reference { share(server, handle, multiplex) }
             return attach(exchange, server, handle)
         }
+        connectAnew(exchange, cluster, key)
+    }
+
+    private mutating func connectAnew(_ exchange: SlabReference<Exchange>, _ cluster: Int, _ key: PoolKey) {
         guard takePending(exchange, snapshot.clusters[cluster]) else { return }
+        var record = connectionRecord(of: exchange)
         var plan = ConnectPlan(
             clusterIndex: exchange.value.target.cluster, clusterSlot: snapshot.clusters[cluster].slot,
             generation: snapshot.generation)
@@ -95,6 +103,18 @@ extension Worker {
             countCluster(snapshot.clusters[cluster].slot, .connectFailures)
             upstreamFailed(exchange, error.failure)
         }
+    }
+
+    /// One that carries others, too: at once, or when its handshake is over.
+    private mutating func join(
+        _ exchange: SlabReference<Exchange>, _ server: SlabReference<ServerSession>, _ handle: SlabHandle,
+        _ cluster: Int
+    ) {
+        guard server.value.state == .connecting else { return attach(exchange, server, handle) }
+        guard takePending(exchange, snapshot.clusters[cluster]) else { return }
+        server.value.multiplex?.reference.value.waiters.append(exchange.value.id)
+        exchange.value.server = handle
+        exchange.value.record.source = server.value.source
     }
 
     /// A new connection counts for the cluster and for the pod that receives it. False: it may not, and the exchange has
@@ -163,7 +183,11 @@ extension Worker {
                 now: now))
         count(.upstreamsActive)
         guard let server = servers.find(handle) else { return bug() }
-        server.value.exchange = exchange.value.id
+        if key.protocolNumber == PoolKey.http2 {
+            beginStreams(server, handle, waiter: exchange)
+        } else {
+            server.value.exchange = exchange.value.id
+        }
         exchange.value.server = handle
         exchange.value.record.source = record.source
         server.value.timer = timers.set(
@@ -171,8 +195,19 @@ extension Worker {
         do throws(Errno) {
             try server.value.io.transport.register(with: poller, token: Token(.server, handle).bits)
         } catch {
+            if server.value.multiplex != nil { return failStreams(handle, .nodeLimit) }
             upstreamFailed(exchange, .nodeLimit)
         }
+    }
+
+    /// A new connection of streams: other exchanges may wait for it, too.
+    private mutating func beginStreams(
+        _ server: SlabReference<ServerSession>, _ handle: SlabHandle, waiter exchange: SlabReference<Exchange>
+    ) {
+        let (place, reference) = multiplexes.place(Multiplex(.client, HTTP2Limits(exchange.value.settings)))
+        server.value.multiplex = LentMultiplex(handle: place, reference: reference)
+        reference.value.waiters.append(exchange.value.id)
+        share(server, handle, reference)
     }
 
     /// A connection begins to carry the exchange's request.
@@ -180,7 +215,7 @@ extension Worker {
         _ exchange: SlabReference<Exchange>, _ server: SlabReference<ServerSession>, _ handle: SlabHandle
     ) {
         server.value.state = .busy
-        server.value.exchange = exchange.value.id
+        if server.value.multiplex == nil { server.value.exchange = exchange.value.id }
         server.value.lastActivity = now
         exchange.value.server = handle
         exchange.value.record.source = server.value.source
@@ -196,22 +231,37 @@ extension Worker {
     /// Where a connection for this exchange may be used again. Of a client that is not a listed pod of this host (on the
     /// inbound leg: all of them) nobody can tell when its address becomes another pod's: its connections serve that
     /// client connection only.
-    private func poolKey(_ exchange: SlabReference<Exchange>, _ record: ConnectionRecord) -> PoolKey {
+    private func poolKey(_ exchange: SlabReference<Exchange>, _ cluster: Int) -> PoolKey {
         var key = PoolKey(endpointSlot: Int32(exchange.value.endpointSlot), address: exchange.value.endpoint)
-        key.protocolNumber = 1
-        key.protectedHost = record.host
-        if case .spoofed(let source) = source(for: exchange.value.endpoint, record) { key.source = source }
-        key.pod = record.pod
-        if record.direction != .listener, record.pod < 0 || isUnlisted(record) {
+        key.protocolNumber = speaksHTTP2(exchange, cluster) ? PoolKey.http2 : PoolKey.http1
+        key.protectedHost = exchange.value.record.host
+        key.pod = exchange.value.record.pod
+        let direction = exchange.value.record.direction
+        let source = source(
+            for: exchange.value.endpoint, client: exchange.value.record.client.address, direction,
+            host: key.protectedHost)
+        if case .spoofed(let source) = source { key.source = source }
+        if direction != .listener, isUnlisted(pod: key.pod, host: key.protectedHost) {
             key.client = UInt64(exchange.value.client.generation) << 32 | UInt64(exchange.value.client.index)
         }
         return key
     }
 
-    /// Unlisted addresses are all the pod `unknown`, so its slot tells nobody apart.
-    private func isUnlisted(_ record: ConnectionRecord) -> Bool {
-        let unknown = record.host == 0 ? Snapshot.unknownPod : snapshot.host(id: record.host)?.unknownPod
-        return unknown.map { snapshot.pods[$0].slot == Int(record.pod) } ?? true
+    /// What the endpoints speak; where nobody says so, what the client does.
+    func speaksHTTP2(_ exchange: SlabReference<Exchange>, _ cluster: Int) -> Bool {
+        switch snapshot.clusters[cluster].upstreamProtocol {
+        case .http2: true
+        case .asDownstream: exchange.value.record.version == .http2
+        case .http1, .tcp: false
+        }
+    }
+
+    /// Whether it is no pod's connection, or the pod `unknown`'s: that is all unlisted addresses, so its slot tells nobody
+    /// apart.
+    private func isUnlisted(pod slot: Int32, host: UInt16) -> Bool {
+        guard slot >= 0 else { return true }
+        let unknown = host == 0 ? Snapshot.unknownPod : snapshot.host(id: host)?.unknownPod
+        return unknown.map { snapshot.pods[$0].slot == Int(slot) } ?? true
     }
 
     private func connectionRecord(of exchange: SlabReference<Exchange>) -> ConnectionRecord {

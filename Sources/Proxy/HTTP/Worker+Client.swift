@@ -21,11 +21,12 @@ extension Worker {
             closeClient(client, handle, reason, by: .proxy)
             return 0
         }
+        if let multiplex = client.value.multiplex?.reference { return serveStreams(client, handle, multiplex) }
         var moved = 0
         let hadOutput = client.value.io.hasOutput
         if hadOutput, client.value.io.flush(&pool, taken: &moved) == nil, !client.value.io.hasOutput {
             // What was produced for it has been taken: its exchange's upstream may go on.
-            if let exchange = exchanges.find(client.value.exchange) { enqueueServer(exchange.value.server) }
+            if let exchange = exchanges.find(client.value.exchange) { resumeResponse(exchange) }
         }
         sent(moved, to: client)
         if client.value.io.isBroken {
@@ -44,6 +45,7 @@ extension Worker {
     private mutating func receiveRequests(_ client: SlabReference<ClientSession>, _ handle: SlabHandle) -> Int {
         var (moved, reads) = (0, 0)
         decodeKept(client, handle)
+        if let multiplex = client.value.multiplex?.reference { return receiveFrames(client, handle, multiplex) }
         while moved < Self.clientBytesMax, reads < Self.clientReadsMax, mayReceive(client) {
             reads += 1
             let kept = client.value.io.inputCount
@@ -53,6 +55,11 @@ extension Worker {
                 received(count - kept, from: client)
                 // Valid until the next read into the scratch memory.
                 let bytes = unsafe UnsafeRawBufferPointer(scratch.prefix(count))
+                if client.value.isUndecided, unsafe !decideProtocol(bytes, client, handle) {
+                    unsafe client.value.io.keepInput(bytes, &pool)
+                    guard let multiplex = client.value.multiplex?.reference else { continue }
+                    return moved + receiveFrames(client, handle, multiplex)
+                }
                 let consumed = unsafe decodeRequests(bytes, client, handle)
                 unsafe client.value.io.keepInput(UnsafeRawBufferPointer(rebasing: bytes[consumed...]), &pool)
                 flushAll()
@@ -70,8 +77,14 @@ extension Worker {
 
     /// Decodes what was kept, unless it is known to be too little.
     private mutating func decodeKept(_ client: SlabReference<ClientSession>, _ handle: SlabHandle) {
-        guard !client.value.needsMoreInput, mayReceive(client), var chunk = client.value.io.input.take() else { return }
+        guard client.value.io.input != nil, !client.value.needsMoreInput, mayReceive(client),
+            var chunk = client.value.io.input.take()
+        else { return }
         // The chunk owns its bytes while they are lent; nothing keeps them.
+        if client.value.isUndecided, unsafe !chunk.withBytes({ unsafe decideProtocol($0, client, handle) }) {
+            client.value.io.input = consume chunk
+            return
+        }
         let consumed = unsafe chunk.withBytes { unsafe decodeRequests($0, client, handle) }
         if consumed < chunk.count {
             chunk.consume(consumed)
@@ -98,7 +111,8 @@ extension Worker {
         while !client.value.needsMoreInput, toClient.count < Self.collectedBytesMax {
             if client.value.exchange.isNone {
                 guard offset < bytes.count, !client.value.isClosing, !client.value.io.hasOutput else { break }
-                beginExchange(client, handle)
+                client.value.headStartedAt = now
+                client.value.exchange = beginExchange(client, handle).value.id
             }
             guard let exchange = exchanges.find(client.value.exchange), takesRequest(exchange) else { break }
             // In bounds: the decoder consumes no more than it is given.
@@ -130,7 +144,7 @@ extension Worker {
         case .head(let consumed):
             client.value.headStartedAt = 0
             exchange.value.requestEnded = endsWithHead(client, exchange)
-            requestHeadReceived(exchange, client)
+            requestHeadReceived(exchange, client, meaning(client, exchange))
             return consumed
         case .data(let consumed, let body):
             // In bounds: the decoder says where in its input the body lies.
@@ -143,6 +157,16 @@ extension Worker {
             requestRefused(exchange, client, violation)
             return nil
         }
+    }
+
+    private func meaning(
+        _ client: SlabReference<ClientSession>, _ exchange: SlabReference<Exchange>
+    ) -> RequestMeaning {
+        RequestMeaning(
+            framing: client.value.decoder.framing,
+            version: exchange.value.heads.reference.value.request.minorVersion == 0 ? .http10 : .http11,
+            upgrade: client.value.decoder.upgrade, expectsContinue: client.value.decoder.expectsContinue,
+            keepsAlive: client.value.decoder.keepsAlive)
     }
 
     /// Whether the request that has just begun has no body: then its end is taken with its head.

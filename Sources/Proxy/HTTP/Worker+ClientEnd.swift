@@ -49,6 +49,11 @@ extension Worker {
     ) {
         if reason != .completed { client.value.io.transport.resetOnClose() }
         if !client.value.exchange.isNone { abandon(client.value.exchange, reason) }
+        if let lent = client.value.multiplex {
+            abandonStreams(lent.reference, reason == .completed ? .clientReset : reason)
+            client.value.multiplex = nil
+            _ = multiplexes.discard(lent.handle)
+        }
         timers.cancel(client.value.timer)
         if client.value.queued { ready.remove(WorkItem(.client, handle.index), pod: client.value.fairnessSlot) }
         // An idle connection that only this client could use.

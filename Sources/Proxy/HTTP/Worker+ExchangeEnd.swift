@@ -28,10 +28,15 @@ extension Worker {
         // Last: a slot that nothing is under way for may be given to another cluster or route, its counters with it.
         releaseCounts(exchange)
         if let chunk = exchange.value.replay.take() { pool.give(chunk) }
+        dropHeld(exchange)
         count(.requestsActive, -1)
         giveBack(exchange.value.heads)
+        let stream = exchange.value.clientStream
         guard exchanges.discard(id) else { return bug() }
         guard let session = clients.find(client) else { return }
+        if let multiplex = session.value.multiplex?.reference {
+            return finishStream(stream, session, client, multiplex)
+        }
         session.value.exchange = .none
         session.value.lastActivity = now
         // In a drain: its head was sent before that began, so nobody has told the client that the connection ends.
@@ -58,36 +63,54 @@ extension Worker {
     /// The places that it has in its cluster's limits are free.
     func releasePlaces(_ exchange: SlabReference<Exchange>) {
         releasePending(exchange)
-        if exchange.value.counted.request { context.shared.finishRequest(clusterSlot: exchange.value.clusterSlot) }
-        if exchange.value.counted.retry { context.shared.finishRetry(clusterSlot: exchange.value.clusterSlot) }
+        // The words' method, not the shared state's: what is called on an object is retained for the call.
+        let slot = exchange.value.clusterSlot
+        if exchange.value.counted.request { context.shared.clusterRequests.addReleasing(-1, at: slot) }
+        if exchange.value.counted.retry { context.shared.clusterRetries.addReleasing(-1, at: slot) }
         exchange.value.counted.request = false
         exchange.value.counted.retry = false
     }
 
     private mutating func log(_ exchange: SlabReference<Exchange>) {
-        var record = exchange.value.record
-        record.durationNanoseconds = now - exchange.value.startedAt
-        record.generation = snapshot.generation
-        // A mirrored copy is traffic of its cluster and of nobody else.
-        if exchange.value.client.isNone { (record.listener, record.pod, record.destinationPod) = (-1, -1, -1) }
-        context.statistics.countRequest(record)
-        if !exchange.value.client.isNone {
-            countHostBytes(record.host, sent: record.bytesSent, received: record.bytesReceived)
+        exchange.value.record.durationNanoseconds = now - exchange.value.startedAt
+        exchange.value.record.generation = snapshot.generation
+        if exchange.value.client.isNone {
+            // A mirrored copy is traffic of its cluster and of nobody else.
+            exchange.value.record.listener = -1
+            exchange.value.record.pod = -1
+            exchange.value.record.destinationPod = -1
+            return context.statistics.requests.count(exchange.value.record)
         }
-        guard context.requests.isWanted, !exchange.value.client.isNone else { return }
+        context.statistics.requests.count(exchange.value.record)
+        countHostBytes(
+            exchange.value.record.host, sent: exchange.value.record.bytesSent,
+            received: exchange.value.record.bytesReceived)
+        pushLog(exchange)
+    }
+
+    /// Leaves the log line.
+    private mutating func pushLog(_ exchange: SlabReference<Exchange>) {
+        // Once: each look at it retains it.
+        let ring = context.requests
+        guard ring.isWanted else { return }
         text.removeAll()
-        if let violation = exchange.value.violation { text.append(violation.label) }
+        if let detail = exchange.value.detail { text.append(detail) }
         let requestID = exchange.value.heads.reference.value.request.value(.xRequestId) ?? .none
         let path = exchange.value.asked?.path ?? exchange.value.heads.reference.value.request.path
         let authority = exchange.value.asked?.authority ?? exchange.value.heads.reference.value.request.authority
-        let isPushed = context.requests.push(
-            record,
-            method: exchange.value.heads.reference.value.request.bytes(
-                exchange.value.heads.reference.value.request.methodText),
-            authority: exchange.value.heads.reference.value.request.bytes(authority),
-            path: exchange.value.heads.reference.value.request.bytes(path),
-            requestId: exchange.value.heads.reference.value.request.bytes(requestID), detail: text.bytes)
+        let isPushed = Self.push(
+            exchange.value.record, exchange.value.heads.reference.value.request, path: path, authority: authority,
+            requestID: requestID, detail: text.bytes, to: ring)
         if !isPushed { count(.accessLogDropped) }
+    }
+
+    private static func push(
+        _ record: RequestRecord, _ head: borrowing MessageHead, path: ByteRange, authority: ByteRange,
+        requestID: ByteRange, detail: Span<UInt8>, to ring: RequestRing
+    ) -> Bool {
+        ring.push(
+            record, method: head.bytes(head.methodText), authority: head.bytes(authority), path: head.bytes(path),
+            requestId: head.bytes(requestID), detail: detail)
     }
 
     /// Body bytes kept for another attempt are needed no longer.
@@ -97,6 +120,7 @@ extension Worker {
     }
 
     /// What is known of a request when it begins.
+    @inline(__always)
     func requestRecord(of client: SlabReference<ClientSession>) -> RequestRecord {
         var record = RequestRecord()
         // The wall clock is read once a second; in between, monotonic time is added.
@@ -129,7 +153,7 @@ extension EndReason {
         case .upstreamVanished: .upstreamVanished
         case .internalError: .internalError
         case .completed, .clientReset, .deniedOutbound, .deniedInbound, .circuitBreaker, .noEndpoint, .connectFailed,
-            .connectTimeout, .sourcePortsExhausted, .loop, .unknownHost:
+            .connectTimeout, .sourcePortsExhausted, .loop, .unknownHost, .unexpectedProtocol:
             .clientReset
         }
     }

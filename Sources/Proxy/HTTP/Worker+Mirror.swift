@@ -42,6 +42,8 @@ extension Worker {
         copy.record.inboundRoute = -1
         copy.record.attempts = 0
         copy.record.flags = RequestFlags()
+        copy.record.grpcStatus = -1
+        copy.isGRPC = original.value.isGRPC
         copy.record.cluster = Int32(record.slot)
         copy.target = ClusterTarget(cluster: cluster, subset: -1)
         copy.clusterSlot = record.slot

@@ -35,9 +35,9 @@ extension Worker {
     }
 
     /// Sends all that was collected.
-    mutating func flushAll() {
-        flushServer()
-        flushClient()
+    @inline(__always) mutating func flushAll() {
+        if !toServer.isEmpty { flushServer() }
+        if !toClient.isEmpty { flushClient() }
     }
 
     /// Sends what was collected for a client.
@@ -56,6 +56,7 @@ extension Worker {
     mutating func flushClient(_ body: UnsafeRawBufferPointer) {
         guard !toClient.isEmpty || body.count > 0 else { return }
         guard let client = clients.find(toClientHandle) else { return toClient.removeAll() }
+        if client.value.multiplex != nil { return keepCollected(client) }
         var taken = 0
         // The buffer owns its bytes while they are lent; the body is the caller's.
         let error = unsafe toClient.withBytes { unsafe client.value.io.send($0, body, &pool, taken: &taken) }
@@ -69,6 +70,7 @@ extension Worker {
     mutating func flushServer(_ body: UnsafeRawBufferPointer) {
         guard !toServer.isEmpty || body.count > 0 else { return }
         guard let server = servers.find(toServerHandle) else { return toServer.removeAll() }
+        if server.value.multiplex != nil { return keepCollected(server) }
         var taken = 0
         // The buffer owns its bytes while they are lent; the body is the caller's.
         let error = unsafe toServer.withBytes { unsafe server.value.io.send($0, body, &pool, taken: &taken) }
@@ -76,6 +78,31 @@ extension Worker {
         sent(taken, to: server)
         countHeld(server)
         if error != nil { enqueueServer(toServerHandle) }
+    }
+
+    /// What was collected for a connection of streams waits for the end of the worker's turn: other connections may have
+    /// more for it, and all of it leaves in one write.
+    private mutating func keepCollected(_ client: SlabReference<ClientSession>) {
+        if !client.value.io.hasOutput {
+            client.value.io.isCollecting = true
+            collected.append(Token(.client, toClientHandle).bits)
+        }
+        // The buffer owns its bytes while they are lent.
+        unsafe toClient.withBytes { unsafe client.value.io.collect($0, &pool) }
+        toClient.removeAll()
+        countHeld(client)
+    }
+
+    /// The same for a server.
+    private mutating func keepCollected(_ server: SlabReference<ServerSession>) {
+        if !server.value.io.hasOutput {
+            server.value.io.isCollecting = true
+            collected.append(Token(.server, toServerHandle).bits)
+        }
+        // The buffer owns its bytes while they are lent.
+        unsafe toServer.withBytes { unsafe server.value.io.collect($0, &pool) }
+        toServer.removeAll()
+        countHeld(server)
     }
 
     /// Bytes held for a client are in the worker's count.

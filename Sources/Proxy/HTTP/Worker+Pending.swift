@@ -19,6 +19,8 @@ extension Worker {
             return false
         }
         exchange.value.counted.pending = true
+        // Its time may be over before there is a connection.
+        setTimer(exchange)
         return true
     }
 

@@ -20,6 +20,10 @@ extension Worker {
             text.appendDecimal(seconds)
             exchange.value.heads.reference.value.response.append(.retryAfter, text.bytes)
         }
+        if exchange.value.isGRPC {
+            makeCallAnswer(exchange, status: status, explanation)
+            return unsafe send(exchange, UnsafeRawBufferPointer(start: nil, count: 0))
+        }
         // Static text lives for ever.
         let body = unsafe UnsafeRawBufferPointer(start: explanation.utf8Start, count: explanation.utf8CodeUnitCount)
         unsafe send(exchange, body)
@@ -53,24 +57,22 @@ extension Worker {
     /// Sends a whole response that the proxy has made.
     private mutating func send(_ exchange: SlabReference<Exchange>, _ body: UnsafeRawBufferPointer) {
         leaveUpstream(exchange)
+        exchange.value.heads.reference.value.responseTrailers.removeAll()
         releasePending(exchange)
         let status = exchange.value.heads.reference.value.response.status
         exchange.value.record.status = UInt16(clamping: status)
         exchange.value.responseStarted = true
         exchange.value.responseEnded = true
-        if let client = clients.find(exchange.value.client) {
-            if isDraining { client.value.isClosing = true }
-            if exchange.value.expectsContinue, !exchange.value.requestEnded { client.value.isClosing = true }
-            let isOld = exchange.value.heads.reference.value.request.minorVersion == 0
-            collect(forClient: exchange.value.client)
-            HTTP1Encoder.response(
-                exchange.value.heads.reference.value.response, framing: .length(body.count),
-                connection: client.value.isClosing ? .close : .keepAlive(announce: isOld), into: &toClient)
-            if exchange.value.heads.reference.value.request.method != .head { unsafe appendToClient(body) }
-            exchange.value.record.bytesReceived += body.count
+        exchange.value.record.bytesReceived += body.count
+        guard let client = clients.find(exchange.value.client) else { return finishExchange(exchange) }
+        sendResponseHead(exchange, client, .length(body.count))
+        if !exchange.value.isHead {
+            let taken = unsafe passDown(exchange, body, isLast: true)
+            // In bounds: no more is taken than was offered.
+            let rest = unsafe UnsafeRawBufferPointer(rebasing: body[taken...])
+            if rest.count > 0 { unsafe hold(rest, &exchange.value.heldDown, exchange) }
         }
-        if exchange.value.requestEnded { return finishExchange(exchange) }
-        awaitRequestEnd(exchange)
+        if exchange.value.heldDown == nil { concludeResponse(exchange) }
     }
 
     private static var plainText: StaticString { "text/plain; charset=utf-8" }

@@ -7,18 +7,19 @@ import Syscalls
 
 /// What a client's codec hands to an exchange. Nothing here knows which codec.
 extension Worker {
-    /// The first byte of a request is there.
-    mutating func beginExchange(_ client: SlabReference<ClientSession>, _ handle: SlabHandle) {
+    /// The first byte of a request is there; where there are streams, its head.
+    mutating func beginExchange(
+        _ client: SlabReference<ClientSession>, _ handle: SlabHandle, stream: UInt32 = 0
+    ) -> SlabReference<Exchange> {
         refreshSettings(client)
         client.value.requests += 1
-        client.value.headStartedAt = now
         let (id, exchange) = exchanges.place(
             Exchange(
-                client: handle, heads: takeHeads(), settings: client.value.settings,
+                client: handle, stream: stream, heads: takeHeads(), settings: client.value.settings,
                 generation: client.value.generation, record: requestRecord(of: client), now: now))
         exchange.value.id = id
-        client.value.exchange = id
         count(.requestsActive)
+        return exchange
     }
 
     /// Whether an exchange could use more of its request now.
@@ -28,23 +29,28 @@ extension Worker {
         case .receiving, .answered: return true
         case .paused, .acquiring: return false
         case .open:
-            guard let server = servers.find(exchange.value.server) else { return false }
+            guard let server = servers.find(exchange.value.server), exchange.value.heldUp == nil else {
+                return false
+            }
             // What a broken connection would swallow may still go by another one.
-            return !server.value.io.hasOutput && !server.value.io.isBroken
+            return !server.value.io.isBlocked && !server.value.io.isBroken
         }
     }
 
     /// The head is complete.
-    mutating func requestHeadReceived(_ exchange: SlabReference<Exchange>, _ client: SlabReference<ClientSession>) {
-        exchange.value.requestFraming = client.value.decoder.framing
-        exchange.value.wantsUpgrade = client.value.decoder.upgrade
-        exchange.value.expectsContinue = client.value.decoder.expectsContinue
+    mutating func requestHeadReceived(
+        _ exchange: SlabReference<Exchange>, _ client: SlabReference<ClientSession>, _ meaning: RequestMeaning
+    ) {
+        exchange.value.requestFraming = meaning.framing
+        exchange.value.wantsUpgrade = meaning.upgrade
+        exchange.value.expectsContinue = meaning.expectsContinue
+        if meaning.expectsTunnel { expectTunnel(exchange) }
         exchange.value.record.method = exchange.value.heads.reference.value.request.method.rawValue
-        exchange.value.record.version =
-            exchange.value.heads.reference.value.request.minorVersion == 0 ? .http10 : .http11
+        exchange.value.record.version = meaning.version
+        exchange.value.isGRPC = meaning.version == .http2 && exchange.value.heads.reference.value.request.isGRPC
         lowerTimer(client, exchange.value.client, to: now + client.value.settings.streamIdleTimeout)
-        if !client.value.decoder.keepsAlive { client.value.isClosing = true }
-        if isDraining { client.value.isClosing = true }
+        if !meaning.keepsAlive { client.value.isClosing = true }
+        if isDraining { leave(client, exchange.value.client) }
         guard exchange.value.heads.reference.value.request.normalizePath() == nil else {
             return reply(exchange, status: 400, .badRequest, "the path has an escape that means nothing\n")
         }
@@ -55,14 +61,21 @@ extension Worker {
         runFilters(exchange)
     }
 
-    /// Body bytes.
-    mutating func requestBodyReceived(_ exchange: SlabReference<Exchange>, _ bytes: UnsafeRawBufferPointer) {
+    /// Body bytes; `isLast`: no others follow, nor trailers.
+    mutating func requestBodyReceived(
+        _ exchange: SlabReference<Exchange>, _ bytes: UnsafeRawBufferPointer, isLast: Bool = false
+    ) {
         exchange.value.record.bytesSent += bytes.count
         exchange.value.lastActivity = now
-        guard exchange.value.phase == .open else { return dropBody(exchange, bytes.count) }
-        if exchange.value.keepsReplay { unsafe keepForReplay(exchange, bytes) }
-        collect(forServer: exchange.value.server)
-        unsafe sendBody(bytes, exchange.value.requestFraming)
+        guard exchange.value.phase != .answered else { return dropBody(exchange, bytes.count) }
+        var taken = 0
+        if exchange.value.phase == .open, exchange.value.heldUp == nil {
+            taken = unsafe passUp(exchange, bytes, isLast: isLast)
+            releaseRequest(exchange, taken)
+        }
+        guard taken < bytes.count else { return }
+        // In bounds: no more is taken than was offered.
+        unsafe hold(UnsafeRawBufferPointer(rebasing: bytes[taken...]), &exchange.value.heldUp, exchange)
     }
 
     /// All of the request has been received.
@@ -83,7 +96,7 @@ extension Worker {
         client.value.isClosing = true
         exchange.value.requestEnded = true
         if let chunk = client.value.io.input.take() { pool.give(chunk) }
-        exchange.value.violation = violation.kind
+        exchange.value.detail = violation.kind.label
         guard !exchange.value.responseStarted else {
             // In the middle of a body, and the response is under way, or said.
             client.value.abortReason = .clientReset
@@ -112,65 +125,15 @@ extension Worker {
     /// The upstream's session is there: all of the request that has been received goes out.
     mutating func sendRequest(_ exchange: SlabReference<Exchange>) {
         guard let server = servers.find(exchange.value.server) else { return bug() }
+        if let multiplex = server.value.multiplex?.reference, refusesTunnel(exchange, multiplex) {
+            return reply(exchange, status: 501, .badRequest, "the endpoint does not speak the protocol asked for\n")
+        }
         exchange.value.phase = .open
         server.value.requests += 1
-        server.value.bytesSent = 0
-        server.value.decoder.expectResponse(
-            toHead: exchange.value.heads.reference.value.request.method == .head,
-            toConnect: exchange.value.heads.reference.value.request.method == .connect,
-            toUpgrade: exchange.value.wantsUpgrade)
-        collect(forServer: exchange.value.server)
-        HTTP1Encoder.request(
-            exchange.value.heads.reference.value.request, framing: exchange.value.requestFraming,
-            upgrade: exchange.value.wantsUpgrade,
-            into: &toServer)
-        if let chunk = exchange.value.replay.take() {
-            // The chunk owns its bytes while they are lent.
-            unsafe chunk.withBytes { unsafe sendBody($0, exchange.value.requestFraming) }
-            if exchange.value.keepsReplay { exchange.value.replay = consume chunk } else { pool.give(chunk) }
-        }
+        guard beginRequest(exchange, server) else { return upstreamFailed(exchange, .refused) }
+        holdReplay(exchange)
+        if exchange.value.heldUp != nil { return pumpUp(exchange) }
         if exchange.value.requestEnded { return finishRequest(exchange) }
-        enqueueClient(exchange.value.client)
-    }
-
-    /// Body bytes for the server that is being collected for.
-    private mutating func sendBody(_ bytes: UnsafeRawBufferPointer, _ framing: BodyFraming) {
-        guard bytes.count > 0 else { return }
-        guard framing == .chunked else { return unsafe appendToServer(bytes) }
-        HTTP1Encoder.chunkPrefix(count: bytes.count, into: &toServer)
-        unsafe appendToServer(bytes)
-        HTTP1Encoder.chunkSuffix(into: &toServer)
-    }
-
-    private mutating func finishRequest(_ exchange: SlabReference<Exchange>) {
-        collect(forServer: exchange.value.server)
-        if exchange.value.requestFraming == .chunked {
-            HTTP1Encoder.lastChunk(trailers: exchange.value.heads.reference.value.requestTrailers, into: &toServer)
-        }
-        exchange.value.requestSent = true
-        exchange.value.lastActivity = now
-        mirror(exchange)
-        if exchange.value.responseEnded { finishExchange(exchange) }
-    }
-
-    /// Keeps body bytes for another attempt, as far as the limit allows.
-    private mutating func keepForReplay(_ exchange: SlabReference<Exchange>, _ bytes: UnsafeRawBufferPointer) {
-        let limit = exchange.value.replayMax
-        var chunk = exchange.value.replay.take() ?? pool.take(min(limit, ChunkPool.sizeMin))
-        guard chunk.count + bytes.count <= limit else {
-            pool.give(chunk)
-            exchange.value.keepsReplay = false
-            return
-        }
-        if chunk.room < bytes.count { chunk = grown(chunk, by: bytes.count) }
-        unsafe chunk.append(bytes)
-        exchange.value.replay = consume chunk
-    }
-
-    private mutating func grown(_ chunk: consuming Chunk, by count: Int) -> Chunk {
-        var larger = pool.take(chunk.count + count)
-        unsafe chunk.withBytes { unsafe larger.append($0) }
-        pool.give(chunk)
-        return larger
+        if exchange.value.clientStream == 0 { enqueueClient(exchange.value.client) }
     }
 }

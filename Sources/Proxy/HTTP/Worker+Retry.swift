@@ -14,7 +14,9 @@ extension Worker {
         // A body is kept where it may be needed again; none at all is always there.
         exchange.value.keepsReplay =
             exchange.value.requestFraming != .none && !exchange.value.wantsUpgrade && exchange.value.replayMax > 0
-            && (exchange.value.isRepeatable || routes.rules[rule].hasMirrors)
+            && (exchange.value.isRepeatable || routes.rules[rule].hasMirrors
+                // A stream may be refused, or its connection be going away, when the body has been sent.
+                || speaksHTTP2(exchange, exchange.value.target.cluster))
     }
 
     /// The attempt under way has failed. Its connection closes.
@@ -25,7 +27,9 @@ extension Worker {
         let outcome = outcome(exchange, failure)
         leaveUpstream(exchange)
         guard !exchange.value.responseStarted else { return cutOff(exchange, failure) }
-        if failure != .timeout, mayRetry(exchange, outcome) { return retry(exchange) }
+        if failure != .timeout, mayRetry(exchange, outcome, callStatus: callStatus(exchange, failure.status)) {
+            return retry(exchange)
+        }
         giveUp(exchange)
     }
 
@@ -33,7 +37,7 @@ extension Worker {
     /// before. If the kernel took bytes of the request, only what may be repeated counts as such.
     private func isStale(_ exchange: SlabReference<Exchange>, _ failure: UpstreamFailure) -> Bool {
         guard failure == .reset || failure == .vanished, let server = servers.find(exchange.value.server),
-            server.value.requests > 1, server.value.decoder.isBetweenMessages
+            server.value.multiplex == nil, server.value.requests > 1, server.value.decoder.isBetweenMessages
         else { return false }
         return server.value.bytesSent == 0 || exchange.value.isRepeatable
     }
@@ -42,7 +46,7 @@ extension Worker {
     private func isReplayable(_ exchange: SlabReference<Exchange>) -> Bool {
         if exchange.value.requestFraming == .none || exchange.value.keepsReplay { return true }
         // Nothing of the body was passed on yet: it is still with the client, or in its session.
-        return exchange.value.record.bytesSent == 0
+        return exchange.value.passedOn == 0
     }
 
     private func outcome(_ exchange: SlabReference<Exchange>, _ failure: UpstreamFailure) -> RetryState.Outcome {
@@ -51,14 +55,18 @@ extension Worker {
         case .connectFailed, .connectTimeout, .portsExhausted, .nodeLimit, .forbidden: .connectFailure
         case .denied, .receiverFull, .reset, .vanished, .protocolError: .reset
         case .perTryTimeout, .timeout: .perTryTimeout
+        case .refused: .refusedStream
+        case .goneAway: .staleConnection
         }
     }
 
     /// Whether there is to be another attempt; then its place among the cluster's retries is taken, and its pause known.
-    mutating func mayRetry(_ exchange: SlabReference<Exchange>, _ outcome: RetryState.Outcome) -> Bool {
+    mutating func mayRetry(
+        _ exchange: SlabReference<Exchange>, _ outcome: RetryState.Outcome, callStatus: Int? = nil
+    ) -> Bool {
         let decision = exchange.value.retry.decide(
             outcome: outcome, isReplayable: isReplayable(exchange), isIdempotent: exchange.value.isRepeatable,
-            random: &random)
+            callStatus: callStatus, random: &random)
         guard case .retry(let delay) = decision else { return false }
         exchange.value.backoff = delay
         // What went wrong with an idle connection says nothing about the endpoint, nor about the cluster.
@@ -110,19 +118,19 @@ extension Worker {
     /// The response was under way: the client must not take what it has for all of it.
     private mutating func cutOff(_ exchange: SlabReference<Exchange>, _ failure: UpstreamFailure) {
         exchange.value.record.flags.add(failure.flag)
-        let id = exchange.value.client
-        guard let client = clients.find(id) else { return finishExchange(exchange) }
-        flushClient()
-        client.value.abortReason = .upstreamReset
-        enqueue(client, id)
+        guard !endCall(exchange, status: failure.status, failure.text) else { return finishExchange(exchange) }
+        cutOffClient(exchange, .internalError, .upstreamReset)
         finishExchange(exchange)
     }
 
-    /// The exchange's upstream connection, if it has one, closes.
+    /// The exchange's upstream connection, if it has one, closes; of a connection of streams its own one ends.
     mutating func leaveUpstream(_ exchange: SlabReference<Exchange>) {
         endAttempt(exchange)
         let handle = exchange.value.server
         guard let server = servers.find(handle) else { return }
+        if let multiplex = server.value.multiplex?.reference {
+            return leaveStream(exchange, server, handle, multiplex)
+        }
         detach(exchange, server)
         closeServer(handle)
     }

@@ -116,6 +116,7 @@ extension Worker {
         prepareRetries(exchange, rule)
         let timeout = routes.rules[rule].timeout
         if timeout > 0 { exchange.value.deadline = exchange.value.startedAt + timeout }
+        if exchange.value.isGRPC { boundCall(exchange) }
         acquire(exchange)
     }
 

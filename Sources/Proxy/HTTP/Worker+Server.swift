@@ -18,10 +18,13 @@ extension Worker {
             // The connect's own edge: what the server says first is not there yet.
             return 0
         case .idle:
+            if let multiplex = server.value.multiplex?.reference { return serveStreams(server, handle, multiplex) }
             // It has said something unasked, or its end: it is of no more use.
             if server.value.io.isReadable || server.value.io.isBroken { closeServer(handle) }
             return 0
-        case .busy: return serveBusy(server, handle)
+        case .busy:
+            if let multiplex = server.value.multiplex?.reference { return serveStreams(server, handle, multiplex) }
+            return serveBusy(server, handle)
         }
     }
 
@@ -31,8 +34,7 @@ extension Worker {
             let error = server.value.io.flush(&pool, taken: &moved)
             sent(moved, to: server)
             if error == nil, !server.value.io.hasOutput, let exchange = exchanges.find(server.value.exchange) {
-                // The client may go on sending.
-                enqueueClient(exchange.value.client)
+                resumeRequest(exchange)
             }
         }
         moved += receiveResponses(server, handle)
@@ -74,7 +76,9 @@ extension Worker {
     }
 
     private mutating func decodeKept(_ server: SlabReference<ServerSession>, _ handle: SlabHandle) {
-        guard !server.value.needsMoreInput, mayReceive(server), var chunk = server.value.io.input.take() else { return }
+        guard server.value.io.input != nil, !server.value.needsMoreInput, mayReceive(server),
+            var chunk = server.value.io.input.take()
+        else { return }
         // The chunk owns its bytes while they are lent; nothing keeps them.
         let consumed = unsafe chunk.withBytes { unsafe decodeResponse($0, server, handle) }
         if isThere(server, handle), consumed < chunk.count {
@@ -92,7 +96,11 @@ extension Worker {
             let exchange = exchanges.find(server.value.exchange)
         else { return false }
         guard let client = clients.find(exchange.value.client) else { return true }
-        return !client.value.io.hasOutput
+        guard exchange.value.heldDown == nil else { return false }
+        guard client.value.io.isBlocked else { return true }
+        // A connection of streams says itself when it takes more, if it knows that somebody waits.
+        client.value.multiplex?.reference.value.isStalled = true
+        return false
     }
 
     /// Decodes what there is until it needs more bytes or the response is over. Returns the bytes consumed.
@@ -117,7 +125,9 @@ extension Worker {
             case .head(let consumed):
                 offset += consumed
                 let after = unsafe UnsafeRawBufferPointer(rebasing: bytes[offset...])
-                unsafe responseHeadReceived(exchange, server, handle, after)
+                let meaning = ResponseMeaning(
+                    framing: server.value.decoder.framing, isTunnel: server.value.decoder.isTunnel)
+                unsafe responseHeadReceived(exchange, server, handle, meaning, after: after)
             case .data(let consumed, let body):
                 offset += consumed
                 // In bounds: the decoder says where in its input the body lies.
@@ -127,7 +137,7 @@ extension Worker {
                 server.value.hasLeftover = offset < bytes.count
                 responseEnded(exchange)
             case .violation(let violation):
-                exchange.value.violation = violation.kind
+                exchange.value.detail = violation.kind.label
                 upstreamFailed(exchange, .protocolError)
                 return bytes.count
             }
@@ -141,17 +151,25 @@ extension Worker {
 extension Worker {
     /// The handshake's end, one way or the other.
     private mutating func serverAnswered(_ server: SlabReference<ServerSession>, _ handle: SlabHandle) {
+        if let multiplex = server.value.multiplex?.reference { return streamsAnswered(server, handle, multiplex) }
         guard let exchange = exchanges.find(server.value.exchange) else { return closeServer(handle) }
+        if let failure = handshakeFailure(server) { return upstreamFailed(exchange, failure) }
+        attach(exchange, server, handle)
+        flushAll()
+    }
+
+    /// Why there is no connection, if there is none; else it is ready to be used.
+    mutating func handshakeFailure(_ server: SlabReference<ServerSession>) -> UpstreamFailure? {
         let slot = server.value.plan.clusterSlot
         guard server.value.answered else {
             countCluster(slot, .connectTimeouts)
-            return upstreamFailed(exchange, .connectTimeout)
+            return .connectTimeout
         }
         if let error = server.value.io.transport.takeError() {
             // A refused handshake is refused; what is reset had been accepted, and nobody looked in between.
-            if error == .reset { return upstreamFailed(exchange, .reset) }
+            if error == .reset { return .reset }
             countCluster(slot, .connectFailures)
-            return upstreamFailed(exchange, .connectFailed)
+            return .connectFailed
         }
         timers.cancel(server.value.timer)
         server.value.timer = .none
@@ -162,8 +180,7 @@ extension Worker {
         }
         countCluster(slot, .connections)
         boundUnsent(server.value.io, pod: server.value.pod)
-        attach(exchange, server, handle)
-        flushAll()
+        return nil
     }
 
     /// FIN or an error, after all that came before it has been decoded.
@@ -174,6 +191,9 @@ extension Worker {
             switch server.value.decoder.endOfInput() {
             case .endOfBody:
                 server.value.hasLeftover = true
+                responseEnded(exchange)
+                return flushAll()
+            case .clean where exchange.value.isTunnel:
                 responseEnded(exchange)
                 return flushAll()
             case .clean, .truncated: break
@@ -188,23 +208,32 @@ extension Worker {
     mutating func releaseServer(_ exchange: SlabReference<Exchange>) {
         let handle = exchange.value.server
         guard let server = servers.find(handle) else { return }
-        detach(exchange, server)
-        guard exchange.value.requestSent, server.value.isReusable, !isDraining,
-            !hasLeft(server.value.key.pod, since: server.value.plan.generation),
-            !yields(clusterSlot: server.value.plan.clusterSlot)
-        else {
-            return closeServer(handle)
+        if let multiplex = server.value.multiplex?.reference {
+            return leaveStream(exchange, server, handle, multiplex)
         }
+        detach(exchange, server)
+        guard server.value.isReusable, mayBeIdle(server) else { return closeServer(handle) }
+        if server.value.key.client != 0 { keepPrivate(handle, exchange) }
+        makeIdle(server, handle)
+    }
+
+    /// Whether it may wait for another request.
+    mutating func mayBeIdle(_ server: SlabReference<ServerSession>) -> Bool {
+        !isDraining && !hasLeft(server.value.key.pod, since: server.value.plan.generation)
+            && !yields(clusterSlot: server.value.plan.clusterSlot)
+    }
+
+    /// It waits in the pool for another request.
+    mutating func makeIdle(_ server: SlabReference<ServerSession>, _ handle: SlabHandle) {
         server.value.state = .idle
         count(.upstreamsIdle)
-        if server.value.key.client != 0 { keepPrivate(handle, exchange) }
         let expires = now + server.value.idleTimeout
         guard let evicted = idle.put(handle.index, server.value.key, now: now, expires: expires) else { return }
         closeIdle(evicted)
     }
 
     /// One idle connection for a client that nobody can tell apart but by its connection.
-    private mutating func keepPrivate(_ handle: SlabHandle, _ exchange: SlabReference<Exchange>) {
+    mutating func keepPrivate(_ handle: SlabHandle, _ exchange: SlabReference<Exchange>) {
         guard let client = clients.find(exchange.value.client) else { return }
         let before = client.value.privateServer
         client.value.privateServer = handle
@@ -215,6 +244,7 @@ extension Worker {
     func detach(_ exchange: SlabReference<Exchange>, _ server: SlabReference<ServerSession>) {
         server.value.exchange = .none
         exchange.value.server = .none
+        exchange.value.serverStream = 0
     }
 
     /// Closes a connection that the pool has let go of.
@@ -231,6 +261,7 @@ extension Worker {
         if server.value.state == .idle, idle.remove(handle.index) { count(.upstreamsIdle, -1) }
         if server.value.isMidway { server.value.io.transport.resetOnClose() }
         if toServerHandle == handle { toServer.removeAll() }
+        if let lent = server.value.multiplex { endMultiplex(server, handle, lent) }
         timers.cancel(server.value.timer)
         if server.value.queued { ready.remove(WorkItem(.server, handle.index), pod: server.value.queuedPod) }
         count(.bufferedBytes, -server.value.io.countedBytes)

@@ -10,7 +10,10 @@ extension Worker {
     @inline(__always)
     mutating func charge(clientAt handle: SlabHandle) {
         guard let client = clients.find(handle) else { return }
-        guard client.value.heldPlace >= 0 || client.value.io.hasOutput || isUpstreamBlocked(client) else { return }
+        guard
+            client.value.heldPlace >= 0 || client.value.io.isBlocked || client.value.heldBytes > 0
+                || isUpstreamBlocked(client)
+        else { return }
         chargeHeld(client, handle)
     }
 
@@ -21,26 +24,26 @@ extension Worker {
 
     private func isUpstreamBlocked(_ client: SlabReference<ClientSession>) -> Bool {
         guard let server = server(of: client) else { return false }
-        return server.value.io.hasOutput
+        return server.value.io.isBlocked
     }
 
     mutating func chargeHeld(_ client: SlabReference<ClientSession>, _ handle: SlabHandle) {
         let pod = client.value.fairnessSlot
         if let server = server(of: client) {
             charge(
-                &client.value.upHold, server.value.io.hasOutput,
+                &client.value.upHold, server.value.io.isBlocked,
                 server.value.io.heldBytes + client.value.io.inputCapacity,
                 from: client.value.io.transport, to: server.value.io.transport, pod: pod)
             charge(
-                &client.value.downHold, client.value.io.hasOutput, client.value.io.heldBytes,
+                &client.value.downHold, client.value.io.isBlocked, client.value.io.heldBytes,
                 from: server.value.io.transport, to: client.value.io.transport, pod: pod)
         } else {
-            // The rest of a response that its upstream is done with.
+            // The rest of a response that its upstream is done with; or many exchanges, and what they hold.
             charge(
-                &client.value.upHold, false, 0, from: client.value.io.transport, to: client.value.io.transport,
-                pod: pod)
+                &client.value.upHold, client.value.heldBytes > 0, client.value.heldBytes,
+                from: client.value.io.transport, to: client.value.io.transport, pod: pod)
             charge(
-                &client.value.downHold, client.value.io.hasOutput, client.value.io.heldBytes,
+                &client.value.downHold, client.value.io.isBlocked, client.value.io.heldBytes,
                 from: client.value.io.transport, to: client.value.io.transport, pod: pod)
         }
         let isHeld = client.value.upHold.charged | client.value.downHold.charged != 0

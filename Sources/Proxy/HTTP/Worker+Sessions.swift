@@ -20,13 +20,16 @@ extension Worker {
         }
         guard hasWork(server) else { return }
         // Before anybody takes it for a request: an end that is known must not meet one.
-        if server.value.state == .idle { return closeServer(handle) }
+        if server.value.state == .idle, server.value.multiplex == nil || server.value.io.readToEnd {
+            return closeServer(handle)
+        }
         enqueueServer(handle)
     }
 
     /// Whether a turn could do something for it.
     func hasWork(_ client: SlabReference<ClientSession>) -> Bool {
         if client.value.abortReason != nil || client.value.io.isBroken { return true }
+        if let multiplex = client.value.multiplex?.reference { return hasWork(client, multiplex) }
         if client.value.io.hasOutput { return client.value.io.isWritable }
         if client.value.state == .lingering { return client.value.io.isReadable }
         if client.value.isClosing, client.value.exchange.isNone { return true }
@@ -35,8 +38,27 @@ extension Worker {
         return client.value.io.isReadable && !client.value.io.inputEnded || !client.value.needsMoreInput
     }
 
+    private func hasWork(_ client: SlabReference<ClientSession>, _ multiplex: SlabReference<Multiplex>) -> Bool {
+        if client.value.io.hasOutput, !client.value.io.isCollecting, client.value.io.isWritable { return true }
+        if client.value.state == .lingering { return client.value.io.isReadable }
+        if multiplex.value.isStalled, !client.value.io.isBlocked { return true }
+        if client.value.isClosing, multiplex.value.codec.streamCount == 0, !client.value.io.hasOutput { return true }
+        guard mayReceiveFrames(client, multiplex) else { return false }
+        return client.value.io.isReadable && !client.value.io.inputEnded || !client.value.needsMoreInput
+    }
+
+    private func hasWork(_ server: SlabReference<ServerSession>, _ multiplex: SlabReference<Multiplex>) -> Bool {
+        if server.value.io.hasOutput, !server.value.io.isCollecting, server.value.io.isWritable { return true }
+        if server.value.io.isBroken, !server.value.io.isReadable { return true }
+        if multiplex.value.isStalled, !server.value.io.isBlocked { return true }
+        return mayReceiveFrames(server)
+    }
+
     /// Whether a turn could do something for it.
     func hasWork(_ server: SlabReference<ServerSession>) -> Bool {
+        if server.value.state != .connecting, let multiplex = server.value.multiplex?.reference {
+            return hasWork(server, multiplex)
+        }
         switch server.value.state {
         case .connecting: return server.value.answered || server.value.timedOut
         case .idle: return server.value.io.isReadable || server.value.io.isBroken
@@ -77,7 +99,9 @@ extension Worker {
         for index in 0..<clients.indexEnd {
             guard let handle = clients.handle(at: index), let client = clients.find(handle) else { continue }
             lowerTimer(client, handle, to: now + Self.drainIdleNanoseconds)
+            if client.value.multiplex != nil { leave(client, handle) }
         }
+        flushCollected()
         while let index = idle.removeAny() { closeIdle(index) }
     }
 }

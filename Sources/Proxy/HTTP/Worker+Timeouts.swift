@@ -25,6 +25,7 @@ extension Worker {
         let deadline = deadline(of: client)
         guard deadline <= now else { return setTimer(client, handle, at: deadline) }
         if client.value.state == .lingering { return closeClient(client, handle, .completed, by: .proxy) }
+        if let multiplex = client.value.multiplex?.reference { return streamsTimedOut(client, handle, multiplex) }
         guard let exchange = exchanges.find(client.value.exchange) else {
             client.value.isClosing = true
             return enqueue(client, handle)
@@ -43,9 +44,12 @@ extension Worker {
         enqueueClient(handle)
     }
 
-    private func deadline(of client: SlabReference<ClientSession>) -> Int64 {
+    func deadline(of client: SlabReference<ClientSession>) -> Int64 {
         if client.value.state == .lingering { return lingerDeadline(client) }
         let settings = client.value.settings
+        if let multiplex = client.value.multiplex?.reference, multiplex.value.codec.streamCount > 0 {
+            return streamsDeadline(client, multiplex)
+        }
         guard let exchange = exchanges.find(client.value.exchange) else {
             let timeout =
                 isDraining ? min(Self.drainIdleNanoseconds, settings.keepAliveTimeout) : settings.keepAliveTimeout

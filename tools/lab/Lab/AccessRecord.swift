@@ -35,6 +35,8 @@ public struct AccessRecord: Decodable, Sendable {
     public var responseFlag: String?
     /// Which side ended it.
     public var closedBy: String?
+    /// What it turned out to speak, where first bytes decide.
+    public var detected: String?
     /// A request's method; nil: the line is a connection's.
     public var method: String?
     /// Its path and query as they were forwarded.

@@ -1,0 +1,187 @@
+import Buffers
+
+/// What we send on streams.
+extension HTTP2Session {
+    /// A request's head (client role). `framing` says the Content-Length; extended CONNECT if the head has a protocol.
+    public mutating func sendRequest(
+        _ head: borrowing MessageHead, on stream: UInt32, framing: BodyFraming, isEnd: Bool,
+        into output: inout OutputBuffer
+    ) {
+        let slot = streams.find(stream)
+        guard slot >= 0, !streams[slot].has(.headSent), state != .failed else { return }
+        streams[slot].set(.headSent)
+        if head.method == .head { streams[slot].set(.isHead) }
+        if head.method == .connect { streams[slot].set(.isConnect) }
+        let start = beginHeaders(stream, isEnd: isEnd, &output)
+        encoder.request(head, scheme: scheme, into: &output)
+        finishMessage(head, framing, takesTrailers: true, &output)
+        endHeaders(start, stream, &output)
+        if isEnd { endStream(slot, &output) }
+    }
+
+    /// A response's head (server role). An interim one (status below 200) never ends the stream. With `none` a Content-Length
+    /// of the head is passed on where it only describes (RFC 9110 8.6).
+    public mutating func sendResponse(
+        _ head: borrowing MessageHead, on stream: UInt32, framing: BodyFraming, isEnd: Bool,
+        into output: inout OutputBuffer
+    ) {
+        let slot = streams.find(stream)
+        guard slot >= 0, !streams[slot].has(.headSent), state != .failed else { return }
+        let isInterim = head.status < 200
+        let isEnd = isEnd && !isInterim
+        if !isInterim { streams[slot].set(.headSent) }
+        let start = beginHeaders(stream, isEnd: isEnd, &output)
+        encoder.status(head.status, into: &output)
+        var framing = framing
+        if framing == .none && !isInterim && head.status != 204, let length = head.contentLength {
+            framing = .length(length)
+        }
+        finishMessage(head, framing, takesTrailers: false, &output)
+        endHeaders(start, stream, &output)
+        if isEnd { endStream(slot, &output) }
+    }
+
+    /// Trailers, which end the stream.
+    public mutating func sendTrailers(
+        _ trailers: borrowing MessageHead, on stream: UInt32, into output: inout OutputBuffer
+    ) {
+        let slot = streams.find(stream)
+        guard slot >= 0, canSendBody(slot) else { return }
+        guard trailers.fieldCount > 0 else {
+            _ = unsafe sendData(UnsafeRawBufferPointer(start: nil, count: 0), on: stream, isEnd: true, into: &output)
+            return
+        }
+        let start = beginHeaders(stream, isEnd: true, &output)
+        encoder.fields(of: trailers, takesTrailers: false, into: &output)
+        endHeaders(start, stream, &output)
+        endStream(slot, &output)
+    }
+
+    /// How many body bytes may be sent on the stream now.
+    public func sendWindow(_ stream: UInt32) -> Int {
+        let slot = streams.find(stream)
+        guard slot >= 0 else { return 0 }
+        return max(min(Int(streams[slot].sendWindow), flow.sendWindow), 0)
+    }
+
+    /// Sends as many of the bytes as the windows allow, and says how many. `isEnd`: the stream ends, if all were taken.
+    public mutating func sendData(
+        _ bytes: UnsafeRawBufferPointer, on stream: UInt32, isEnd: Bool, into output: inout OutputBuffer
+    ) -> Int {
+        let slot = streams.find(stream)
+        guard slot >= 0, canSendBody(slot) else { return 0 }
+        let count = min(bytes.count, max(min(Int(streams[slot].sendWindow), flow.sendWindow), 0))
+        let isLast = isEnd && count == bytes.count
+        var done = 0
+        while done < count {
+            let size = min(count &- done, peer.maxFrameSize)
+            let isEndHere = isLast && done &+ size == count
+            output.appendFrame(size, HTTP2Frame.Kind.data, isEndHere ? HTTP2Frame.Flag.endStream : 0, stream)
+            // In bounds: `count` is not above the bytes'.
+            unsafe output.append(UnsafeRawBufferPointer(rebasing: bytes[done..<done &+ size]))
+            done &+= size
+        }
+        if count == 0 && isLast { output.appendFrame(0, HTTP2Frame.Kind.data, HTTP2Frame.Flag.endStream, stream) }
+        streams[slot].sendWindow &-= Int32(truncatingIfNeeded: count)
+        flow.sendWindow &-= count
+        // What the window cut short is not worth a WINDOW_UPDATE.
+        if count == bytes.count { gates.windowUpdates.credit(3, limits.windowUpdates) }
+        if isLast { endStream(slot, &output) }
+        return count
+    }
+
+    // MARK: - the end
+
+    /// Ends a stream at once. Nothing happens if it is not there. After a violation it only goes.
+    public mutating func reset(_ stream: UInt32, _ code: HTTP2ErrorCode, into output: inout OutputBuffer) {
+        let slot = streams.find(stream)
+        guard slot >= 0 else { return }
+        guard state != .failed else { return streams.remove(slot) }
+        let isUnknownToPeer = role == .client && (!streams[slot].has(.headSent) || stream > ids.lastPeerAccepts)
+        if !streams[slot].has(.remoteEnded) { ids.noteReset(stream, limit: limits.concurrentStreams) }
+        close(slot, &output)
+        if !isUnknownToPeer { writeReset(stream, code, &output) }
+    }
+
+    /// GOAWAY. Not `isFinal`: new streams are still taken, but the peer shall open none (RFC 9113 6.8). Else those that come
+    /// after this are not processed.
+    public mutating func goAway(_ code: HTTP2ErrorCode, isFinal: Bool, into output: inout OutputBuffer) {
+        guard state != .failed else { return }
+        ids.goAwaySent = true
+        if isFinal { ids.lastAccepted = min(ids.lastAccepted, ids.lastProcessed) }
+        writeGoAway(last: isFinal ? ids.lastProcessed : HTTP2StreamIDs.max, code, &output)
+    }
+
+    /// PING. Its answer is `consumed`.
+    public mutating func ping(_ payload: UInt64, into output: inout OutputBuffer) {
+        guard state != .failed else { return }
+        output.appendFrame(8, HTTP2Frame.Kind.ping, 0, 0)
+        output.appendWord(UInt32(truncatingIfNeeded: payload &>> 32))
+        output.appendWord(UInt32(truncatingIfNeeded: payload))
+    }
+
+    // MARK: - frames
+
+    private func canSendBody(_ slot: Int) -> Bool {
+        state != .failed && streams[slot].has(.headSent) && !streams[slot].has(.localEnded)
+    }
+
+    /// The place of the frame's header, whose length is set at last.
+    @inline(__always)
+    private mutating func beginHeaders(_ stream: UInt32, isEnd: Bool, _ output: inout OutputBuffer) -> Int {
+        let start = output.count
+        let flags = HTTP2Frame.Flag.endHeaders | (isEnd ? HTTP2Frame.Flag.endStream : 0)
+        output.appendFrame(0, HTTP2Frame.Kind.headers, flags, stream)
+        encoder.begin(&output)
+        return start
+    }
+
+    @inline(__always) private mutating func finishMessage(
+        _ head: borrowing MessageHead, _ framing: BodyFraming, takesTrailers: Bool, _ output: inout OutputBuffer
+    ) {
+        if case .length(let length) = framing { encoder.contentLength(length, into: &output) }
+        encoder.fields(of: head, takesTrailers: takesTrailers, into: &output)
+    }
+
+    @inline(__always)
+    private func endHeaders(_ start: Int, _ stream: UInt32, _ output: inout OutputBuffer) {
+        let length = output.count &- start &- HTTP2Frame.headerSize
+        output.setFrameLength(length, at: start)
+        if length > peer.maxFrameSize { splitHeaders(start, stream, length, &output) }
+    }
+
+    /// Cuts a block that is too long for a frame into CONTINUATION frames, from its end on.
+    @inline(never)
+    private func splitHeaders(_ start: Int, _ stream: UInt32, _ length: Int, _ output: inout OutputBuffer) {
+        let size = peer.maxFrameSize
+        let block = start + HTTP2Frame.headerSize
+        var flags = HTTP2Frame.Flag.endHeaders
+        var piece = (length - 1) / size
+        while piece > 0 {
+            let place = block + piece * size
+            output.insertFrame(min(size, length - piece * size), HTTP2Frame.Kind.continuation, flags, stream, at: place)
+            flags = 0
+            piece -= 1
+        }
+        output.setFrameLength(size, at: start)
+        let isEnd = unsafe output.withBytes { unsafe $0[start + 4] } & HTTP2Frame.Flag.endStream
+        output.setByte(isEnd, at: start + 4)
+    }
+
+    /// We have ended our side.
+    @inline(__always) private mutating func endStream(_ slot: Int, _ output: inout OutputBuffer) {
+        streams[slot].set(.localEnded)
+        if streams[slot].isClosed { close(slot, &output) }
+    }
+
+    func writeReset(_ stream: UInt32, _ code: HTTP2ErrorCode, _ output: inout OutputBuffer) {
+        output.appendFrame(4, HTTP2Frame.Kind.resetStream, 0, stream)
+        output.appendWord(code.rawValue)
+    }
+
+    func writeGoAway(last: UInt32, _ code: HTTP2ErrorCode, _ output: inout OutputBuffer) {
+        output.appendFrame(8, HTTP2Frame.Kind.goAway, 0, 0)
+        output.appendWord(last)
+        output.appendWord(code.rawValue)
+    }
+}

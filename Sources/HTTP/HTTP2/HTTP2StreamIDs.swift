@@ -1,0 +1,51 @@
+/// What is known of the ids of streams that are not in the table (RFC 9113 5.1.1), and of GOAWAY.
+struct HTTP2StreamIDs: Sendable {
+    static let max: UInt32 = 0x7fff_ffff
+
+    /// Client: the next id we open.
+    var nextOwn: UInt32 = 1
+    /// Server: the highest id the client has used.
+    private(set) var highestPeer: UInt32 = 0
+    /// Whether it has used each of the 64 up to that; bit 0 is the highest.
+    private var used: UInt64 = 0
+    /// Server: the highest id whose head was returned, and the one above which we have said that we take none.
+    var lastProcessed: UInt32 = 0
+    var lastAccepted: UInt32 = max
+    /// Client: the id above which the peer takes none.
+    var lastPeerAccepts: UInt32 = max
+    var goAwayReceived = false
+    var goAwaySent = false
+    /// Streams we have reset, whose frames may still be on their way: a ring of the latest ones.
+    private var resets: [UInt32] = []
+    private var resetPlace = 0
+
+    var isGoingAway: Bool { goAwayReceived || goAwaySent }
+
+    /// Notes that the client has used `id`, which is above all others.
+    @inline(__always) mutating func use(_ id: UInt32) {
+        let distance = (id &- highestPeer) &>> 1
+        // From none to 1 it is no whole step; what is shifted is empty then.
+        used = distance >= 64 ? 1 : used &<< UInt64(distance) | 1
+        highestPeer = id
+    }
+
+    /// Whether the client has used `id`, not above the highest. Of those long ago it is said so.
+    func wasUsed(_ id: UInt32) -> Bool {
+        let distance = (highestPeer &- id) &>> 1
+        return distance >= 64 || used &>> UInt64(distance) & 1 == 1
+    }
+
+    /// Notes that we have reset `id`; as many as `limit` are remembered.
+    mutating func noteReset(_ id: UInt32, limit: Int) {
+        if resets.count < limit {
+            if resets.isEmpty { resets.reserveCapacity(limit) }
+            resets.append(id)
+        } else if limit > 0 {
+            resets[resetPlace] = id
+            resetPlace = (resetPlace + 1) % limit
+        }
+    }
+
+    /// Whether frames of `id` may still come that were sent before the peer knew that we do not want them.
+    func mayBeInFlight(_ id: UInt32) -> Bool { id > lastAccepted || resets.contains(id) }
+}

@@ -1,0 +1,45 @@
+import EventLoop
+import HTTP
+
+/// What a connection of many streams (HTTP/2) has beyond a session: its codec, whose streams are tagged with the handles of
+/// their exchanges.
+///
+/// Plain state, no closures. Lives in its worker's slab as long as its session does.
+struct Multiplex: ~Copyable, Sendable {
+    var codec: HTTP2Session
+    /// An exchange holds bytes because the socket took no more: they go on when it does.
+    var isStalled = false
+    /// The peer has broken the protocol: nothing of it is read any more.
+    var isBroken = false
+    /// No further stream is begun on it.
+    var isLeaving = false
+
+    // MARK: upstream only
+    /// Exchanges that wait for the handshake.
+    var waiters: [SlabHandle] = []
+    /// It is found by its key: see `Worker+Shared`.
+    var isShared = false
+    /// The next one with the same key.
+    var next = SlabHandle.none
+
+    init(_ role: HTTP2Session.Role, _ limits: HTTP2Limits) { codec = HTTP2Session(role, limits: limits) }
+
+    /// As many wait for the handshake at most, before another connection is made: the server's limit is not known yet,
+    /// and RFC 9113 6.5.2 asks for no less.
+    static let waitersMax = 100
+}
+
+/// A multiplex in the worker's slab, as its session has it.
+struct LentMultiplex: BitwiseCopyable {
+    let handle: SlabHandle
+    let reference: SlabReference<Multiplex>
+}
+
+extension SlabHandle {
+    /// As one word; 0 for `none`.
+    var bits: UInt64 { UInt64(generation) << 32 | UInt64(index) }
+
+    init(bits: UInt64) {
+        self.init(index: UInt32(truncatingIfNeeded: bits), generation: UInt32(truncatingIfNeeded: bits >> 32))
+    }
+}

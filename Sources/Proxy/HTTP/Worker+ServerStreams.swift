@@ -1,0 +1,215 @@
+import Buffers
+import EventLoop
+import HTTP
+import Model
+import Syscalls
+
+/// Responses of one upstream connection of many streams: from its bytes to its exchanges.
+extension Worker {
+    private static let streamBytesMax = 256 << 10
+    private static let streamReadsMax = 64
+
+    /// A turn of such a connection. Returns the bytes moved. The session may be gone afterwards.
+    mutating func serveStreams(
+        _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
+    ) -> Int {
+        var moved = 0
+        if server.value.io.hasOutput, !server.value.io.isCollecting {
+            _ = server.value.io.flush(&pool, taken: &moved)
+            multiplex.value.codec.outputIsBlocked = server.value.io.hasOutput
+            sent(moved, to: server)
+        }
+        if multiplex.value.isStalled, !server.value.io.isBlocked { resumeStreams(multiplex, pumpsDown: false) }
+        moved += receiveFrames(server, handle, multiplex)
+        guard let server = servers.find(handle) else { return moved }
+        if server.value.io.isBroken, !server.value.io.isReadable { streamsBroken(server, handle, multiplex) }
+        return moved
+    }
+
+    private mutating func receiveFrames(
+        _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
+    ) -> Int {
+        var (moved, reads) = (0, 0)
+        while moved < Self.streamBytesMax, reads < Self.streamReadsMax, servers.find(handle) != nil,
+            mayReceiveFrames(server)
+        {
+            reads += 1
+            let kept = server.value.io.inputCount
+            switch server.value.io.read(into: scratch, &pool) {
+            case .bytes(let count):
+                moved += count - kept
+                server.value.lastActivity = now
+                // Valid until the next read into the scratch memory.
+                let bytes = unsafe UnsafeRawBufferPointer(scratch.prefix(count))
+                let consumed = unsafe decodeFrames(bytes, server, handle, multiplex)
+                if servers.find(handle) != nil {
+                    unsafe server.value.io.keepInput(UnsafeRawBufferPointer(rebasing: bytes[consumed...]), &pool)
+                }
+                flushAll()
+            case .nothing: return moved
+            case .end, .broken:
+                streamsBroken(server, handle, multiplex)
+                return moved
+            }
+        }
+        return moved
+    }
+
+    /// Whether a byte more of it could be used now: what its streams' clients do not take is bounded by windows.
+    func mayReceiveFrames(_ server: SlabReference<ServerSession>) -> Bool {
+        server.value.state != .connecting && server.value.io.isReadable && !server.value.io.inputEnded
+            && server.value.io.outputCount <= SessionIO.collectedBytesMax
+    }
+
+    private mutating func decodeFrames(
+        _ bytes: UnsafeRawBufferPointer, _ server: SlabReference<ServerSession>, _ handle: SlabHandle,
+        _ multiplex: SlabReference<Multiplex>
+    ) -> Int {
+        var offset = 0
+        while servers.find(handle) != nil {
+            // What the codec answers goes to this server.
+            collect(forServer: handle)
+            // In bounds: the codec consumes no more than it is given; the bytes are lent for the length of the call.
+            let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[offset...])
+            let input = unsafe Span<UInt8>(_unsafeBytes: rest)
+            let event = multiplex.value.codec.next(input, head: &streamHead, output: &toServer, now: now)
+            switch event {
+            case .needMoreBytes(let consumed): return offset + consumed
+            case .violation(let violation):
+                countViolation(violation, .endpoint)
+                flushServer()
+                flushCollected()
+                failStreams(handle, .protocolError)
+                return bytes.count
+            default:
+                offset += event.consumedCount
+                unsafe obey(event, rest, server, handle, multiplex)
+            }
+        }
+        return bytes.count
+    }
+
+    private mutating func obey(
+        _ event: HTTP2Event, _ input: UnsafeRawBufferPointer, _ server: SlabReference<ServerSession>,
+        _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
+    ) {
+        switch event {
+        case .head(_, _, let tag, let framing, let isEnd):
+            guard let exchange = exchanges.find(SlabHandle(bits: tag)) else { return }
+            swap(&exchange.value.heads.reference.value.response, &streamHead)
+            // Nothing lies behind a head but other streams' frames.
+            let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+            unsafe responseHeadReceived(exchange, server, handle, ResponseMeaning(framing: framing), after: none)
+            if isEnd { streamResponseEnded(tag, handle) }
+        case .data(_, let stream, let tag, let body, let isEnd):
+            guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.server == handle else {
+                return multiplex.value.codec.release(body.count, of: stream, into: &toServer)
+            }
+            // In bounds: the codec says where in its input the body lies.
+            unsafe responseBodyReceived(exchange, UnsafeRawBufferPointer(rebasing: input[body]), isLast: isEnd)
+            if isEnd { streamResponseEnded(tag, handle) }
+        case .trailers(_, _, let tag):
+            guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.server == handle else { return }
+            swap(&exchange.value.heads.reference.value.responseTrailers, &streamHead)
+            streamResponseEnded(tag, handle)
+        case .reset(_, _, let tag, let code, let isOurs):
+            if isOurs, let violation = multiplex.value.codec.streamViolation { countViolation(violation, .endpoint) }
+            guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.server == handle else { return }
+            streamReset(exchange, code, isOurs: isOurs)
+        case .windowOpened(_, let stream, let tag):
+            if stream == 0 { return resumeStreams(multiplex, pumpsDown: false) }
+            if let exchange = exchanges.find(SlabHandle(bits: tag)) { resumeRequest(exchange) }
+        case .goAway(_, let last, _): serverGoesAway(server, handle, multiplex, last: last)
+        case .consumed:
+            if !multiplex.value.waiters.isEmpty, server.value.state == .busy { serveWaiters(server, handle, multiplex) }
+        case .needMoreBytes, .violation: break
+        }
+    }
+
+    /// It may have been given up, and so be another attempt's or gone, by its head.
+    private mutating func streamResponseEnded(_ tag: UInt64, _ handle: SlabHandle) {
+        guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.server == handle,
+            exchange.value.serverStream != 0, !exchange.value.responseEnded
+        else { return }
+        responseEnded(exchange)
+    }
+
+    private mutating func streamReset(_ exchange: SlabReference<Exchange>, _ code: UInt32, isOurs: Bool) {
+        if isOurs { return upstreamFailed(exchange, .protocolError) }
+        if isTimeOver(exchange) { return upstreamFailed(exchange, .timeout) }
+        if code == HTTP2ErrorCode.refusedStream.rawValue { return upstreamFailed(exchange, .refused) }
+        // RFC 9113 8.1: all has been said, and the rest of the request is not wanted.
+        if code == HTTP2ErrorCode.noError.rawValue, exchange.value.responseEnded { return }
+        upstreamFailed(exchange, .reset)
+    }
+
+    /// GOAWAY: no more streams, and those above `last` have not been looked at.
+    private mutating func serverGoesAway(
+        _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>,
+        last: UInt32
+    ) {
+        stopSharing(server, handle, multiplex)
+        for tag in tags(of: multiplex) {
+            guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.serverStream > last else {
+                continue
+            }
+            upstreamFailed(exchange, .goneAway)
+        }
+        guard servers.find(handle) != nil, multiplex.value.codec.streamCount == 0 else { return }
+        closeServer(handle)
+    }
+
+    /// FIN or an error, after all that came before it has been decoded.
+    private mutating func streamsBroken(
+        _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
+    ) {
+        let error = server.value.io.transport.takeError()
+        failStreams(handle, error?.isVanishedPeer == true ? .vanished : .reset)
+        flushAll()
+    }
+
+    /// The connection is of no more use: it closes, and all its exchanges learn why.
+    mutating func failStreams(_ handle: SlabHandle, _ failure: UpstreamFailure) {
+        guard let server = servers.find(handle), let multiplex = server.value.multiplex?.reference else { return }
+        stopSharing(server, handle, multiplex)
+        let tags = tags(of: multiplex)
+        let waiters = multiplex.value.waiters
+        closeServer(handle)
+        for tag in tags + waiters.map(\.bits) {
+            guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.server == handle else {
+                continue
+            }
+            upstreamFailed(exchange, failure)
+        }
+    }
+
+    /// The handshake's end, one way or the other.
+    mutating func streamsAnswered(
+        _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
+    ) {
+        if let failure = handshakeFailure(server) { return failStreams(handle, failure) }
+        collect(forServer: handle)
+        multiplex.value.codec.start(into: &toServer)
+        server.value.state = .busy
+        serveWaiters(server, handle, multiplex)
+        if servers.find(handle) != nil, multiplex.value.codec.streamCount == 0 { rest(server, handle, multiplex) }
+        flushAll()
+    }
+
+    /// Those that wait for the connection begin. Whether the server offers WebSocket, its SETTINGS say: who needs that waits
+    /// for them.
+    private mutating func serveWaiters(
+        _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
+    ) {
+        let waiters = multiplex.value.waiters
+        multiplex.value.waiters.removeAll()
+        for waiter in waiters {
+            guard let exchange = exchanges.find(waiter), exchange.value.server == handle else { continue }
+            if exchange.value.awaitsTunnel, exchange.value.wantsUpgrade, !multiplex.value.codec.hasPeerSettings {
+                multiplex.value.waiters.append(waiter)
+            } else {
+                attach(exchange, server, handle)
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import Buffers
+import EventLoop
+import HTTP
+import Model
+
+/// CONNECT on a stream (RFC 9113 8.5), and WebSocket over HTTP/2 (extended CONNECT, RFC 8441): the stream becomes a tunnel.
+/// The exchange stays, and passes bytes on in both directions until both have ended.
+extension Worker {
+    /// Before routing: the body of such a request is what flows later.
+    func expectTunnel(_ exchange: SlabReference<Exchange>) {
+        exchange.value.awaitsTunnel = true
+        exchange.value.requestFraming = .untilClose
+        exchange.value.wantsUpgrade = !exchange.value.heads.reference.value.request.protocolName.isNone
+    }
+
+    /// A server of HTTP/1 is asked for the protocol as an upgrade. WebSocket there has a key, which the stream has not.
+    mutating func askForUpgrade(_ exchange: SlabReference<Exchange>) {
+        guard exchange.value.wantsUpgrade, exchange.value.clientStream != 0 else { return }
+        text.removeAll()
+        text.append("GET")
+        exchange.value.heads.reference.value.request.setMethod(text.bytes)
+        text.removeAll()
+        text.append("sec-websocket-key")
+        let length = text.count
+        Base64.append(random.next(), random.next(), to: &text)
+        let key = text.bytes
+        exchange.value.heads.reference.value.request.set(
+            key.extracting(..<length), key.extracting(length...))
+    }
+
+    /// Whether a request for a tunnel can be put to a server that speaks this. HTTP/2 has no upgrade, and its extended CONNECT
+    /// is the server's to offer.
+    func refusesTunnel(_ exchange: SlabReference<Exchange>, _ multiplex: SlabReference<Multiplex>) -> Bool {
+        if exchange.value.awaitsTunnel {
+            return exchange.value.wantsUpgrade && !multiplex.value.codec.takesExtendedConnect
+        }
+        return exchange.value.wantsUpgrade || exchange.value.heads.reference.value.request.method == .connect
+    }
+
+    /// The server has agreed.
+    mutating func openTunnel(_ exchange: SlabReference<Exchange>) {
+        guard let client = clients.find(exchange.value.client), let multiplex = client.value.multiplex?.reference else {
+            return upstreamFailed(exchange, .protocolError)
+        }
+        exchange.value.awaitsTunnel = false
+        exchange.value.isTunnel = true
+        exchange.value.record.status = 200
+        exchange.value.record.upstreamFirstByteNanoseconds = now - exchange.value.startedAt
+        exchange.value.responseStarted = true
+        exchange.value.lastActivity = now
+        endTunnelTimes(exchange)
+        report(exchange, status: 200)
+        exchange.value.heads.reference.value.response.status = 200
+        exchange.value.heads.reference.value.response.remove(.upgrade)
+        exchange.value.heads.reference.value.response.remove(.contentLength)
+        text.removeAll()
+        text.append("sec-websocket-accept")
+        exchange.value.heads.reference.value.response.remove(named: text.bytes)
+        editResponse(exchange)
+        collect(forClient: exchange.value.client)
+        multiplex.value.codec.sendResponse(
+            exchange.value.heads.reference.value.response, on: exchange.value.clientStream, framing: .untilClose,
+            isEnd: false, into: &toClient)
+        if exchange.value.heldUp != nil { return pumpUp(exchange) }
+        if exchange.value.requestEnded { finishRequest(exchange) }
+    }
+
+    /// A tunnel has no time but that of silence.
+    private mutating func endTunnelTimes(_ exchange: SlabReference<Exchange>) {
+        timers.cancel(exchange.value.timer)
+        exchange.value.timer = .none
+        (exchange.value.deadline, exchange.value.tryDeadline) = (0, 0)
+        let cluster = snapshot.cluster(slot: exchange.value.clusterSlot) ?? Snapshot.passthroughCluster
+        exchange.value.idleTimeout = snapshot.clusters[cluster].tunnelIdleTimeout
+    }
+
+    /// The client's direction has ended: a server of HTTP/1 sees a FIN. False: it has to take something first.
+    mutating func finishTunnelUp(_ exchange: SlabReference<Exchange>) -> Bool {
+        flushServer()
+        guard let server = servers.find(exchange.value.server), !server.value.io.isBroken else { return true }
+        guard !server.value.io.hasOutput else { return false }
+        server.value.io.transport.finishWriting()
+        return true
+    }
+
+    /// The server's direction has ended; the other one may go on.
+    mutating func tunnelEnded(_ exchange: SlabReference<Exchange>) {
+        guard !exchange.value.responseEnded else { return concludeTunnel(exchange) }
+        exchange.value.responseEnded = true
+        exchange.value.record.upstreamNanoseconds = now - exchange.value.startedAt
+        if exchange.value.heldDown == nil { concludeTunnel(exchange) }
+    }
+
+    /// All that the server has said has been taken.
+    mutating func concludeTunnel(_ exchange: SlabReference<Exchange>) {
+        endResponse(exchange)
+        if exchange.value.requestSent { finishExchange(exchange) }
+    }
+}
