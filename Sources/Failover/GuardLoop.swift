@@ -156,6 +156,9 @@ final class GuardLoop {
         guard pod != nil else { return }
         pod = nil
         drop { if case .local = $0 { true } else { false } }
+        // Whoever hears of it looks here whether there is one.
+        view.hasPod = false
+        thread.publish(view)
         thread.report(.podLost)
     }
 

@@ -161,7 +161,9 @@ extension NodeTests {
                     $0.policy = "remote, direct"
                     $0.failover = RemoteMeshPlan().a.failover
                 }
-                let isFollowed = eventually(within: .seconds(10)) { guardian.isRemoteHealthy == true }
+                let isFollowed = eventually(within: .seconds(10)) {
+                    guardian.isRemoteHealthy == true && guardian.workers == 2 && guardian.ready?.status == 200
+                }
                 #expect(isFollowed, "\(guardian.errors)")
                 try mesh.a.process.signal(SIGSTOP)
                 let time = mesh.lab[.a1].timeUntilServed(target)
@@ -181,7 +183,7 @@ extension NodeTests {
                 let (host, pod) = (mesh.lab[.a], mesh.lab[.a1])
                 func strangers() throws -> Int {
                     let text = try host.run(["nft", "list", "counter", "inet", "apus", "strangers"]).output
-                    let words = text.split { $0 == " " || $0.isNewline }
+                    let words = text.split(whereSeparator: \.isWhitespace)
                     guard let at = words.firstIndex(of: "packets"), let count = Int(words[at + 1]) else {
                         throw LabError("no counter: \(text)")
                     }
