@@ -78,9 +78,9 @@ extension Worker {
     private mutating func decodeKeptFrames(
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) {
-        guard !client.value.needsMoreInput, mayReceiveFrames(client, multiplex), var chunk = client.value.io.input.take() else {
-            return
-        }
+        guard !client.value.needsMoreInput, mayReceiveFrames(client, multiplex),
+            var chunk = client.value.io.input.take()
+        else { return }
         // The chunk owns its bytes while they are lent; nothing keeps them.
         let consumed = unsafe chunk.withBytes { unsafe decodeFrames($0, client, handle, multiplex) }
         if consumed < chunk.count {
