@@ -64,8 +64,9 @@ extension Worker {
                 flushAll()
             case .nothing: return moved
             case .end:
+                // Nobody half-closes here: what its streams still need, more bytes or wider windows, will not come.
                 client.value.isClosing = true
-                abandonUnfinished(multiplex)
+                abandonStreams(multiplex, .clientReset)
                 return moved
             case .broken(let error):
                 closeClient(client, handle, .broken(by: .client, error), by: .client)
@@ -212,14 +213,6 @@ extension Worker {
         abandonStreams(multiplex, .clientReset)
         flushClient()
         enqueue(client, handle)
-    }
-
-    /// FIN: requests that are complete may still be answered, the others will never be.
-    private mutating func abandonUnfinished(_ multiplex: SlabReference<Multiplex>) {
-        for tag in tags(of: multiplex) {
-            guard let exchange = exchanges.find(SlabHandle(bits: tag)), !exchange.value.requestEnded else { continue }
-            abandon(exchange.value.id, .clientReset)
-        }
     }
 
     /// All exchanges of the connection end.
