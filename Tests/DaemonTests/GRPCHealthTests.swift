@@ -27,8 +27,12 @@ extension RunningDaemon {
                 + "healthyAfter: 1}"
             let (daemon, web) = try await Daemon.grpc(to: [server], cluster: ", panicThreshold: 0%, " + check)
             func becomes(_ expected: String) async throws {
-                let isSo = try await eventually { try state(daemon) == expected }
-                #expect(isSo, "\(expected), but \(try state(daemon))")
+                var found = ""
+                _ = try await eventually {
+                    found = try state(daemon)
+                    return found == expected
+                }
+                #expect(found == expected)
             }
             // Past the proxy, which does not let calls through to a server that fails.
             func set(_ status: String) throws {
