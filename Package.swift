@@ -58,7 +58,8 @@ let package = Package(
             swiftSettings: settings),
 
         // MARK: codecs
-        .target(name: "HTTP", dependencies: ["Buffers"], swiftSettings: codecSettings),
+        .target(name: "CLanes"),
+        .target(name: "HTTP", dependencies: ["Buffers", "CLanes"], swiftSettings: codecSettings),
         .target(
             name: "HTTPChecks", dependencies: ["Buffers", "HTTP"], path: "Tests/HTTPChecks", swiftSettings: settings),
         .target(name: "Smuggling", path: "Tests/Smuggling", swiftSettings: settings),

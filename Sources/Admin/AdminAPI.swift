@@ -14,7 +14,7 @@ struct AdminAPI: AdminResponder {
 
     typealias Request = AdminRequest
 
-    private enum Endpoint: String, CaseIterable {
+    private enum Endpoint: String, AdminEndpoint {
         case live, ready, metrics, config, status, pods, listeners, clusters, routes, connections, version, explain,
             drain
         case logLevel = "log-level"
@@ -32,23 +32,10 @@ struct AdminAPI: AdminResponder {
 
     /// Answers one request. Never throws: what is wrong with a request is said in its response.
     func respond(to request: Request) async -> AdminResponse {
-        guard let target = RequestTarget(request.target) else {
-            return .error(400, "target: expected /path?name=value with valid percent escapes")
+        switch request.question(Endpoint.self) {
+        case .asked(let endpoint, let target): await respond(endpoint, target)
+        case .refused(let response): response
         }
-        guard let endpoint = Endpoint(rawValue: String(target.path.dropFirst())), target.path.hasPrefix("/") else {
-            let paths = Endpoint.allCases.map { "\($0.method) /\($0.rawValue)" }
-            return .json(404, ErrorView(error: "\(target.path): no such path", paths: paths))
-        }
-        // HEAD is GET without the body, which the transport leaves out.
-        guard request.method == endpoint.method || (request.method == "HEAD" && endpoint.method == "GET") else {
-            var response = AdminResponse.error(405, "\(target.path): expected \(endpoint.method)")
-            response.allow = endpoint.method
-            return response
-        }
-        if endpoint.method == "POST", request.hasOrigin {
-            return .error(403, "\(target.path): refused for a web page: the request has an Origin header")
-        }
-        return await respond(endpoint, target)
     }
 
     private func respond(_ endpoint: Endpoint, _ target: RequestTarget) async -> AdminResponse {

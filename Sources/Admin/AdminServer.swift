@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 import Logging
 import Model
@@ -20,8 +21,22 @@ public final class AdminServer: Sendable {
 
     private let api: any AdminResponder
     private let name: String
-    private let address: Model.SocketAddress
+    private let place: Place
     private let logger: Logger
+
+    /// Where it listens.
+    private enum Place: CustomStringConvertible {
+        case address(Model.SocketAddress)
+        /// A Unix socket that only its owner may connect to.
+        case path(String)
+
+        var description: String {
+            switch self {
+            case .address(let address): "\(address)"
+            case .path(let path): path
+            }
+        }
+    }
 
     /// Connections at once; one more is closed at once. A scraper, a kubelet and a few operators need ten.
     private static let connectionsMax = 64
@@ -53,7 +68,7 @@ public final class AdminServer: Sendable {
         }
         api = AdminAPI(
             proxy: proxy, readiness: readiness, logLevel: logLevel, accessLog: accessLog, logger: logger, clock: clock)
-        self.address = address
+        place = .address(address)
         self.logger = logger
         name = "admin"
     }
@@ -62,7 +77,15 @@ public final class AdminServer: Sendable {
     package init(_ api: any AdminResponder, name: String, address: Model.SocketAddress, logger: Logger) {
         self.api = api
         self.name = name
-        self.address = address
+        place = .address(address)
+        self.logger = logger
+    }
+
+    /// The same on a Unix socket, for the user of this process alone. One that is there is replaced.
+    package init(_ api: any AdminResponder, name: String, path: String, logger: Logger) {
+        self.api = api
+        self.name = name
+        place = .path(path)
         self.logger = logger
     }
 
@@ -73,10 +96,12 @@ public final class AdminServer: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         do {
             let server = try await bind(group)
-            let port = server.channel.localAddress?.port ?? 0
-            let bound = Model.SocketAddress(address.address, UInt16(clamping: port))
-            logger.info("\(name) API listens", metadata: ["address": "\(bound)"])
-            onBound(bound)
+            if case .address(let address) = place {
+                let port = server.channel.localAddress?.port ?? 0
+                let bound = Model.SocketAddress(address.address, UInt16(clamping: port))
+                logger.info("\(name) API listens", metadata: ["address": "\(bound)"])
+                onBound(bound)
+            }
             try await serve(server)
         } catch {
             try? await group.shutdownGracefully()
@@ -86,18 +111,31 @@ public final class AdminServer: Sendable {
     }
 
     private func bind(_ group: MultiThreadedEventLoopGroup) async throws -> NIOAsyncChannel<Connection, Never> {
+        let bootstrap = ServerBootstrap(group: group).serverChannelOption(.backlog, value: 64)
         do {
-            return try await ServerBootstrap(group: group)
-                .serverChannelOption(.backlog, value: 64)
-                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                .serverChannelOption(.socketOption(Self.reusePort), value: 1)
-                .bind(
-                    to: NIOCore.SocketAddress(ipAddress: address.address.description, port: Int(address.port))
+            switch place {
+            case .address(let address):
+                return
+                    try await bootstrap
+                    .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                    .serverChannelOption(.socketOption(Self.reusePort), value: 1)
+                    .bind(
+                        to: NIOCore.SocketAddress(ipAddress: address.address.description, port: Int(address.port))
+                    ) { channel in
+                        channel.eventLoop.makeCompletedFuture { try Self.configure(channel) }
+                    }
+            case .path(let path):
+                let server = try await bootstrap.bind(
+                    unixDomainSocketPath: path, cleanupExistingSocketFile: true
                 ) { channel in
                     channel.eventLoop.makeCompletedFuture { try Self.configure(channel) }
                 }
+                // Its directory is shut to others already.
+                try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+                return server
+            }
         } catch let error as IOError {
-            throw BindError(description: "\(name): \(address): \(cause(error))")
+            throw BindError(description: "\(name): \(place): \(cause(error))")
         }
     }
 

@@ -5,7 +5,7 @@ extension OutputBuffer {
 
     /// Makes the next `count` bytes, which were written at `room`, part of those held.
     @inlinable public mutating func commit(_ count: Int) {
-        precondition(unsafe count >= 0 && count <= storage.count &- end)
+        precondition(count >= 0 && count <= size &- end)
         end &+= count
     }
 
@@ -13,7 +13,7 @@ extension OutputBuffer {
     @inlinable public mutating func setByte(_ byte: UInt8, at index: Int) {
         precondition(index >= 0 && index < end)
         // In bounds by the line above.
-        unsafe storage[index] = byte
+        unsafe storage.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
     }
 
     /// Makes room for `count` bytes at `index` by moving those from there on. What is there then is to be set.

@@ -3,7 +3,9 @@
 /// Grows by doubling and keeps its memory, so that steady state allocates nothing. One owner, one thread at a time.
 @safe public struct OutputBuffer: ~Copyable, @unchecked Sendable {
     // Sound to send: it is the only owner of the memory.
-    @usableFromInline var storage: UnsafeMutableRawBufferPointer
+    @usableFromInline var storage: UnsafeMutableRawPointer
+    /// Bytes of `storage`.
+    @usableFromInline var size: Int
     @usableFromInline var end = 0
     private let capacityAtStart: Int
 
@@ -14,6 +16,7 @@
     public init(capacity: Int = 64 << 10) {
         capacityAtStart = max(capacity, 64)
         // Freed in deinit, or when it grows.
+        size = capacityAtStart
         unsafe storage = .allocate(byteCount: capacityAtStart, alignment: 64)
     }
 
@@ -27,14 +30,14 @@
     /// Whether it holds none.
     @inlinable public var isEmpty: Bool { end == 0 }
     /// The memory it owns, bytes.
-    public var capacity: Int { unsafe storage.count }
+    public var capacity: Int { size }
 
     /// The bytes held. They lie there until the buffer is changed.
     @inlinable public var bytes: Span<UInt8> {
         @_lifetime(borrow self)
         get {
             // The first `end` bytes are written, and stay where they are while the buffer is borrowed.
-            let span = unsafe Span<UInt8>(_unsafeBytes: UnsafeRawBufferPointer(rebasing: storage[..<end]))
+            let span = unsafe Span<UInt8>(_unsafeBytes: UnsafeRawBufferPointer(start: storage, count: end))
             return unsafe _overrideLifetime(span, borrowing: self)
         }
     }
@@ -79,13 +82,13 @@
     /// Empties it. Its memory stays, but for what exceeds `capacityKept`.
     public mutating func removeAll() {
         end = 0
-        if unsafe storage.count > Self.capacityKept { reallocate(capacityAtStart) }
+        if size > Self.capacityKept { reallocate(capacityAtStart) }
     }
 
     /// Lends the bytes held to `body`, which does not keep the pointer.
     @inlinable public func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
         // `end` is within the storage.
-        unsafe body(UnsafeRawBufferPointer(rebasing: storage[..<end]))
+        unsafe body(UnsafeRawBufferPointer(start: storage, count: end))
     }
 
     // MARK: - memory
@@ -100,10 +103,12 @@
         }
         let place = unsafe makeRoom(count)
         rest = value
-        for index in stride(from: count - 1, through: 0, by: -1) {
+        var index = count
+        while index > 0 {
+            index &-= 1
             let digit = UInt8(truncatingIfNeeded: rest % radix)
             // In bounds: `makeRoom` has returned the start of `count` bytes.
-            unsafe place.storeBytes(of: digit < 10 ? 0x30 + digit : 0x57 + digit, toByteOffset: index, as: UInt8.self)
+            unsafe place.storeBytes(of: digit < 10 ? 0x30 &+ digit : 0x57 &+ digit, toByteOffset: index, as: UInt8.self)
             rest /= radix
         }
         end += count
@@ -111,20 +116,21 @@
 
     /// The place for `count` more bytes, at the end of those held.
     @inlinable @inline(__always) mutating func makeRoom(_ count: Int) -> UnsafeMutableRawPointer {
-        if unsafe count > storage.count &- end { grow(count) }
-        // Storage is never empty, and has `count` bytes behind `end` now.
-        return unsafe storage.baseAddress.unsafelyUnwrapped + end
+        if count > size &- end { grow(count) }
+        // There are `count` bytes behind `end` now.
+        return unsafe storage + end
     }
 
     @usableFromInline @inline(never) mutating func grow(_ count: Int) {
-        reallocate(max(unsafe storage.count * 2, end + count))
+        reallocate(max(size * 2, end + count))
     }
 
     private mutating func reallocate(_ capacity: Int) {
-        let fresh = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity, alignment: 64)
+        let fresh = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 64)
         // The held bytes fit: a buffer grows, or is empty.
-        unsafe fresh.copyMemory(from: UnsafeRawBufferPointer(rebasing: storage[..<end]))
+        unsafe fresh.copyMemory(from: storage, byteCount: end)
         unsafe storage.deallocate()
         unsafe storage = fresh
+        size = capacity
     }
 }

@@ -20,9 +20,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -138,7 +140,9 @@ int apus_close(int fd) { return APUS_RESULT(close(fd)); }
 ssize_t apus_receive(int fd, void *bytes, size_t count) {
     return APUS_RESULT(syscall(SYS_recvfrom, fd, bytes, count, 0, NULL, NULL));
 }
-ssize_t apus_peek(int fd, void *bytes, size_t count) { return APUS_RESULT(recv(fd, bytes, count, MSG_PEEK)); }
+ssize_t apus_peek(int fd, void *bytes, size_t count) {
+    return APUS_RESULT(syscall(SYS_recvfrom, fd, bytes, count, MSG_PEEK, NULL, NULL));
+}
 ssize_t apus_send(int fd, const void *bytes, size_t count) {
     return APUS_RESULT(syscall(SYS_sendto, fd, bytes, count, MSG_NOSIGNAL, NULL, 0));
 }
@@ -168,6 +172,18 @@ int apus_claim_name(const char *name) {
     socklen_t size;
     int fd = apus_name_socket(name, &address, &size);
     return fd < 0 ? fd : apus_close_if(APUS_RESULT(bind(fd, (struct sockaddr *)&address, size)), fd);
+}
+// -EAGAIN: another process holds it.
+int apus_lock_file(const char *path) {
+    int fd = APUS_RESULT(open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (fd < 0) return fd;
+    struct stat held, named;
+    int result = APUS_RESULT(flock(fd, LOCK_EX | LOCK_NB));
+    if (result >= 0) result = APUS_RESULT(fstat(fd, &held));
+    if (result >= 0) result = APUS_RESULT(stat(path, &named));
+    // Whoever held it before may have removed it: a lock that nobody else can find is none.
+    if (result >= 0 && (held.st_ino != named.st_ino || held.st_dev != named.st_dev)) result = -EAGAIN;
+    return apus_close_if(result == -ENOENT ? -EAGAIN : result, fd);
 }
 int apus_connect_name(const char *name) {
     struct sockaddr_un address;

@@ -51,7 +51,7 @@ public struct FailoverMachine: Sendable, Equatable {
         return remotes[index].probed(isAnswered: isAnswered, settings, now: now) ? remotes[index] : nil
     }
 
-    /// The local proxy has used CPU time or sent a heartbeat.
+    /// The local proxy got on at this time.
     public mutating func progressed(now: Int64) { local.progressed(now: now) }
 
     /// Nobody listens, as another source than a probe tells.

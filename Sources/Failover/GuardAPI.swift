@@ -1,12 +1,16 @@
 import Admin
+import Interception
 import Logging
 import Model
 
 /// The guard's own admin API: it answers also while the proxy's does not.
 struct GuardAPI: AdminResponder {
     let host: Guard
+    /// Whether it takes orders. Whoever may run a program on the host reaches its loopback addresses; the socket in
+    /// `/run/apus` is root's.
+    let takesOrders: Bool
 
-    private enum Endpoint: String, CaseIterable {
+    private enum Endpoint: String, AdminEndpoint {
         case live, ready, metrics, status, force, drill
 
         var method: String { self == .force || self == .drill ? "POST" : "GET" }
@@ -20,22 +24,14 @@ struct GuardAPI: AdminResponder {
     }
 
     func respond(to request: AdminRequest) async -> AdminResponse {
-        guard let target = RequestTarget(request.target) else {
-            return .error(400, "target: expected /path?name=value with valid percent escapes")
+        switch request.question(Endpoint.self) {
+        case .refused(let response): return response
+        case .asked(let endpoint, let target):
+            guard takesOrders || endpoint.method == "GET" else {
+                return .error(403, "\(target.path): orders are root's: run apusctl failover on the host")
+            }
+            return await respond(endpoint, target)
         }
-        guard let endpoint = Endpoint(rawValue: String(target.path.dropFirst())) else {
-            let paths = Endpoint.allCases.map { "\($0.method) /\($0.rawValue)" }.joined(separator: ", ")
-            return .error(404, "\(target.path): no such path, there are: \(paths)")
-        }
-        guard request.method == endpoint.method || (request.method == "HEAD" && endpoint.method == "GET") else {
-            var response = AdminResponse.error(405, "\(target.path): expected \(endpoint.method)")
-            response.allow = endpoint.method
-            return response
-        }
-        if endpoint.method == "POST", request.hasOrigin {
-            return .error(403, "\(target.path): refused for a web page: the request has an Origin header")
-        }
-        return await respond(endpoint, target)
     }
 
     private func respond(_ endpoint: Endpoint, _ target: RequestTarget) async -> AdminResponse {
@@ -69,8 +65,18 @@ struct GuardAPI: AdminResponder {
 }
 
 extension Guard {
-    /// The server of this guard's API.
-    public nonisolated func server(address: SocketAddress) -> AdminServer {
-        AdminServer(GuardAPI(host: self), name: "failover.guard", address: address, logger: logger)
+    /// The servers of this guard's API: one that tells anybody who reaches `address`, and one that obeys root.
+    public nonisolated func servers(address: SocketAddress) throws -> [AdminServer] {
+        try HostDirectory.make()
+        let path = try Self.socketPath()
+        return [
+            AdminServer(
+                GuardAPI(host: self, takesOrders: false), name: "failover.guard", address: address, logger: logger),
+            AdminServer(
+                GuardAPI(host: self, takesOrders: true), name: "failover.guard", path: path, logger: logger),
+        ]
     }
+
+    /// Where the guard of this network namespace takes orders.
+    public static func socketPath() throws -> String { try HostDirectory.path("guard.sock") }
 }

@@ -1,9 +1,9 @@
+import Interception
 import Syscalls
 
 /// A host has one guard: two would undo each other's work. Held for the life of the process, and gone with it.
 public final class GuardClaim: Sendable {
-    /// Not the bare name: that is of the synthetic pod it probes from.
-    private let name: ClaimedName
+    private let lock: FileLock
 
     /// Another guard runs in this network namespace.
     public struct Refusal: Error, CustomStringConvertible {
@@ -13,12 +13,13 @@ public final class GuardClaim: Sendable {
 
     /// Claims the host. While pods are replaced the one before may still be there: whoever starts guards tries again.
     public init() throws(Refusal) {
-        do throws(Errno) {
-            name = try ClaimedName("apus-guard/host")
+        do throws(InterceptionError) {
+            guard let lock = try HostDirectory.lock("guard") else {
+                throw .refused(["another apus-guard runs on this host: stop it first"])
+            }
+            self.lock = lock
         } catch {
-            throw Refusal(
-                description: error == .addressInUse
-                    ? "another apus-guard runs on this host: stop it first" : "the name of this host's guard: \(error)")
+            throw Refusal(description: "\(error)")
         }
     }
 }

@@ -62,6 +62,7 @@ extension GuardLoop {
     // MARK: outcomes
 
     func advance(_ event: Poller.Event, _ now: Int64) {
+        if let heartbeat, heartbeat.token == event.token { return advance(heartbeat, event.readiness, now) }
         guard let probe = probes[event.token], let result = probe.advance(event.readiness) else { return }
         let isExcused = excused.contains(event.token)
         end(event.token)
@@ -165,11 +166,28 @@ extension GuardLoop {
     // MARK: hang
 
     private func noteProgress(_ now: Int64) {
-        guard machine.local.state == .hung || machine.local.state == .returning else { return }
-        let time = workerTimes.reduce(0) { $0 &+ $1.read() }
-        if time != workerTime { machine.progressed(now: now) }
-        workerTime = time
+        guard machine.local.state == .hung || machine.local.state == .returning else {
+            heartbeat = nil
+            return
+        }
+        askForHeartbeats(now)
+        let used = workerTimes.reduce(0) { $0 &+ $1.read() }
+        if let latest = progress.latest(used: used, now: now) { machine.progressed(now: latest) }
         if machine.mustKill(now: now) { killListeners(now) }
+    }
+
+    /// One question at a time: who does not answer is not asked the more.
+    private func askForHeartbeats(_ now: Int64) {
+        if let heartbeat, now - heartbeat.started < ProxyProgress.freshness { return }
+        guard let admin = landmarks.admin else { return }
+        let token = token()
+        heartbeat = try? HeartbeatProbe(to: admin, poller, token: token, now: now)
+    }
+
+    private func advance(_ probe: HeartbeatProbe, _ readiness: Poller.Readiness, _ now: Int64) {
+        guard let result = probe.advance(readiness) else { return }
+        heartbeat = nil
+        if case .turns(let turns) = result { progress.heard(turns, now: now) }
     }
 
     private func killListeners(_ now: Int64) {

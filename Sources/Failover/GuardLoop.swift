@@ -18,7 +18,8 @@ final class GuardLoop {
     var landmarks: Landmarks
     var listeners: [Parcel<ProcessHandle>] = []
     var workerTimes: [WorkerTime] = []
-    var workerTime: UInt64 = 0
+    var progress = ProxyProgress()
+    var heartbeat: HeartbeatProbe?
     var trust = RuleTrust()
     var nextRound: Int64
     private var isStopped = false
@@ -155,6 +156,9 @@ final class GuardLoop {
         guard pod != nil else { return }
         pod = nil
         drop { if case .local = $0 { true } else { false } }
+        // Whoever hears of it looks here whether there is one.
+        view.hasPod = false
+        thread.publish(view)
         thread.report(.podLost)
     }
 

@@ -33,7 +33,10 @@ public struct HostRules: RuleKeeper {
                 name: check.remote, destination: check.destination, source: SocketAddress(check.source, 0),
                 mark: check.mark)
         }
-        return Landmarks(paths: paths, tables: redirection.tables)
+        var admin = configuration.admin
+        if admin.address.isUnspecified { admin.address = admin.address.isV4 ? .loopbackV4 : .loopbackV6 }
+        return Landmarks(
+            paths: paths, tables: Installer.tables(redirection), admin: admin.port == 0 ? nil : admin)
     }
 
     /// See `RuleKeeper`.

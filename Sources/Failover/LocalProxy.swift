@@ -98,8 +98,8 @@ public struct LocalProxy: Sendable, Equatable {
         }
     }
 
-    /// It has used CPU time, or a heartbeat has come: it is alive, however slow.
-    public mutating func progressed(now: Int64) { lastProgress = now }
+    /// It got on at this time, however slowly (see `ProxyProgress`).
+    public mutating func progressed(now: Int64) { lastProgress = max(lastProgress, now) }
 
     /// Nobody listens, as another source than a probe tells: with xt TPROXY a probe is not refused then, but dropped.
     public mutating func gone(now: Int64) -> Change? {
@@ -142,7 +142,8 @@ public struct LocalProxy: Sendable, Equatable {
     }
 
     private mutating func answered(_ lane: Lane, _ now: Int64) -> Change? {
-        lastProgress = now
+        // Of a proxy that hangs, those workers answer that do not.
+        if state != .hung { lastProgress = now }
         note(lane) {
             $0.answered += 1
             $0.unanswered = 0

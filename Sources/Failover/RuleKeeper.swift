@@ -54,10 +54,13 @@ public struct Landmarks: Sendable, Equatable {
     public var paths: [RemotePath]
     /// Own routing tables.
     public var tables: Set<Int>
+    /// The local proxy's admin API; nil: it cannot be asked.
+    public var admin: SocketAddress?
 
     /// What is ours.
-    public init(paths: [RemotePath] = [], tables: Set<Int> = []) {
+    public init(paths: [RemotePath] = [], tables: Set<Int> = [], admin: SocketAddress? = nil) {
         self.paths = paths
         self.tables = tables
+        self.admin = admin
     }
 }

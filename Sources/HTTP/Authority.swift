@@ -19,6 +19,8 @@ enum Authority {
     private static func plainEnd(_ bytes: Span<UInt8>) -> Int {
         var position = 0
         while position < bytes.count {
+            // The last ones are looked at together with those before them, where there are any.
+            position = min(position, max(0, bytes.count &- MemoryLayout<Lanes>.size))
             let first = bytes.lanes(at: position).hostEnds.first
             position &+= first
             if first < MemoryLayout<Lanes>.size { break }
@@ -61,9 +63,12 @@ enum Authority {
     private static func isPort(_ bytes: Span<UInt8>, _ start: Int) -> Bool {
         guard bytes.count > start && bytes.count <= start + 5 else { return false }
         var port = 0
-        for position in start..<bytes.count {
-            guard bytes[position].isDigit else { return false }
-            port = port * 10 + Int(bytes[position] - 0x30)
+        var position = start
+        while position < bytes.count {
+            let digit = bytes[position] &- 0x30
+            guard digit < 10 else { return false }
+            port = port &* 10 &+ Int(digit)
+            position &+= 1
         }
         return port <= 65535
     }

@@ -41,14 +41,9 @@ extension HTTP1Decoder {
                 return true
             }
             guard head.count < limits.headerCount,
-                let (known, next) = head.addScannedField(place, isTrailer: isTrailer)
+                let next = head.addScannedField(place, isTrailer: isTrailer)
             else { return false }
             place = next
-            if known.isNoted {
-                let bit: UInt16 = 1 &<< UInt16(known.rawValue)
-                repeated |= present & bit
-                present |= bit
-            }
         }
     }
 

@@ -32,7 +32,7 @@ extension HTTP1Decoder {
             switch settle(step, line, position, isFull: isFull, over: .startLineTooLong) {
             case .next(let next):
                 // The head begins here, behind empty lines.
-                (sectionBytes, present, repeated) = (0 &- position, 0, 0)
+                sectionBytes = 0 &- position
                 position = next
                 if isEmpty { continue }
                 state = .fields

@@ -1,13 +1,10 @@
 /// What a complete head says about framing, the connection, and whom it is for (RFC 9112 3.2, 6, 9).
 extension HTTP1Decoder {
-    func has(_ name: HeaderName) -> Bool { present & (1 &<< UInt16(name.rawValue)) != 0 }
-    private func isRepeated(_ name: HeaderName) -> Bool { repeated & (1 &<< UInt16(name.rawValue)) != 0 }
-
     /// Why the request is refused, if it is; else sets what the head means.
     mutating func judgeRequest(_ head: inout MessageHead) -> Violation.Kind? {
-        if let problem = judgeHost(&head) { return problem }
+        if let problem = Self.judgeHost(&head) { return problem }
         var options = ConnectionOptions()
-        if has(.connection), let problem = options.read(&head, limits, isRepeated: isRepeated(.connection)) {
+        if head.has(.connection), let problem = options.read(&head, limits, isRepeated: head.isRepeated(.connection)) {
             return problem
         }
         if let problem = readFraming(head) { return problem }
@@ -17,22 +14,21 @@ extension HTTP1Decoder {
         keepsAlive = !options.close && (head.minorVersion == 1 || options.keepAlive)
         expectsContinue = false
         // HTTP/1.0 has no expectations (RFC 9110 10.1.1), and what is sent on is not HTTP/1.0 any more.
-        if has(.expect) && head.minorVersion == 0 { head.remove(.expect) }
-        if has(.expect) && head.minorVersion == 1 {
-            guard !isRepeated(.expect), head.hasValue(.expect, "100-continue") else { return .unknownExpectation }
+        if head.has(.expect) && head.minorVersion == 0 { head.remove(.expect) }
+        if head.has(.expect) && head.minorVersion == 1 {
+            guard !head.isRepeated(.expect), head.hasValue(.expect, "100-continue") else { return .unknownExpectation }
             expectsContinue = hasBody
         }
         upgrade =
-            options.upgrade && has(.upgrade) && !isRepeated(.upgrade) && head.minorVersion == 1 && !hasBody
+            options.upgrade && head.has(.upgrade) && !head.isRepeated(.upgrade) && head.minorVersion == 1 && !hasBody
             && head.method != .connect && head.isUpgradeForwarded
         beginBody()
         return nil
     }
 
-    /// Mutating only so that the decoder is not copied for the call.
-    private mutating func judgeHost(_ head: inout MessageHead) -> Violation.Kind? {
-        guard has(.host), let host = head.value(.host) else { return head.minorVersion == 0 ? nil : .missingHost }
-        if isRepeated(.host) { return .repeatedHost }
+    private static func judgeHost(_ head: inout MessageHead) -> Violation.Kind? {
+        guard head.has(.host), let host = head.value(.host) else { return head.minorVersion == 0 ? nil : .missingHost }
+        if head.isRepeated(.host) { return .repeatedHost }
         if !host.isEmpty && !Authority.isValid(head.bytes(host)) { return .invalidHost }
         // A target's own authority wins (RFC 9112 3.2.2).
         if head.authority.isNone { head.authority = host }
@@ -42,7 +38,7 @@ extension HTTP1Decoder {
     /// Why the response is refused, if it is; else sets what the head means.
     mutating func judgeResponse(_ head: inout MessageHead) -> Violation.Kind? {
         var options = ConnectionOptions()
-        if has(.connection), let problem = options.read(&head, limits, isRepeated: isRepeated(.connection)) {
+        if head.has(.connection), let problem = options.read(&head, limits, isRepeated: head.isRepeated(.connection)) {
             return problem
         }
         if let problem = readFraming(head) { return problem }
@@ -71,14 +67,14 @@ extension HTTP1Decoder {
     /// Length or chunks. Neither: `untilClose`, which for a request means none.
     private mutating func readFraming(_ head: borrowing MessageHead) -> Violation.Kind? {
         framing = .untilClose
-        guard has(.transferEncoding) || has(.contentLength) else { return nil }
-        if has(.transferEncoding) {
-            if has(.contentLength) { return .lengthAndTransferEncoding }
+        guard head.has(.transferEncoding) || head.has(.contentLength) else { return nil }
+        if head.has(.transferEncoding) {
+            if head.has(.contentLength) { return .lengthAndTransferEncoding }
             if head.minorVersion == 0 { return .transferEncodingInHTTP10 }
             framing = .chunked
-            return isRepeated(.transferEncoding) ? .invalidTransferEncoding : head.transferEncodingProblem
+            return head.isRepeated(.transferEncoding) ? .invalidTransferEncoding : head.transferEncodingProblem
         }
-        if isRepeated(.contentLength) { return .repeatedLength }
+        if head.isRepeated(.contentLength) { return .repeatedLength }
         guard let length = head.contentLength else { return .invalidLength }
         if length > limits.bodyBytes { return .bodyTooLarge }
         framing = .length(length)

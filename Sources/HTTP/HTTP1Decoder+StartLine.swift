@@ -2,7 +2,8 @@
 extension HTTP1Decoder {
     mutating func readRequestLine(_ line: Span<UInt8>, _ start: Int, _ head: inout MessageHead) -> Step {
         var position = start
-        if case let step = readMethod(line, &position, &head), step != .next(position) { return step }
+        let method = Self.readMethod(line, &position, &head, bytesMax: limits.methodBytes)
+        guard case .next = method else { return method }
         let targetStart = position
         let step = Self.readTarget(line, &position, &head)
         guard case .next = step else { return step }
@@ -14,13 +15,13 @@ extension HTTP1Decoder {
     }
 
     /// Copies the method into `head`. `position` is then behind the space.
-    @inline(__always) private func readMethod(
-        _ line: Span<UInt8>, _ position: inout Int, _ head: inout MessageHead
+    @inline(__always) private static func readMethod(
+        _ line: Span<UInt8>, _ position: inout Int, _ head: inout MessageHead, bytesMax: Int
     ) -> Step {
         let word = line.word(at: position)
         let count = Method.length(word)
         head.method = Method(word, count: count)
-        guard head.method != .other else { return readOtherMethod(line, &position, &head) }
+        guard head.method != .other else { return readOtherMethod(line, &position, &head, bytesMax) }
         head.reserve(8)
         head.putWord(word, at: head.end)
         head.methodText = ByteRange(head.end, head.end &+ count)
@@ -29,14 +30,14 @@ extension HTTP1Decoder {
         return .next(position)
     }
 
-    @inline(never) private func readOtherMethod(
-        _ line: Span<UInt8>, _ position: inout Int, _ head: inout MessageHead
+    @inline(never) private static func readOtherMethod(
+        _ line: Span<UInt8>, _ position: inout Int, _ head: inout MessageHead, _ bytesMax: Int
     ) -> Step {
         let start = position
         while position < line.count, line[position].isTokenByte { position &+= 1 }
-        if position &- start > limits.methodBytes { return .refused(.methodTooLong, start) }
+        if position &- start > bytesMax { return .refused(.methodTooLong, start) }
         guard position < line.count else { return .incomplete }
-        guard line[position] == 0x20, position > start else { return Self.brokenMethod(line, start, position) }
+        guard line[position] == 0x20, position > start else { return brokenMethod(line, start, position) }
         head.setMethod(line.extracting(start..<position))
         position &+= 1
         return .next(position)
@@ -83,13 +84,16 @@ extension HTTP1Decoder {
         guard line[position] == 0x20 else { return .refused(.malformedStartLine, position) }
         position &+= 1
         let digitsStart = position
+        var status = 0
         while position < digitsStart &+ 3 {
             guard position < line.count else { return .incomplete }
-            guard line[position].isDigit else { return .refused(.malformedStatus, position) }
-            head.status = head.status &* 10 &+ Int(line[position] &- 0x30)
+            let digit = line[position] &- 0x30
+            guard digit < 10 else { return .refused(.malformedStatus, position) }
+            status = status &* 10 &+ Int(digit)
             position &+= 1
         }
-        if head.status < 100 { return .refused(.malformedStatus, digitsStart) }
+        head.status = status
+        if status < 100 { return .refused(.malformedStatus, digitsStart) }
         guard position < line.count else { return .incomplete }
         if line[position] > 0x20 && line[position] != 0x7f { return .refused(.malformedStatus, position) }
         if line[position] == 0x20 { position &+= 1 }

@@ -11,9 +11,9 @@ public struct HTTP1Decoder: BitwiseCopyable, Sendable {
     public let role: Role
     let limits: HTTP1Limits
 
-    var state: State
+    @usableFromInline var state: State
     /// Bytes of an incomplete line, the first of the input, that were looked through.
-    var scanned = 0
+    @usableFromInline var scanned = 0
     /// Bytes consumed since the message began, and since its head or trailers began.
     var offset = 0
     var sectionBytes = 0
@@ -22,10 +22,7 @@ public struct HTTP1Decoder: BitwiseCopyable, Sendable {
     var bodyBytes = 0
     var extensionBytes = 0
     var emptyLines = 0
-    var interimResponses = 0
-    /// Fields of names that are noted, by bit: has come, has come more than once.
-    var present: UInt16 = 0
-    var repeated: UInt16 = 0
+    @usableFromInline var interimResponses = 0
     var request = Expectation()
     var failure: Violation?
 
@@ -48,7 +45,7 @@ public struct HTTP1Decoder: BitwiseCopyable, Sendable {
     }
 
     /// What is read next.
-    enum State: UInt8, BitwiseCopyable {
+    @usableFromInline enum State: UInt8, BitwiseCopyable, Sendable {
         /// A response that nobody has asked for.
         case unexpected
         case startLine, fields, length, untilClose, chunkLine, chunkData, chunkEnd, trailers
@@ -72,15 +69,15 @@ public struct HTTP1Decoder: BitwiseCopyable, Sendable {
     }
 
     /// After 101, or 2xx to CONNECT: all that follows is `data`, without an end.
-    public var isTunnel: Bool { state == .tunnel }
+    @inlinable public var isTunnel: Bool { state == .tunnel }
 
     /// No byte of a message has come whose end was not said.
-    public var isBetweenMessages: Bool {
+    @inlinable public var isBetweenMessages: Bool {
         (state == .startLine && scanned == 0 && interimResponses == 0) || state == .unexpected
     }
 
     /// Of responses: one was announced by `expectResponse`, and its end was not said.
-    public var isExpecting: Bool { role == .response && state != .unexpected }
+    @inlinable public var isExpecting: Bool { role == .response && state != .unexpected }
 
     /// Says what the next response answers. Before each response, also before its first byte is there: what comes without
     /// this is a violation. Without `toUpgrade` a response 101 is one, too.

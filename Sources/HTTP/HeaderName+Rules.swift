@@ -1,7 +1,7 @@
 /// What the codec does with fields by name.
 extension HeaderName {
-    /// Whether the decoder remembers that such a field has come.
-    var isNoted: Bool { rawValue != 0 && rawValue <= HeaderName.expect.rawValue }
+    /// Its bit in a head's words of 64: there are no more names than that.
+    @inlinable var bit: UInt64 { 1 &<< UInt64(truncatingIfNeeded: rawValue) }
 
     /// Belongs to one connection and is never forwarded as it is (RFC 9110 7.6.1).
     ///

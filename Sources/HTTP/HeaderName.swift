@@ -1,6 +1,6 @@
 /// Field names that somebody in the proxy asks for; all others are `other`, and found by their bytes.
 ///
-/// The first ones are those the codec itself acts upon (`isNoted`).
+/// The first ones are those the codec itself acts upon. No more than 64: see `bit`.
 public enum HeaderName: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     /// Any name that is not in this list.
     case other = 0

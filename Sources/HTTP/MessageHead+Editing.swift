@@ -8,20 +8,18 @@ extension MessageHead {
 
     /// Adds a field of a known name behind the others.
     public mutating func append(_ name: HeaderName, _ value: Span<UInt8>) {
-        let text = name.text
-        let (start, count) = (end, text.utf8CodeUnitCount)
-        reserve(count + value.count + 4)
-        // A static string's bytes live as long as the program; there is room for them. Names of ours need no filter.
-        unsafe (base + start).copyMemory(from: text.utf8Start, byteCount: count)
-        end += count
-        appendField(name, ByteRange(start, end), value)
+        reserve(name.text.utf8CodeUnitCount + value.count + 4)
+        appendField(name, put(name.text), value)
     }
 
-    /// Adds a field of a known name behind the others.
+    /// Adds a field of a known name behind the others. The value is ours, and not filtered.
     public mutating func append(_ name: HeaderName, _ value: StaticString) {
-        // A static string's bytes live as long as the program, and are only read here.
-        let bytes = unsafe UnsafeBufferPointer(start: value.utf8Start, count: value.utf8CodeUnitCount)
-        unsafe append(name, Span(_unsafeElements: bytes))
+        reserve(name.text.utf8CodeUnitCount + value.utf8CodeUnitCount + 4)
+        let nameRange = put(name.text)
+        put(0x203a)
+        let valueRange = put(value)
+        put(0x0a0d)
+        addField(HeaderField(known: name, flags: name.flags, name: nameRange, value: valueRange))
     }
 
     /// Takes all fields of that name out.
@@ -46,6 +44,12 @@ extension MessageHead {
 
     /// Replaces all fields of that name by one.
     public mutating func set(_ name: HeaderName, _ value: Span<UInt8>) {
+        remove(name)
+        append(name, value)
+    }
+
+    /// Replaces all fields of that name by one whose value is ours, and not filtered.
+    public mutating func set(_ name: HeaderName, _ value: StaticString) {
         remove(name)
         append(name, value)
     }
@@ -111,7 +115,7 @@ extension MessageHead {
         for index in 0..<other.count { addField(other.field(index)) }
         (method, methodText, path, authority) = (other.method, other.methodText, other.path, other.authority)
         (status, reason, minorVersion) = (other.status, other.reason, other.minorVersion)
-        protocolName = other.protocolName
+        (protocolName, neverIndexed) = (other.protocolName, other.neverIndexed)
     }
 
     private mutating func copy(_ bytes: Span<UInt8>, _ filter: Filter) -> ByteRange {
@@ -139,6 +143,15 @@ extension MessageHead {
             let byte = filter.passes(bytes[index]) ? bytes[index] : (filter == .value ? 0x20 : 0x5f)
             putByte(byte, at: start &+ index)
         }
+    }
+
+    /// Writes a text of ours, for which there is room. Where it lies.
+    private mutating func put(_ text: StaticString) -> ByteRange {
+        let (start, count) = (end, text.utf8CodeUnitCount)
+        // A static string's bytes live as long as the program; the caller has made room for them.
+        unsafe (base + start).copyMemory(from: text.utf8Start, byteCount: count)
+        end += count
+        return ByteRange(start, end)
     }
 
     private mutating func put(_ pair: UInt16) {

@@ -1,8 +1,8 @@
 /// Field lines (RFC 9112 5) that were taken into the block: checked, lowered and indexed where they lie.
 extension MessageHead {
-    /// Adds the field that lies at `start`: its name, and the place behind its line. Nothing if it is not complete, or not
+    /// Adds the field that lies at `start`: the place behind its line. Nothing if it is not complete, or not
     /// right: then nothing has changed. A trailer that must not be one is left out.
-    @inline(__always) mutating func addScannedField(_ start: Int, isTrailer: Bool) -> (known: HeaderName, next: Int)? {
+    @inline(__always) mutating func addScannedField(_ start: Int, isTrailer: Bool) -> Int? {
         let lanes = lanes(at: start)
         // The end of the line first, at the first control byte: the next line waits for nothing else then.
         var valueEnd = start
@@ -34,14 +34,14 @@ extension MessageHead {
         }
         let (known, flags) = names.find(key)
         let next = valueEnd &+ 2
-        if isTrailer && !known.isAllowedAsTrailer { return (.other, next) }
+        if isTrailer && !known.isAllowedAsTrailer { return next }
         if isNeat {
             let (name, value) = (ByteRange(start, colon), ByteRange(colon &+ 2, valueEnd))
             addField(HeaderField(known: known, flags: flags, name: name, value: value))
         } else {
             addUntidy(known, flags, start, colon, valueEnd)
         }
-        return (known, next)
+        return next
     }
 
     /// The length of a name that is long, or has bytes that are rare in names. Nothing if no colon follows it.

@@ -29,10 +29,17 @@ extension MessageHead {
     }
 
     /// Where the query begins, with its `?`; the path's end if there is none.
-    private var queryStart: Int {
-        var place = path.lowerBound
-        while place < path.upperBound, byte(place) != UInt8(ascii: "?") { place += 1 }
-        return place
+    private var queryStart: Int { path.lowerBound + pathCount }
+
+    /// How many bytes of the path come before the query and its `?`; 0 without a path.
+    public var pathCount: Int {
+        var place = 0
+        while place < Int(path.count) {
+            let first = lanes(at: path.lowerBound &+ place).places(of: UInt8(ascii: "?")).first
+            place &+= first
+            if first < MemoryLayout<Lanes>.size { break }
+        }
+        return min(place, Int(path.count))
     }
 
     /// Whether there is a `%`, or a segment that begins with a dot. Nearly always there is none: sixteen bytes at a time.

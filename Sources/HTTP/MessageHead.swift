@@ -1,20 +1,31 @@
+import Synchronization
+
 /// The head of a message, or its trailers, whatever protocol it came by: one block of bytes, and an index of fields.
 ///
 /// A field lies in the block as HTTP/1 writes it (`name: value`, CR, LF), so that an encoder copies neighbours at once. What is
 /// removed or replaced leaves its bytes behind until `removeAll`. Two allocations at first use, none per field, and none in
 /// steady state, because `removeAll` keeps the memory.
 @safe public struct MessageHead: ~Copyable, @unchecked Sendable {
+    /// Keeps the head where it is: with an atomic in it, it is lent by its address. Else it is loaded as a whole, 130 bytes,
+    /// and copied for each call that only looks something up.
+    private let anchor = Atomic<UInt8>(0)
     // Sound to send: it is the only owner of both.
     /// `blockSize` bytes; there is none before the first is written.
     @usableFromInline var block: UnsafeMutableRawPointer?
     @usableFromInline var fields: UnsafeMutablePointer<HeaderField>?
     var blockSize = 0
     private var fieldsMax = 0
+    /// Pseudo-fields that no table may hold (RFC 7541 7.1.3), by bit.
+    var neverIndexed: UInt8 = 0
     /// Kept here because reading a global costs a call.
     let names = HeaderNameTable.shared
     /// Bytes of the block that are in use.
     @usableFromInline var end = 0
     @usableFromInline var count = 0
+    /// By `HeaderName.bit`: a field of that name has been added; has been added more than once. Most names that are asked
+    /// for are not there, and nobody need look for them.
+    @usableFromInline var present: UInt64 = 0
+    private var repeated: UInt64 = 0
 
     /// Of requests.
     public var method = Method.other
@@ -59,6 +70,8 @@
     public mutating func removeAll() {
         end = 0
         count = 0
+        present = 0
+        repeated = 0
         method = .other
         methodText = .none
         path = .none
@@ -66,9 +79,15 @@
         status = 0
         reason = .none
         protocolName = .none
+        neverIndexed = 0
         minorVersion = 1
         if capacity > Self.capacityKept { freeMemory() }
     }
+
+    /// Whether a field of that name has been added since the head was empty; it may be gone again.
+    @inlinable func has(_ name: HeaderName) -> Bool { present & name.bit != 0 }
+    /// Whether more than one has.
+    func isRepeated(_ name: HeaderName) -> Bool { repeated & name.bit != 0 }
 
     /// How many fields there are.
     @inlinable public var fieldCount: Int { count }
@@ -99,7 +118,7 @@
 
     /// The first field of that name from `first` on. Not for `other`.
     @inlinable public func index(of name: HeaderName, from first: Int = 0) -> Int? {
-        guard let fields = unsafe fields else { return nil }
+        guard has(name), let fields = unsafe fields else { return nil }
         var index = max(first, 0)
         while index < count {
             // In bounds by the lines above.
@@ -172,6 +191,8 @@
         // In bounds by the line above.
         unsafe fields.unsafelyUnwrapped[count] = field
         count &+= 1
+        repeated |= present & field.known.bit
+        present |= field.known.bit
     }
 
     /// Changes the field at `index`.

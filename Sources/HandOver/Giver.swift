@@ -43,8 +43,9 @@ public final class Giver: Sendable {
         self.hooks = hooks
     }
 
-    /// Starts to wait for a successor.
+    /// Starts to wait for a successor. Without a claim there is none: nobody knows where to look for this process.
     public func start() throws(Errno) {
+        guard !claims.isEmpty else { return }
         for claim in claims { try claim.holder.listen() }
         try Thread(name: "hand-over") { self.run() }.detach()
     }

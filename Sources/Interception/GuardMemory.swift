@@ -15,8 +15,7 @@ public enum GuardMemory {
         let path = try path()
         do {
             if let word {
-                try FileManager.default.createDirectory(
-                    atPath: String(path.dropLast(name.count + 1)), withIntermediateDirectories: true)
+                try HostDirectory.make()
                 try Data((word + "\n").utf8).write(to: URL(filePath: path), options: .atomic)
             } else if FileManager.default.fileExists(atPath: path) {
                 try FileManager.default.removeItem(atPath: path)
@@ -26,7 +25,5 @@ public enum GuardMemory {
         }
     }
 
-    private static func path() throws(InterceptionError) -> String {
-        try InstallState.path().replacing("/state.json", with: "/" + name)
-    }
+    private static func path() throws(InterceptionError) -> String { try HostDirectory.path(name) }
 }

@@ -17,12 +17,13 @@ struct HostConflicts {
     /// Rules and routes of others under our preferences, in our table, or with our marks.
     func routing(_ kernel: KernelState) -> [String] {
         var problems: [String] = []
+        let tables = redirection.tables(former?.host?.slots)
         for family in [IPAddress.Family.v4, .v6] {
             for rule in kernel.rules[family] ?? [] where !isOwn(rule) {
                 let name = "\(family.name) rule pref \(rule.priority)"
                 if rules.contains(where: { $0.priority == rule.priority }) {
                     problems.append("\(name): this preference is needed: move the rule that has it (see ip rule)")
-                } else if let table = rule.table.flatMap(Int.init), redirection.tables.contains(table) {
+                } else if let table = rule.table.flatMap(Int.init), tables.contains(table) {
                     problems.append("\(name): looks up table \(table), which is needed: use another table there")
                 } else if clashes(rule) {
                     problems.append(

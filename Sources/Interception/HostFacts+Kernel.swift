@@ -13,6 +13,8 @@ extension HostFacts {
         closedOutputs = kernel.closedOutputs
         hasIPv6 = FileManager.default.fileExists(atPath: "/proc/self/net/if_inet6")
         hasTCPMigration = kernel.sysctls[Sysctl.migrateRequests.name] != nil
+        let remotes = OwnTunnel.slotted(redirection.failover, known: before?.host?.slots ?? [:])
+        slots = Dictionary(remotes.map { ("\($0.address)", $0.slot) }) { first, _ in first }
         var peers = redirection.failover.protects.map(\.address)
         if redirection.needsOwnTunnel { peers += redirection.failover.remotes.map(\.address) }
         var seen: Set<IPAddress> = []

@@ -17,6 +17,8 @@ public struct HostFacts: Sendable, Equatable, Codable {
     public var hasTCPMigration = true
     /// How the other ends of tunnels are reached.
     public var underlays: [Underlay] = []
+    /// Slots of remotes that are in force, by address: a remote that comes must not move another's connections.
+    public var slots: [String: Int]?
 
     /// The way to a tunnel's other end.
     public struct Underlay: Sendable, Hashable, Codable {

@@ -82,13 +82,7 @@ struct InstallState: Sendable, Equatable, Codable {
     var tables: Set<Int> { Set(ownRoutes.map(\.table)) }
 
     /// Where it is kept for the network namespace of this process.
-    static func path() throws(InterceptionError) -> String {
-        // The link reads `net:[4026531840]`.
-        guard let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/net") else {
-            throw .refused(["/proc/self/ns/net: cannot be read: is /proc mounted?"])
-        }
-        return "/run/apus/\(link.filter(\.isNumber))/state.json"
-    }
+    static func path() throws(InterceptionError) -> String { try HostDirectory.path("state.json") }
 
     /// What the last installation left, or nil.
     static func load() throws(InterceptionError) -> InstallState? {
@@ -103,19 +97,18 @@ struct InstallState: Sendable, Equatable, Codable {
     }
 
     func save() throws(InterceptionError) {
+        try HostDirectory.make()
         let path = try Self.path()
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         do {
-            try FileManager.default.createDirectory(
-                atPath: String(path.dropLast("/state.json".count)), withIntermediateDirectories: true)
             try encoder.encode(self).write(to: URL(filePath: path), options: .atomic)
         } catch {
             throw .failed(step: "write \(path)", cause: "\(error)", leftBehind: [])
         }
     }
 
-    /// Removes it, with the directories that are empty then.
+    /// Removes it, with the directories that are of no use then. The rule lock is held.
     static func remove() throws(InterceptionError) {
         let path = try path()
         guard FileManager.default.fileExists(atPath: path) else { return }
@@ -125,13 +118,6 @@ struct InstallState: Sendable, Equatable, Codable {
         } catch {
             throw .failed(step: "remove \(path)", cause: "\(error)", leftBehind: [])
         }
-        var directory = path
-        for _ in 0..<2 {
-            directory = String(directory[..<(directory.lastIndex(of: "/") ?? directory.startIndex)])
-            guard let entries = try? FileManager.default.contentsOfDirectory(atPath: directory), entries.isEmpty else {
-                return
-            }
-            try? FileManager.default.removeItem(atPath: directory)
-        }
+        try HostDirectory.removeIfUnused(holding: RuleLock.name)
     }
 }

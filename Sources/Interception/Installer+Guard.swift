@@ -38,12 +38,17 @@ extension Installer {
         public var mark: UInt32
     }
 
+    /// Routing tables that the rules have, or will have.
+    public static func tables(_ redirection: Redirection) -> Set<Int> { redirection.tables(slots) }
+
+    private static var slots: [String: Int]? { (try? InstallState.load())?.host?.slots }
+
     /// The tests of the remotes, in the order of their slots; empty without a tunnel. They work while the rules are
     /// installed, whatever the state.
     public static func remoteChecks(_ redirection: Redirection) -> [RemoteCheck] {
         guard redirection.needsOwnTunnel else { return [] }
         let failover = redirection.failover
-        return OwnTunnel.slotted(failover).map { remote in
+        return OwnTunnel.slotted(failover, known: slots ?? [:]).map { remote in
             RemoteCheck(
                 remote: remote.name, source: TunnelAddress.protected(failover.tunnel),
                 destination: SocketAddress(TunnelAddress.remote(failover.tunnel), RuleProbe.port),

@@ -166,7 +166,7 @@ public struct Installer: Sendable {
     /// The kernel with the tables that this configuration or an installation has.
     func readKernel(_ state: InstallState?) async throws(InterceptionError) -> KernelState {
         try await KernelState.read(
-            tables: redirection.tables.union(state?.tables ?? []), pods: redirection.ownPrefixes)
+            tables: redirection.tables(state?.host?.slots).union(state?.tables ?? []), pods: redirection.ownPrefixes)
     }
 
     static func requireRoot() throws(InterceptionError) {

@@ -38,40 +38,51 @@ struct NftFirewalls: Sendable, Equatable {
 
     /// Reads them; empty without nft.
     static func read() async throws(InterceptionError) -> NftFirewalls {
-        struct Listing: Decodable { var nftables: [Item] }
-        struct Item: Decodable { var chain: Base? }
-        var firewalls = NftFirewalls()
-        guard let text = try await Tool.look(Command("nft", ["-j", "list", "chains"])),
-            let listing = try? JSONDecoder().decode(Listing.self, from: Data(text.utf8))
-        else { return firewalls }
-        firewalls.isKnown = true
-        firewalls.bases = listing.nftables.compactMap(\.chain).filter { $0.hook != nil }
-        for base in firewalls.bases where base.isForeign { try await firewalls.follow(base.place) }
-        return firewalls
+        // All at once: asking for each of a thousand chains took half a minute.
+        guard let text = try await Tool.look(Command("nft", ["-j", "list", "ruleset"])) else { return NftFirewalls() }
+        return NftFirewalls(parsing: text)
     }
 
-    private mutating func follow(_ start: Name) async throws(InterceptionError) {
+    /// Nothing known.
+    init() {}
+
+    /// What `nft -j list ruleset` has printed.
+    init(parsing text: String) {
+        guard let listing = try? JSONDecoder().decode(Listing.self, from: Data(text.utf8)) else { return }
+        isKnown = true
+        bases = listing.nftables.compactMap(\.chain).filter { $0.hook != nil }
+        let all = Dictionary(grouping: listing.nftables.compactMap(\.rule), by: \.place)
+        for base in bases where base.isForeign { follow(base.place, all) }
+    }
+
+    private struct Listing: Decodable {
+        var nftables: [Item]
+
+        struct Item: Decodable {
+            var chain: Base?
+            var rule: Rule?
+        }
+
+        struct Rule: Decodable {
+            var family: String
+            var table: String
+            var chain: String
+            var expr: [JSONValue]
+
+            var place: Name { Name(family: family, table: table, chain: chain) }
+        }
+    }
+
+    private mutating func follow(_ start: Name, _ all: [Name: [Listing.Rule]]) {
         var waiting = [start]
         var count = 0
         while let name = waiting.popLast(), count < Self.chainsMax {
             guard rules[name] == nil else { continue }
             count += 1
-            // It may have gone meanwhile.
-            let command = Command("nft", ["-j", "list", "chain", name.family, name.table, name.chain])
-            let text = try await Tool.look(command)
-            let found = Self.rules(in: text ?? "")
+            let found = (all[name] ?? []).map { NftRule($0.expr) }
             rules[name] = found
             waiting += found.compactMap(\.target).map { Name(family: name.family, table: name.table, chain: $0) }
         }
-    }
-
-    /// The rules of `nft -j list chain`, in order.
-    static func rules(in text: String) -> [NftRule] {
-        struct Listing: Decodable { var nftables: [Item] }
-        struct Item: Decodable { var rule: Rule? }
-        struct Rule: Decodable { var expr: [JSONValue] }
-        guard let listing = try? JSONDecoder().decode(Listing.self, from: Data(text.utf8)) else { return [] }
-        return listing.nftables.compactMap { $0.rule.map { NftRule($0.expr) } }
     }
 
     /// Whether iptables' chain of that name (`INPUT`) exists in nft's tables, or may exist.

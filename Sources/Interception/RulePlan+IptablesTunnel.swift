@@ -62,7 +62,10 @@ extension RulePlan {
             chains.append(
                 chain(
                     "UNDERLAY",
-                    peers(family).flatMap { ["-s \($0) \(set(.toProxy))", "-s \($0) -j ACCEPT"] } + ["-j DROP"]))
+                    // A peer's packets come from where packets to it go: not from a pod.
+                    peers(family).flatMap { peer in
+                        [set(.toProxy), "-j ACCEPT"].map { "-s \(peer) -m rpfilter \($0)" }
+                    } + ["-j DROP"]))
         }
         if let ownTunnel { chains += ownChains(ownTunnel, family) }
         return chains + hostTunnels.map { chain("HOST\($0.host.id)", hostRules($0, family)) }
@@ -72,7 +75,13 @@ extension RulePlan {
         let clear = "-j MARK --set-xmark \(wide(0))"
         let ends = (TunnelAddress.remote(failover.tunnel), TunnelAddress.protected(failover.tunnel))
         let test = "-s \(ends.0) -d \(ends.1) -p tcp --sport \(RuleProbe.port)"
-        let known = podPrefixes(family).flatMap { pods in ["-s", "-d"].map { "\($0) \(pods) \(goto("FORWARDED"))" } }
+        let known = podPrefixes(family).flatMap { pods in
+            ["-s", "-d"].flatMap { side in
+                ["tcp", family == .v4 ? "icmp" : "ipv6-icmp"].map {
+                    "\(side) \(pods) -p \($0) \(goto("FORWARDED"))"
+                }
+            }
+        }
         let marks = tunnel.remotes.flatMap { remote in
             ["-p tcp --syn", "-m conntrack --ctdir ORIGINAL \(noConnectionMark)"].map {
                 "-m mac --mac-source \(remote.link) \($0) -j CONNMARK --set-xmark \(wide(mark(of: remote, .fromTunnel)))"
@@ -99,7 +108,7 @@ extension RulePlan {
         var rules = ["-j MARK --set-xmark \(mark)"]
         let icmp = family == .v4 ? "icmp" : "ipv6-icmp"
         rules += ["-p \(icmp) -m socket --transparent -j ACCEPT", "-p tcp ! --syn -m socket --transparent -j ACCEPT"]
-        rules.append("\(connectionHas(.upstream)) -m conntrack --ctdir REPLY -j ACCEPT")
+        rules.append("-p tcp \(connectionHas(.upstream)) -m conntrack --ctdir REPLY -j ACCEPT")
         guard !state.refusesProtectedHosts else { return rules + ["-j DROP"] }
         rules.append("-p tcp -j CONNMARK --set-xmark \(bits(.toProxy))")
         func take(_ match: String, _ port: UInt16) -> String {

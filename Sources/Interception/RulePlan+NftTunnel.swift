@@ -51,8 +51,11 @@ extension RulePlan {
 
     func writeUnderlay(_ table: inout TextBlock) {
         table.chain("from_underlay", "outer packets: nothing else tells who may send them") {
-            // With mark 1 they pass the host's firewall. The inner packet inherits it, so it is set anew there.
-            for family in peerFamilies { $0.line("\(family.nftAddress) saddr @peers\(family.digit) goto to_proxy") }
+            // With mark 1 they pass the host's firewall. The inner packet inherits it, so it is set anew there. A peer's
+            // packets come from where packets to it go: not from a pod, which can write any sender's address.
+            for family in peerFamilies {
+                $0.line("\(family.nftAddress) saddr @peers\(family.digit) fib saddr . iif oif exists goto to_proxy")
+            }
             $0.line("counter name strangers drop")
         }
     }
@@ -94,6 +97,8 @@ extension RulePlan {
                 let (address, pods) = (family.nftAddress, "@pods\(family.digit)")
                 $0.line("\(address) saddr != \(pods) \(address) daddr != \(pods) counter name strangers drop")
             }
+            // Nothing else was ever sent in.
+            $0.line("meta l4proto != { tcp, icmp, icmpv6 } counter name strangers drop")
             $0.line("meta mark set meta mark & \(wideOthers)")
             $0.line("\(Self.syn) goto from_remote")
             $0.line("ct direction original ct mark & \(field.mask.hexadecimal) == 0x0 goto from_remote")

@@ -19,7 +19,7 @@ public struct SyntheticPod: ~Copyable, Sendable {
     /// The host's end of the veth pair.
     public let device: String
     private let namespace: NetworkNamespace
-    private let claim: ClaimedName
+    private let claim: FileLock
 
     /// Why there is none.
     public struct Refusal: Error {
@@ -27,7 +27,7 @@ public struct SyntheticPod: ~Copyable, Sendable {
         public var cause: String
     }
 
-    private init(_ device: String, _ namespace: consuming NetworkNamespace, _ claim: consuming ClaimedName) {
+    private init(_ device: String, _ namespace: consuming NetworkNamespace, _ claim: consuming FileLock) {
         self.device = device
         self.namespace = namespace
         self.claim = claim
@@ -72,9 +72,13 @@ public struct SyntheticPod: ~Copyable, Sendable {
     }
 
     /// There is one set of addresses, so one test at a time.
-    private static func claim(_ device: String) async throws(Refusal) -> ClaimedName {
+    private static func claim(_ device: String) async throws(Refusal) -> FileLock {
         for _ in 0..<200 {
-            if let claim = try? ClaimedName(device) { return claim }
+            do throws(InterceptionError) {
+                if let claim = try HostDirectory.lock(device) { return claim }
+            } catch {
+                throw Refusal(cause: "\(error)")
+            }
             try? await Task.sleep(for: .milliseconds(100))
         }
         throw Refusal(cause: "another test of the rules is running on this host")

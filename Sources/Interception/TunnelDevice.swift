@@ -127,7 +127,7 @@ public struct OwnTunnel: Sendable, Equatable {
                     + "\(other.peer): a tunnel has one address here: give the remotes addresses of one network")
             return nil
         }
-        remotes = Self.slotted(failover)
+        remotes = Self.slotted(failover, known: host.slots ?? [:])
         let mtu = (underlays.map(\.mtu).min() ?? underlay.mtu) - TunnelDevice.overhead(local.family)
         device = TunnelDevice(
             name: Self.deviceName, vni: failover.tunnel.vni, port: failover.tunnel.port, local: underlay.local,
@@ -146,12 +146,22 @@ public struct OwnTunnel: Sendable, Equatable {
         return mask == 0 ? 0 : min(slotsMax, Int(mask >> UInt32(mask.trailingZeroBitCount)))
     }
 
-    /// The remotes with their slots. These follow from addresses, so that a remote keeps its own when others come and go.
-    static func slotted(_ failover: Configuration.Failover) -> [Remote] {
+    /// The remotes with their slots. These follow from addresses; who has one keeps it when others come and go.
+    /// - Parameter known: slots in force, by address.
+    static func slotted(_ failover: Configuration.Failover, known: [String: Int]) -> [Remote] {
         let count = slotCount(failover)
         guard failover.remotes.count <= count else { return [] }
         var taken: Set<Int> = []
+        var slots: [String: Int] = [:]
+        for remote in failover.remotes {
+            guard let slot = known["\(remote.address)"], (1...count).contains(slot), taken.insert(slot - 1).inserted
+            else { continue }
+            slots["\(remote.address)"] = slot
+        }
         let placed = failover.remotes.sorted { IPAddress.precedes($0.address, $1.address) }.map { remote in
+            if let slot = slots["\(remote.address)"] {
+                return Remote(name: remote.name, address: remote.address, slot: slot)
+            }
             var slot = Int(TunnelAddress.hash(remote.address)) % count
             while !taken.insert(slot).inserted { slot = (slot + 1) % count }
             return Remote(name: remote.name, address: remote.address, slot: slot + 1)
@@ -162,8 +172,10 @@ public struct OwnTunnel: Sendable, Equatable {
 
 extension Redirection {
     /// Routing tables that its plan can have.
-    public var tables: Set<Int> {
-        let own = needsOwnTunnel ? [RulePlan.tunnelTable] + OwnTunnel.slotted(failover).map(\.table) : []
+    /// - Parameter slots: those in force, by address of the remote.
+    func tables(_ slots: [String: Int]?) -> Set<Int> {
+        let remotes = needsOwnTunnel ? OwnTunnel.slotted(failover, known: slots ?? [:]) : []
+        let own = needsOwnTunnel ? [RulePlan.tunnelTable] + remotes.map(\.table) : []
         return Set([RulePlan.localTable] + own + failover.protects.map { HostTunnel.tableBase + $0.id })
     }
 }

@@ -56,15 +56,14 @@ import Synchronization
         path: UnsafeRawBufferPointer, requestId: UnsafeRawBufferPointer, detail: UnsafeRawBufferPointer
     ) -> Bool {
         guard isWanted else { return true }
-        var entry = Entry(record: record)
+        var ends = RequestTextEnds()
         // Sums of the limits: far below 65,536.
-        entry.ends.method = UInt16(min(method.count, Self.methodBytesMax))
-        entry.ends.authority = entry.ends.method + UInt16(min(authority.count, Self.authorityBytesMax))
-        entry.ends.path = entry.ends.authority + UInt16(min(path.count, Self.pathBytesMax))
-        entry.ends.requestID = entry.ends.path + UInt16(min(requestId.count, Self.requestIDBytesMax))
-        entry.ends.detail = entry.ends.requestID + UInt16(min(detail.count, Self.detailBytesMax))
-        let size = (MemoryLayout<Entry>.stride + Int(entry.ends.detail) + 15) & ~15
-        entry.size = UInt32(truncatingIfNeeded: size)
+        ends.method = UInt16(min(method.count, Self.methodBytesMax))
+        ends.authority = ends.method + UInt16(min(authority.count, Self.authorityBytesMax))
+        ends.path = ends.authority + UInt16(min(path.count, Self.pathBytesMax))
+        ends.requestID = ends.path + UInt16(min(requestId.count, Self.requestIDBytesMax))
+        ends.detail = ends.requestID + UInt16(min(detail.count, Self.detailBytesMax))
+        let size = (MemoryLayout<Entry>.stride + Int(ends.detail) + 15) & ~15
 
         var position = tail.load(ordering: .relaxed)
         let left = capacity - position & (capacity - 1)
@@ -75,15 +74,19 @@ import Synchronization
             unsafe memory.storeBytes(of: 0, toByteOffset: position & (capacity - 1), as: UInt32.self)
             position &+= skipped
         }
-        // In bounds: `size` bytes from here on are free and lie before the end of the memory.
+        // In bounds: `size` bytes from here on are free and lie before the end of the memory. Written where it lies: the
+        // record alone is some four cache lines.
         let place = unsafe memory + position & (capacity - 1)
-        unsafe place.storeBytes(of: entry, as: Entry.self)
+        let entry = unsafe place.assumingMemoryBound(to: Entry.self)
+        unsafe entry.pointee.size = UInt32(truncatingIfNeeded: size)
+        unsafe entry.pointee.ends = ends
+        unsafe entry.pointee.record = record
         let texts = unsafe place + MemoryLayout<Entry>.stride
-        unsafe Self.copy(method, to: texts, 0, entry.ends.method)
-        unsafe Self.copy(authority, to: texts, entry.ends.method, entry.ends.authority)
-        unsafe Self.copy(path, to: texts, entry.ends.authority, entry.ends.path)
-        unsafe Self.copy(requestId, to: texts, entry.ends.path, entry.ends.requestID)
-        unsafe Self.copy(detail, to: texts, entry.ends.requestID, entry.ends.detail)
+        unsafe Self.copy(method, to: texts, 0, ends.method)
+        unsafe Self.copy(authority, to: texts, ends.method, ends.authority)
+        unsafe Self.copy(path, to: texts, ends.authority, ends.path)
+        unsafe Self.copy(requestId, to: texts, ends.path, ends.requestID)
+        unsafe Self.copy(detail, to: texts, ends.requestID, ends.detail)
         tail.store(position &+ size, ordering: .releasing)
         return true
     }

@@ -6,10 +6,6 @@ extension SharedState {
         clusterRequests.take(at: cluster.slot, limit: cluster.requestsMax)
     }
 
-    /// The request is over.
-    @inlinable
-    public func finishRequest(clusterSlot: Int) { clusterRequests.addReleasing(-1, at: clusterSlot) }
-
     /// A request waits for a connection. False: `circuitBreaker.pendingRequests` are waiting already.
     public func takePending(_ cluster: ClusterRecord) -> Bool {
         clusterPending.take(at: cluster.slot, limit: cluster.pendingMax)
@@ -23,10 +19,6 @@ extension SharedState {
     public func takeRetry(_ cluster: ClusterRecord) -> Bool {
         clusterRetries.take(at: cluster.slot, limit: cluster.retriesMax)
     }
-
-    /// The retry is over.
-    @inlinable
-    public func finishRetry(clusterSlot: Int) { clusterRetries.addReleasing(-1, at: clusterSlot) }
 
     /// Makes the words of a cluster's slot usable.
     func reserveCluster(_ slot: Int) {

@@ -20,16 +20,8 @@ public final class WorkerStatistics: Sendable {
     public let worker = CounterTable(capacity: 1, width: WorkerCounter.allCases.count)
     /// One block, slot 0; columns are `TurnHistogram`'s.
     public let turns = CounterTable(capacity: 1, width: TurnHistogram.width)
-    /// Requests by cluster, by route, by pod (slots as `PodRequests` has them) and by listener; columns are
-    /// `RequestCounter`'s, without a histogram for listeners.
-    public let requestsByCluster = SparseCounterTable(capacity: SlotLimits.clusters, width: RequestCounter.width)
-    /// See `requestsByCluster`.
-    public let requestsByRoute = SparseCounterTable(capacity: SlotLimits.routes, width: RequestCounter.width)
-    /// See `requestsByCluster`.
-    public let requestsByPod = SparseCounterTable(capacity: PodRequests.capacity, width: RequestCounter.width)
-    /// See `requestsByCluster`.
-    public let requestsByListener = SparseCounterTable(
-        capacity: SlotLimits.listeners, width: RequestCounter.widthWithoutHistogram)
+    /// Requests.
+    public let requests = RequestTables()
 
     /// Broken rules and limits of HTTP/2, by who broke them (`HTTP2ViolationCount.Peer`); columns are the codec's.
     public let http2Violations = CounterTable(

@@ -1,24 +1,46 @@
-extension WorkerStatistics {
+/// One worker's counters of requests. A value, and not `WorkerStatistics` itself: what is called on an object is retained
+/// for the call.
+public struct RequestTables: Sendable {
+    /// Requests by cluster, by route, by pod (slots as `PodRequests` has them) and by listener; columns are
+    /// `RequestCounter`'s, without a histogram for listeners.
+    public let byCluster = SparseCounterTable(capacity: SlotLimits.clusters, width: RequestCounter.width)
+    /// See `byCluster`.
+    public let byRoute = SparseCounterTable(capacity: SlotLimits.routes, width: RequestCounter.width)
+    /// See `byCluster`.
+    public let byPod = SparseCounterTable(capacity: PodRequests.capacity, width: RequestCounter.width)
+    /// See `byCluster`.
+    public let byListener = SparseCounterTable(
+        capacity: SlotLimits.listeners, width: RequestCounter.widthWithoutHistogram)
+
     /// Counts a finished request: for its cluster, its routes, its listener and the pods at both ends. One call per
     /// request, by the worker only; nothing else counts requests or their bytes.
-    public func countRequest(_ record: RequestRecord) {
+    public func count(_ record: RequestRecord) {
         let sample = RequestSample(record)
-        if record.cluster >= 0 { requestsByCluster.count(sample, slot: Int(record.cluster), hasHistogram: true) }
-        if record.route >= 0 { requestsByRoute.count(sample, slot: Int(record.route), hasHistogram: true) }
-        if record.inboundRoute >= 0 {
-            requestsByRoute.count(sample, slot: Int(record.inboundRoute), hasHistogram: true)
-        }
-        if record.listener >= 0 {
-            requestsByListener.count(sample, slot: Int(record.listener), hasHistogram: false)
-        }
-        if record.pod >= 0 { requestsByPod.count(sample, slot: PodRequests.sent(Int(record.pod)), hasHistogram: true) }
+        if record.cluster >= 0 { byCluster.count(sample, slot: Int(record.cluster), hasHistogram: true) }
+        if record.route >= 0 { byRoute.count(sample, slot: Int(record.route), hasHistogram: true) }
+        if record.inboundRoute >= 0 { byRoute.count(sample, slot: Int(record.inboundRoute), hasHistogram: true) }
+        if record.listener >= 0 { byListener.count(sample, slot: Int(record.listener), hasHistogram: false) }
+        if record.pod >= 0 { byPod.count(sample, slot: PodRequests.sent(Int(record.pod)), hasHistogram: true) }
         if record.destinationPod >= 0 {
             let slot = PodRequests.received(Int(record.destinationPod))
-            requestsByPod.count(sample.fromTheServer, slot: slot, hasHistogram: true)
+            byPod.count(sample.fromTheServer, slot: slot, hasHistogram: true)
         } else if record.pod < 0, record.listener >= 0 {
-            requestsByPod.count(sample, slot: PodRequests.podless, hasHistogram: true)
+            byPod.count(sample, slot: PodRequests.podless, hasHistogram: true)
         }
     }
+}
+
+extension WorkerStatistics {
+    /// See `RequestTables`.
+    public var requestsByCluster: SparseCounterTable { requests.byCluster }
+    /// See `RequestTables`.
+    public var requestsByRoute: SparseCounterTable { requests.byRoute }
+    /// See `RequestTables`.
+    public var requestsByPod: SparseCounterTable { requests.byPod }
+    /// See `RequestTables`.
+    public var requestsByListener: SparseCounterTable { requests.byListener }
+    /// See `RequestTables.count`.
+    public func countRequest(_ record: RequestRecord) { requests.count(record) }
 
     /// Sets all counters of a pod's slot to zero. For when, see `CounterTable.clear`.
     public func clear(pod slot: Int) {

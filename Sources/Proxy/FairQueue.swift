@@ -70,8 +70,9 @@ struct FairQueue: ~Copyable {
     /// Adds a connection, which is not queued, to its pod's queue.
     mutating func add(_ item: WorkItem, pod slot: Int) {
         let pod = max(0, slot + 1)
-        pods.append(repeating: PodQueue(), count: pod + 1 - pods.count)
-        makeRoom(for: item)
+        if pod >= pods.count { pods.append(repeating: PodQueue(), count: pod + 1 - pods.count) }
+        let missing = Self.place(item.bits) + 1 - links.count
+        if missing > 0 { links.append(repeating: Links(), count: missing) }
         let last = pods[pod].last
         self[item.bits] = Links(next: Self.none, previous: last)
         pods[pod].last = item.bits
@@ -102,6 +103,8 @@ struct FairQueue: ~Copyable {
                 continue
             }
             if pods[pod].deficit <= 0 {
+                // Alone in the round it would only go on to earn: as many rounds at once as it takes.
+                if firstPod == lastPod { pods[pod].deficit %= Self.quantum }
                 earn(pod)
                 rotate()
                 continue
@@ -121,7 +124,7 @@ struct FairQueue: ~Copyable {
 
     /// What work for `pod` (as `next` returned it) cost, nanoseconds.
     mutating func charge(_ cost: Int, pod: Int) {
-        pods.append(repeating: PodQueue(), count: pod + 1 - pods.count)
+        if pod >= pods.count { pods.append(repeating: PodQueue(), count: pod + 1 - pods.count) }
         pods[pod].deficit = max(pods[pod].deficit - cost, -Self.debtMax)
         // An empty queue earns nothing for later: a pod that was silent has no claim on the worker's future. What it
         // has had beyond its quantum it owes all the same.
@@ -154,10 +157,6 @@ struct FairQueue: ~Copyable {
         pods[Int(pod)].nextPod = -1
         pods[Int(lastPod)].nextPod = pod
         lastPod = pod
-    }
-
-    private mutating func makeRoom(for item: WorkItem) {
-        links.append(repeating: Links(), count: Self.place(item.bits) + 1 - links.count)
     }
 
     private static func place(_ bits: UInt32) -> Int {

@@ -26,7 +26,7 @@ struct Token: BitwiseCopyable {
         var isConnection: Bool {
             switch self {
             case .downstream, .upstream, .client, .server: true
-            case .mailbox, .listener, .probe, .tunnelTimer, .acceptResume, .checkDue, .drainDue, .clientTimer,
+            case .mailbox, .listener, .probe, .arrival, .tunnelTimer, .acceptResume, .checkDue, .drainDue, .clientTimer,
                 .serverTimer, .exchangeTimer, .arrivalTimer, .restTimer:
                 false
             }

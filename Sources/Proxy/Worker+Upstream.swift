@@ -32,7 +32,7 @@ extension Worker {
     mutating func openUpstream(
         to endpoint: SocketAddress, _ plan: inout ConnectPlan, _ record: inout ConnectionRecord
     ) throws(ConnectFailure) -> Socket {
-        switch source(for: endpoint, record) {
+        switch source(for: endpoint, client: record.client.address, record.direction, host: record.host) {
         case .own(let reason):
             record.source = SocketAddress(.anyV4, 0)
             count(reason, record)
@@ -45,19 +45,20 @@ extension Worker {
         }
     }
 
-    func source(for endpoint: SocketAddress, _ record: ConnectionRecord) -> UpstreamSource {
+    func source(
+        for endpoint: SocketAddress, client: IPAddress, _ direction: ConnectionDirection, host: UInt16
+    ) -> UpstreamSource {
         // Of a protected host's connections only the pod's address finds its way back through the tunnel.
-        let preserve = snapshot.preservesSource || record.host != 0
-        let client = record.client.address
-        let pod = record.direction == .outbound ? snapshot.pod(at: client, host: record.host) : nil
+        let preserve = snapshot.preservesSource || host != 0
+        let pod = direction == .outbound ? snapshot.pod(at: client, host: host) : nil
         // Two unlisted addresses are both the pod `unknown`, but not the same pod.
         let isSamePod =
             pod.map {
-                !snapshot.isUnknown(pod: $0) && snapshot.pod(at: endpoint.address, host: record.host) == $0
+                !snapshot.isUnknown(pod: $0) && snapshot.pod(at: endpoint.address, host: host) == $0
             } ?? false
         return UpstreamSource.decide(
             client: client, pod: pod.map { snapshot.pods[$0] }, endpoint: endpoint.address, isSamePod: isSamePod,
-            preserve: preserve && record.direction != .listener)
+            preserve: preserve && direction != .listener)
     }
 
     private func count(_ reason: UpstreamSource.Reason, _ record: ConnectionRecord) {

@@ -160,6 +160,7 @@ struct Worker: ~Copyable {
             acceptPending()
             serveWaiting()
             continueAdoption()
+            isOnlyServing = isOnlyServing && collected.isEmpty
             flushCollected()
             if cpu.isDue(now) { cpu.measure(now: now, cpu: Clock.threadCPU()) }
             turns.addTurn(nanoseconds: (isOnlyServing ? served : Clock.monotonic()) - now)

@@ -91,14 +91,16 @@ extension RouteView {
     /// How many bytes of `host[:port]` are the host, without a dot at its end, and the port: 0 when there is none.
     static func split(_ authority: borrowing Span<UInt8>) -> (count: Int, port: UInt16) {
         var count = authority.count
-        var port: UInt32 = 0
         var place = count
-        while place > 0, authority[place - 1] &- 0x30 < 10 { place -= 1 }
-        if place > 0, authority[place - 1] == UInt8(ascii: ":") {
-            for digit in place..<count { port = min(port &* 10 &+ UInt32(authority[digit] &- 0x30), 1 << 20) }
-            count = place - 1
+        // From behind, each digit with its weight; more than six are no port, whatever they say.
+        var (port, weight): (UInt64, UInt64) = (0, 1)
+        while place > 0, case let digit = authority[place &- 1] &- 0x30, digit < 10 {
+            port &+= weight &* UInt64(digit)
+            weight = min(weight &* 10, 1_000_000)
+            place &-= 1
         }
-        if count > 0, authority[count - 1] == UInt8(ascii: ".") { count -= 1 }
+        if place > 0, authority[place &- 1] == UInt8(ascii: ":") { count = place &- 1 } else { port = 0 }
+        if count > 0, authority[count &- 1] == UInt8(ascii: ".") { count &-= 1 }
         return (count, UInt16(exactly: port) ?? 0)
     }
 }

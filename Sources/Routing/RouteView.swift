@@ -135,15 +135,13 @@ struct Request: BitwiseCopyable {
     init(_ head: borrowing MessageHead) {
         methodBit = 1 &<< UInt16(head.method.rawValue)
         let target = head.path
-        let bytes = head.bytes(target)
-        var end = 0
-        while end < bytes.count, bytes[end] != UInt8(ascii: "?") { end &+= 1 }
-        guard end < bytes.count else {
+        let end = UInt32(truncatingIfNeeded: head.pathCount)
+        guard end < target.count else {
             path = target
             query = .none
             return
         }
-        path = ByteRange(start: target.start, count: UInt32(end))
-        query = ByteRange(start: target.start + UInt32(end) + 1, count: target.count - UInt32(end) - 1)
+        path = ByteRange(start: target.start, count: end)
+        query = ByteRange(start: target.start &+ end &+ 1, count: target.count &- end &- 1)
     }
 }

@@ -33,20 +33,24 @@ import Model
     mutating func appendAbsent() { append(Self.absent) }
 
     mutating func appendDecimal(_ value: UInt32) {
-        var divisor: UInt32 = 1
-        while value / divisor >= 10 { divisor *= 10 }
-        while divisor > 0 {
-            append(UInt8(ascii: "0") + UInt8(value / divisor % 10))
-            divisor /= 10
-        }
+        if value >= 10 { appendDecimal(value / 10) }
+        append(UInt8(ascii: "0") + UInt8(value % 10))
+    }
+
+    private mutating func appendOctet(_ value: UInt32) {
+        if value >= 100 { append(UInt8(ascii: "0") + UInt8(value / 100)) }
+        if value >= 10 { append(UInt8(ascii: "0") + UInt8(value / 10 % 10)) }
+        append(UInt8(ascii: "0") + UInt8(value % 10))
     }
 
     /// As RFC 5952 has it.
     mutating func append(_ address: IPAddress) {
         if let bits = address.v4Bits {
-            for shift in [24, 16, 8, 0] as [UInt32] {
-                appendDecimal(bits >> shift & 0xff)
-                if shift > 0 { append(UInt8(ascii: ".")) }
+            var shift: UInt32 = 32
+            while shift > 0 {
+                if shift < 32 { append(UInt8(ascii: ".")) }
+                shift -= 8
+                appendOctet(bits >> shift & 0xff)
             }
             return
         }

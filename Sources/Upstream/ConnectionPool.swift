@@ -1,4 +1,5 @@
 import Model
+import Synchronization
 
 /// One worker's idle upstream connections, by key: which to use again, which to close. A pure value: connections are
 /// slab indices, time is passed in, and whoever owns the pool closes what it says.
@@ -11,6 +12,8 @@ import Model
 /// * a heap by expiry,
 /// * all of its pod, all of its endpoint.
 public struct ConnectionPool: ~Copyable, Sendable {
+    /// Keeps the pool where it is: with an atomic in it, it is lent by its address, and not copied for calls that only read.
+    private let anchor = Atomic<UInt8>(0)
     struct Entry: BitwiseCopyable, Sendable {
         var key: PoolKey
         var hash: UInt32

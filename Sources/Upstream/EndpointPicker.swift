@@ -155,13 +155,12 @@ public struct EndpointPicker: Sendable {
         if view[0].hasVerdicts, clusterStates[slot].epoch != epochs.loadAcquiring(slot) { refreshHealth(view[0]) }
         if !clusterStates[slot].isStarted { start(view[0], &random) }
         let isRamping = view[0].slowStart > 0 && Int64(rampEnds.load(slot)) > now
-        var draw = Draw(view, part: part, tried, now, isRamping: isRamping)
-        place(&draw)
+        let draw = placed(Draw(view, part: part, tried, now, isRamping: isRamping))
         let isHashed = draw.policy == .ringHash || draw.policy == .maglev
         let found = isHashed ? walk(draw, hash) : self.draw(draw, &random)
         if let found { return .endpoint(draw.endpoints[found], panic: draw.isPanic) }
         // A client that is balanced by hash keeps its endpoint here too, as long as health stays as it is.
-        return search(&draw, from: isHashed ? hash : random.next())
+        return search(draw, from: isHashed ? hash : random.next())
     }
 
     /// The endpoints of a cluster of the adopted snapshot, as they are now; nil: it has none of its own.
@@ -180,13 +179,16 @@ public struct EndpointPicker: Sendable {
         return subsets[Int(subset)].number + 1
     }
 
-    /// Where the state of the draw's cluster lies now.
-    private func place(_ draw: inout Draw) {
+    /// With where the state of its cluster lies now.
+    @inline(__always)
+    private func placed(_ draw: Draw) -> Draw {
+        var draw = draw
         let slot = draw.slot
         draw.groupsAt = Int(clusterStates[slot].groupsAt)
         draw.zonesAt = Int(clusterStates[slot].zonesAt)
         draw.membersAt = Int(clusterStates[slot].membersAt)
         draw.isPanic = parts.values[Int(clusterStates[slot].partsAt) + draw.part].isPanic
+        return draw
     }
 
     private mutating func draw(_ draw: Draw, _ random: inout SmallRandom) -> Int? {
@@ -222,9 +224,9 @@ public struct EndpointPicker: Sendable {
     /// The first usable endpoint from some place on, when drawing or walking found none: what is remembered of health
     /// may be old, most endpoints have been tried, or one outweighs all others. What is remembered is fresh after the
     /// first line, so this ends after a few steps.
-    private mutating func search(_ draw: inout Draw, from start: UInt64) -> Pick {
-        if draw.hasVerdicts { refreshHealth(draw.view[0], atOnce: true) }
-        place(&draw)
+    private mutating func search(_ old: Draw, from start: UInt64) -> Pick {
+        if old.hasVerdicts { refreshHealth(old.view[0], atOnce: true) }
+        let draw = placed(old)
         let count = drawableCount(draw)
         guard count > 0 else { return .none }
         let first = Int(start % UInt64(count))

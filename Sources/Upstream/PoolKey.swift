@@ -37,10 +37,17 @@ public struct PoolKey: Hashable, BitwiseCopyable, Sendable {
 
     /// A hash under a key of the process: clients choose addresses, and must not be able to choose collisions.
     func hash(under key: UInt64) -> UInt32 {
-        var hash = StableHash.combine(key ^ address.address.low, address.address.high &+ key)
-        hash = StableHash.combine(hash, source.map { $0.low ^ $0.high &* 3 } ?? 1)
         let numbers = UInt64(UInt32(bitPattern: endpointSlot)) << 32 | UInt64(UInt32(bitPattern: pod))
         let rest = UInt64(address.port) << 32 | UInt64(protectedHost) << 8 | UInt64(protocolNumber)
-        return UInt32(truncatingIfNeeded: StableHash.combine(hash ^ numbers ^ client, rest))
+        var hash = Self.fold(address.address.low ^ key, address.address.high ^ 0x9e37_79b9_7f4a_7c15)
+        hash = Self.fold(hash ^ (source.map { $0.low ^ $0.high &* 3 } ?? 1), numbers ^ 0xd6e8_feb8_6659_fd93)
+        hash = Self.fold(hash ^ client, rest ^ 0xa076_1d64_78bd_642f)
+        return UInt32(truncatingIfNeeded: hash ^ hash &>> 32)
+    }
+
+    /// Both halves of the product: each bit of it depends on all bits of both.
+    @inline(__always) private static func fold(_ first: UInt64, _ second: UInt64) -> UInt64 {
+        let product = first.multipliedFullWidth(by: second)
+        return product.high ^ product.low
     }
 }

@@ -57,9 +57,9 @@ struct ApusGuard: AsyncParsableCommand {
         }
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let host = try await Guard(source.initial, keeper: HostRules(), claim: GuardClaim(), logger: logger)
-        let server = host.server(address: source.initial.failover.guardAdmin)
+        let servers = try host.servers(address: source.initial.failover.guardAdmin)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await server.run() }
+            for server in servers { group.addTask { try await server.run() } }
             group.addTask { try await host.run() }
             group.addTask { await source.run(sink: host) }
             group.addTask {

@@ -7,9 +7,31 @@ import NIOPosix
 
 /// Asks the admin API of a running proxy, or guard: one request, one connection.
 struct AdminClient {
-    let address: Model.SocketAddress
+    let place: Place
     /// The program that is asked, for messages.
     var program = "apusd"
+
+    /// Where it listens.
+    enum Place: CustomStringConvertible {
+        case address(Model.SocketAddress)
+        /// A Unix socket.
+        case path(String)
+
+        var description: String {
+            switch self {
+            case .address(let address): "\(address)"
+            case .path(let path): path
+            }
+        }
+
+        /// What to do when nobody answers.
+        func advice(_ program: String) -> String {
+            switch self {
+            case .address: "is \(program) running, and is this its admin port?"
+            case .path: "is \(program) running, and are you root on its host?"
+            }
+        }
+    }
 
     /// Why there is no answer, with what to do.
     struct Failure: Error, CustomStringConvertible {
@@ -37,7 +59,7 @@ struct AdminClient {
                 group.addTask { try await exchange(method, path) }
                 group.addTask {
                     try await Task.sleep(for: Self.responseTimeout)
-                    throw Failure(description: "\(address): no answer within \(Self.responseTimeout)")
+                    throw Failure(description: "\(place): no answer within \(Self.responseTimeout)")
                 }
                 defer { group.cancelAll() }
                 guard let response = try await group.next() else { throw CancellationError() }
@@ -46,28 +68,41 @@ struct AdminClient {
         } catch let failure as Failure {
             throw failure
         } catch {
-            throw Failure(
-                description: "\(address): \(Self.cause(error)): is \(program) running, and is this its admin port?")
+            throw Failure(description: "\(place): \(Self.cause(error)): \(place.advice(program))")
         }
     }
 
     private func exchange(_ method: HTTPMethod, _ path: String) async throws -> Response {
-        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .connectTimeout(Self.connectTimeout)
-            .connect(host: address.address.description, port: Int(address.port)) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHTTPClientHandlers()
-                    return try NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>(
-                        wrappingChannelSynchronously: channel)
-                }
-            }
+        let channel = try await connect()
         return try await channel.executeThenClose { inbound, outbound in
             let head = HTTPRequestHead(
                 version: .http1_1, method: method, uri: path,
-                headers: ["host": "\(address)", "connection": "close", "user-agent": "apusctl"])
+                headers: ["host": "admin", "connection": "close", "user-agent": "apusctl"])
             try await outbound.write(contentsOf: [.head(head), .end(nil)])
             return try await Self.response(inbound)
         }
+    }
+
+    private func connect() async throws -> NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart> {
+        let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connectTimeout(Self.connectTimeout)
+        switch place {
+        case .address(let address):
+            return try await bootstrap.connect(host: address.address.description, port: Int(address.port)) { channel in
+                channel.eventLoop.makeCompletedFuture { try Self.configure(channel) }
+            }
+        case .path(let path):
+            return try await bootstrap.connect(unixDomainSocketPath: path) { channel in
+                channel.eventLoop.makeCompletedFuture { try Self.configure(channel) }
+            }
+        }
+    }
+
+    private static func configure(
+        _ channel: any Channel
+    ) throws -> NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart> {
+        try channel.pipeline.syncOperations.addHTTPClientHandlers()
+        return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
     }
 
     private static func response(
@@ -131,7 +166,7 @@ struct AdminOptions: ParsableArguments {
 
     private func ask(_ path: String) async throws -> [UInt8] {
         guard let address = Model.SocketAddress(admin) else { throw ValidationError("--admin: \(admin)") }
-        let response = try await AdminClient(address: address).get(path)
+        let response = try await AdminClient(place: .address(address)).get(path)
         guard response.status == 200 else {
             let said = try? JSONDecoder().decode(Refusal.self, from: Data(response.body))
             throw AdminClient.Failure(description: said?.error ?? "\(admin): \(path): status \(response.status)")

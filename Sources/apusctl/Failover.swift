@@ -10,30 +10,37 @@ struct Failover: AsyncParsableCommand {
         abstract: "What the guard of this host sees and does; force its hand; prove that fallback works.",
         subcommands: [Status.self, Force.self, Drill.self])
 
-    /// Which guard, and how it is shown.
+    /// How an answer is shown.
     struct Options: ParsableArguments {
-        @Option(name: .customLong("guard"), help: "The guard's admin address.")
-        var address = "127.0.0.1:15002"
         @Flag(help: "Print the guard's JSON.") var json = false
 
-        func validate() throws {
-            guard Model.SocketAddress(address) != nil else {
-                throw ValidationError("--guard: \(address): expected ADDR:PORT or [IPv6]:PORT")
+        /// What this host's guard answers to an order.
+        @discardableResult
+        func order<View: Codable>(
+            _ path: String, as view: View.Type, _ words: (View) -> String
+        ) async throws -> View {
+            let socket: String
+            do {
+                socket = try Guard.socketPath()
+            } catch {
+                standardError("apusctl: \(error)")
+                throw ExitCode.failure
             }
+            return try await ask(.POST, path, .path(socket), as: view, words)
         }
 
         /// What the guard answers; printed as it is with `--json`, else in words. Exits with 1 when there is no answer.
         @discardableResult
         func ask<View: Codable>(
-            _ method: HTTPMethod, _ path: String, as view: View.Type, _ words: (View) -> String
+            _ method: HTTPMethod, _ path: String, _ place: AdminClient.Place, as view: View.Type,
+            _ words: (View) -> String
         ) async throws -> View {
             do {
-                guard let socketAddress = Model.SocketAddress(address) else { throw ValidationError("--guard") }
-                let client = AdminClient(address: socketAddress, program: "apus-guard")
+                let client = AdminClient(place: place, program: "apus-guard")
                 let response = try await client.request(method, path)
                 guard response.status == 200 else {
                     let said = try? JSONDecoder().decode(Refusal.self, from: Data(response.body))
-                    throw AdminClient.Failure(description: said?.error ?? "\(address): status \(response.status)")
+                    throw AdminClient.Failure(description: said?.error ?? "\(place): status \(response.status)")
                 }
                 let view = try JSONDecoder().decode(View.self, from: Data(response.body))
                 let text = String(decoding: response.body, as: UTF8.self)
@@ -51,10 +58,15 @@ struct Failover: AsyncParsableCommand {
     struct Status: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "How the local proxy and the remotes fare, and where new connections go.")
+        @Option(name: .customLong("guard"), help: "The guard's admin address.")
+        var address = "127.0.0.1:15002"
         @OptionGroup var options: Options
 
         func run() async throws {
-            try await options.ask(.GET, "/status", as: GuardStatusView.self, Failover.words)
+            guard let place = Model.SocketAddress(address) else {
+                throw ValidationError("--guard: \(address): expected ADDR:PORT or [IPv6]:PORT")
+            }
+            try await options.ask(.GET, "/status", .address(place), as: GuardStatusView.self, Failover.words)
         }
     }
 
@@ -63,14 +75,15 @@ struct Failover: AsyncParsableCommand {
             abstract: "Lead new connections past the local proxy, or to it, whatever the guard thinks.",
             discussion: """
                 remote: they follow failover.policy as if the local proxy hung. local: they are the local proxy's, and it is \
-                not killed. auto: the guard decides again. It holds over restarts of the guard. Live connections stay.
+                not killed. auto: the guard decides again. It holds over restarts of the guard. Live connections stay. Only root \
+                on the host may do so.
                 """)
         @Argument(help: "remote, local or auto.") var mode: ForcedMode
         @OptionGroup var options: Options
 
         func run() async throws {
-            let view = try await options.ask(
-                .POST, "/force?mode=\(mode.rawValue)", as: GuardStatusView.self, Failover.words)
+            let view = try await options.order(
+                "/force?mode=\(mode.rawValue)", as: GuardStatusView.self, Failover.words)
             guard view.rules.problem == nil else { throw ExitCode.failure }
         }
     }
@@ -96,7 +109,7 @@ struct Failover: AsyncParsableCommand {
                 value.map { "\(name)=\($0.percentEscaped)" }
             }
             let path = "/drill" + (query.isEmpty ? "" : "?" + query.joined(separator: "&"))
-            let view = try await options.ask(.POST, path, as: DrillView.self, Failover.words)
+            let view = try await options.order(path, as: DrillView.self, Failover.words)
             guard view.succeeded else { throw ExitCode.failure }
         }
     }
@@ -127,6 +140,7 @@ struct Failover: AsyncParsableCommand {
         }
         lines.append(
             ("rules", status.rules.problem ?? (status.rules.areAsDesired ? "as desired" : "being looked at")))
+        lines += status.rules.conflicts.map { ("  in their way", $0) }
         lines.append(("  repairs", "\(status.rules.repairs)"))
         lines += status.events.prefix(10).map { ($0.time, $0.text) }
         return columns(lines)

@@ -8,6 +8,7 @@ final class FakeProxy: ProxyInspecting {
     let shared = SharedState()
     let names = SlotNames()
     let workerStatistics: [WorkerStatistics]
+    let http2Violations: [HTTP2ViolationCount] = []
     private let state: Mutex<State>
 
     struct State {

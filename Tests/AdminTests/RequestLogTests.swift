@@ -65,7 +65,7 @@ import Testing
         }
         for (format, text) in [
             (Configuration.AccessLog.Format.json, "\"status\":200,\"grpcStatus\":14,"),
-            (.text, "HTTP/2\" 200 grpcStatus=14 "),
+            (.text, "HTTP/2\" 200 authority=\"cart.shop\" grpcStatus=14 "),
         ] {
             let lines = try lines(format) { #expect(push($0, record)) }
             #expect(String(decoding: lines[0], as: UTF8.self).contains(text))

@@ -27,12 +27,9 @@ extension RunningDaemon {
                 + "healthyAfter: 1}"
             let (daemon, web) = try await Daemon.grpc(to: [server], cluster: ", panicThreshold: 0%, " + check)
             func becomes(_ expected: String) async throws {
-                var found = ""
-                _ = try await eventually {
-                    found = try state(daemon)
-                    return found == expected
-                }
-                #expect(found == expected)
+                let isSo = try await eventually { try state(daemon) == expected }
+                let found = try state(daemon)
+                #expect(isSo, "\(expected), but \(found)")
             }
             // Past the proxy, which does not let calls through to a server that fails.
             func set(_ status: String) throws {

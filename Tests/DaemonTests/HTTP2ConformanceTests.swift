@@ -11,7 +11,7 @@ extension RunningDaemon {
 
         @Test func everyCase() async throws {
             let server = try HTTPServer.echo()
-            let (daemon, web) = try await Daemon.http(to: [server], speaks: "http2")
+            let (daemon, web) = try await Daemon.http(to: [server], cluster: ", protocol: http1", speaks: "http2")
             let result = try daemon.run(
                 ["/usr/bin/python3", Self.client.path, "127.0.0.1", "\(web.port)"], within: .seconds(90))
             let lines = result.output.split(separator: "\n")

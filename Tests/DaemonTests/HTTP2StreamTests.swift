@@ -3,6 +3,8 @@ import Loopback
 import Model
 import Testing
 
+import class Lab.LabProcess
+
 extension RunningDaemon {
     /// Streams of HTTP/2 through `apusd`, by Python's library on either side.
     @Suite(.timeLimit(.minutes(2))) struct HTTP2StreamTests {
@@ -24,7 +26,7 @@ extension RunningDaemon {
                 elif isinstance(event, TrailersReceived): store[event.stream_id].append(dict(event.headers))
                 elif isinstance(event, StreamEnded):
                     head, body, fields, *trailers = store.pop(event.stream_id)
-                    text = repr([head, body, trailers, sum(name == 'cookie' for name, _ in fields)]).encode()
+                    text = repr([head, body[:100], trailers, sum(name == 'cookie' for name, _ in fields)]).encode()
                     connection.h2.send_headers(event.stream_id, [(':status', '103'), ('link', '</a>')])
                     connection.h2.send_headers(event.stream_id, [(':status', '200'), ('trailer', 'x-sum')])
                     connection.h2.send_data(event.stream_id, text)
@@ -48,7 +50,7 @@ extension RunningDaemon {
                 head, body, trailers, cookies = eval(stream.data)
                 assert head[':method'] == 'POST' and head[':path'] == '/a?b=c' and head[':authority'] == 'test', head
                 assert head['cookie'] == 'a=1; b=2' and cookies == 1 and head['te'] == 'trailers', head
-                assert body == b'x' * 100000 and trailers == [{'x-end': 'yes'}], trailers
+                assert body == b'x' * 100 and trailers == [{'x-end': 'yes'}], trailers
                 """)
             #expect(try await daemon.isAtRest())
         }
@@ -166,29 +168,41 @@ extension RunningDaemon {
         }
 
         @Test func aDrainLetsStreamsEnd() async throws {
-            let server = try await PythonProgram.http2(Self.echo)
+            let server = try await PythonProgram.http2(
+                """
+                import time
+                def handle(connection, event):
+                    if not isinstance(event, RequestReceived): return
+                    time.sleep(0.5)
+                    connection.answer(event.stream_id, b'late')
+                """)
             let (daemon, web) = try await Daemon.http(to: [server], cluster: ", protocol: http2")
-            let program =
-                HTTP2Client.prelude + """
-                    client = Client('\(web)')
-                    client.get('/')
-                    id = client.request('/slow', 'POST', end=False)
-                    print('ready', flush=True)
-                    while client.goaway is None: client.pump()
-                    assert client.goaway.error_code == 0, client.goaway
-                    client.h2.send_data(id, b'late', end_stream=True)
-                    client.flush()
-                    stream = client.wait(id)
-                    assert eval(stream.data)[1] == b'late' and stream.trailers == {'x-sum': '4'}, stream.data
-                    while not client.closed: client.pump()
-                    print('done')
-                    """
-            async let client = blocking { try daemon.run(["/usr/bin/python3", "-c", program]) }
+            let client = try LabProcess(
+                ["curl", "-sS", "-m", "10", "--http2-prior-knowledge", "http://\(web)/"], directory: daemon.folder.path,
+                label: "client")
             #expect(await eventually { (try? daemon.metric("apus_requests_active")) == 1 })
             daemon.process?.signal(SIGTERM)
-            let result = try await client
-            #expect(result.output == "ready\ndone\n", "\(result)")
+            _ = try client.wait(atMost: .seconds(20))
+            #expect(client.output == "late", "\(client.errors)")
             #expect(await eventually { daemon.process?.isRunning == false })
+        }
+
+        /// A client that is gone leaves nothing behind, whether its requests were complete or not.
+        @Test func clientsLeave() async throws {
+            let server = try await PythonProgram.http2("def handle(connection, event): pass")
+            let (daemon, web) = try await Daemon.http(to: [server], cluster: ", protocol: http2")
+            try Self.run(
+                daemon, web,
+                """
+                for _ in range(5): client.request('/')
+                for _ in range(5): client.request('/', 'POST', end=False)
+                while True:
+                    client.s.settimeout(0.2)
+                    try: client.pump()
+                    except TimeoutError: break
+                """)
+            #expect(try await daemon.isAtRest())
+            #expect(try await eventually { try daemon.metric("apus_connections_active") == 0 })
         }
 
         @Test func webSocketsOverStreams() async throws {
@@ -200,8 +214,7 @@ extension RunningDaemon {
                 def masked(data, opcode=2):
                     size = bytes([0x80 | len(data)]) if len(data) < 126 else bytes([0x80 | 126]) + len(data).to_bytes(2, 'big')
                     return bytes([0x80 | opcode]) + size + bytes(4) + data
-                while h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL not in client.h2.remote_settings: client.pump()
-                assert client.h2.remote_settings.enable_connect_protocol == 1
+                while client.h2.remote_settings.enable_connect_protocol != 1: client.pump()
                 ids = []
                 for _ in range(3):
                     id = client.request('/chat', 'CONNECT', [(':protocol', 'websocket'), ('sec-websocket-version', '13')], end=False)
@@ -248,7 +261,8 @@ extension RunningDaemon {
                 """)
             let text = try daemon.get("/metrics").body
             for kind in ["reset_flood", "ping_flood", "settings_flood"] {
-                #expect(text.contains("apus_http2_violations_total{peer=\"client\",kind=\"\(kind)\"} 1"), "\(kind)")
+                let isCounted = text.contains("apus_http2_violations_total{peer=\"client\",kind=\"\(kind)\"} 1")
+                #expect(isCounted, "\(kind)")
             }
             #expect(try await daemon.isAtRest())
         }

@@ -39,6 +39,25 @@ extension RunningDaemon {
             #expect(try daemon.exit().status == .status(64))
         }
 
+        /// Without an admin port of its own and without interception there is no name under which the next generation could
+        /// look for it, and nothing to wait for.
+        @Test func restsWhenThereIsNothingToDo() async throws {
+            let daemon = try Daemon()
+            let (server, web) = (try Server.greeter("x"), try freeAddress())
+            try daemon.write(
+                daemon.text(web: web, to: [server.address])
+                    .replacingOccurrences(of: "port: \(daemon.admin.port)", with: "port: 0"))
+            let process = try daemon.start()
+            let isReady = await eventually { (try? Peer(to: web).receive(asLongAs: "x")) == "x" }
+            try #require(isReady, "\(process.errors)")
+            let before = try daemon.cpuSeconds()
+            let start = ContinuousClock.now
+            // Long enough for a spin to show: a second of CPU against a few ticks.
+            try await Task.sleep(for: .seconds(1))
+            let spent = try daemon.cpuSeconds() - before
+            #expect(spent < 0.3, "\(spent) s of CPU in \(ContinuousClock.now - start)")
+        }
+
         @Test func aTakenAdminPort() throws {
             let daemon = try Daemon()
             let other = try Acceptor(daemon.admin)

@@ -58,6 +58,16 @@ import Yams
         }
     }
 
+    /// Else /proc does not show it the sockets of the process that it may have to end.
+    @Test(arguments: Manifests.kustomizations)
+    func theGuardMayWhateverTheProxyMay(folder: String) throws {
+        for workload in try Manifests(folder).workloads {
+            let capabilities = Dictionary(uniqueKeysWithValues: workload.containers.map { ($0.name, $0.capabilities) })
+            guard let proxy = capabilities["apusd"], let guardian = capabilities["guard"] else { continue }
+            #expect(proxy.isSubset(of: guardian), "\(workload.testDescription): \(proxy) and \(guardian)")
+        }
+    }
+
     /// Every one of them as narrow as the others: nothing of this may creep in with a later container.
     @Test(arguments: Manifests.kustomizations)
     func privilegesAreThoseThatAreNeeded(folder: String) throws {

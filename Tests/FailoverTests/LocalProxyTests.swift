@@ -164,7 +164,10 @@ struct LocalProxyTests {
             }
             let change = proxy.probed(.worker(worker), .v4, outcome, now: now)
             switch outcome {
-            case .answered: (answered[worker], unanswered[worker], lastSign) = (answered[worker] + 1, 0, now)
+            case .answered:
+                (answered[worker], unanswered[worker]) = (answered[worker] + 1, 0)
+                // Of a proxy that hangs, others' answers are no sign of the worker that hangs.
+                if stateBefore != .hung { lastSign = now }
             case .unanswered: (answered[worker], unanswered[worker]) = (0, unanswered[worker] + 1)
             case .refused: (answered, unanswered) = (answered.map { _ in 0 }, answered.map { _ in 0 })
             }

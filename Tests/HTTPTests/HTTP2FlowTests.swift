@@ -225,7 +225,7 @@ struct HTTP2FlowTests {
         peer.respond(1, isEnd: true)
         peer.session.reset(1, .cancel, into: &peer.output)
         peer.session.goAway(.noError, isFinal: true, into: &peer.output)
-        #expect(peer.send([1], on: 1) == 0 && peer.frames() == [])
+        #expect(peer.send([1], on: 1) == 0 && peer.frames() == [] && peer.session.streamCount == 0)
         let event = peer.session.next([1, 2, 3].span, head: &peer.head, output: &peer.output, now: 2)
         #expect(event == peer.violation.map { .violation($0) })
     }

@@ -5,23 +5,20 @@ import Testing
 
 /// Which base chains of others drop proxied packets, judged by their listing.
 @Suite struct NftFirewallsTests {
-    /// A rule as `nft -j` prints it.
-    static func rule(_ expressions: String) -> String { "{\"rule\": {\"expr\": [\(expressions)]}}" }
-
     static func firewalls(
         hook: String = "input", priority: Int = 0, policy: String = "accept", family: String = "inet",
         _ rules: [String: [String]]
     ) -> NftFirewalls {
-        var firewalls = NftFirewalls()
-        firewalls.bases = [
-            NftFirewalls.Base(
-                family: family, table: "t", name: "base", type: "filter", hook: hook, prio: priority, policy: policy)
-        ]
-        for (chain, rules) in rules {
-            let text = "{\"nftables\": [{\"metainfo\": {}}, \(rules.map(rule).joined(separator: ", "))]}"
-            firewalls.rules[NftFirewalls.Name(family: family, table: "t", chain: chain)] = NftFirewalls.rules(in: text)
+        let place = "\"family\": \"\(family)\", \"table\": \"t\""
+        let base = """
+            {"chain": {\(place), "name": "base", "type": "filter", "hook": "\(hook)", "prio": \(priority), \
+            "policy": "\(policy)"}}
+            """
+        let items = rules.flatMap { chain, rules in
+            rules.map { "{\"rule\": {\(place), \"chain\": \"\(chain)\", \"expr\": [\($0)]}}" }
         }
-        return firewalls
+        return NftFirewalls(
+            parsing: "{\"nftables\": [\((["{\"metainfo\": {}}", base] + items).joined(separator: ", "))]}")
     }
 
     func problems(_ firewalls: NftFirewalls) -> [String] {

@@ -50,12 +50,32 @@ import Testing
     @Test func aRemoteKeepsItsSlot() throws {
         func slots(_ names: [String]) throws -> [String: Int] {
             let remotes = try names.map { Configuration.Remote(name: $0, address: try PlanCase.address($0)) }
-            let slotted = OwnTunnel.slotted(.init(remotes: remotes))
+            let slotted = OwnTunnel.slotted(.init(remotes: remotes), known: [:])
             return Dictionary(uniqueKeysWithValues: slotted.map { ($0.name, $0.slot) })
         }
         let all = try slots(["D", "B", "C"])
         #expect(Set(all.values).count == 3 && all.values.allSatisfy { (1...64).contains($0) })
         #expect(try slots(["C", "D"])["C"] == all["C"])
         #expect(try slots(["B", "C", "D"]) == all)
+    }
+
+    /// Two addresses may ask for the same slot: who has it keeps it.
+    @Test func aRemoteThatComesTakesNobodysSlot() {
+        func slots(_ hosts: [UInt32], _ known: [String: Int] = [:]) -> [String: Int] {
+            let remotes = hosts.map { Configuration.Remote(name: "\($0)", address: IPAddress(v4: 0x0a63_0000 + $0)) }
+            let slotted = OwnTunnel.slotted(.init(remotes: remotes), known: known)
+            return Dictionary(uniqueKeysWithValues: slotted.map { ("\($0.address)", $0.slot) })
+        }
+        var moved = 0
+        for old: UInt32 in 60...140 {
+            let before = slots([old])
+            for new in 1..<old {
+                if slots([old, new])["10.99.0.\(old)"] != before["10.99.0.\(old)"] { moved += 1 }
+                let after = slots([old, new], before)
+                #expect(after["10.99.0.\(old)"] == before["10.99.0.\(old)"] && Set(after.values).count == 2)
+            }
+        }
+        #expect(moved > 0, "no two of these addresses ask for the same slot: the test shows nothing")
+        #expect(slots([7], ["10.99.0.7": 99]) == slots([7]), "what cannot be a slot is none")
     }
 }

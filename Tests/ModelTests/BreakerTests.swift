@@ -19,10 +19,10 @@ import Testing
         #expect((0..<10).count { _ in shared.takeRequest(cluster) } == 3)
         #expect((0..<10).count { _ in shared.takePending(cluster) } == 2)
         #expect((0..<10).count { _ in shared.takeRetry(cluster) } == 1)
-        shared.finishRequest(clusterSlot: cluster.slot)
+        shared.clusterRequests.addReleasing(-1, at: cluster.slot)
         #expect((0..<10).count { _ in shared.takeRequest(cluster) } == 1)
         shared.finishPending(clusterSlot: cluster.slot)
-        shared.finishRetry(clusterSlot: cluster.slot)
+        shared.clusterRetries.addReleasing(-1, at: cluster.slot)
         #expect(shared.takePending(cluster) && shared.takeRetry(cluster) && !shared.takeRequest(cluster))
     }
 
@@ -51,7 +51,7 @@ import Testing
                         }
                         for _ in 0..<count {
                             held.add(-1, at: 0)
-                            shared.finishRequest(clusterSlot: cluster.slot)
+                            shared.clusterRequests.addReleasing(-1, at: cluster.slot)
                         }
                     }
                     return most

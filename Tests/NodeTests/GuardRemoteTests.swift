@@ -144,5 +144,69 @@ extension NodeTests {
                 #expect(isServed)
             }
         }
+
+        /// A host that had none gets remotes while its guard runs.
+        @Test func aReloadThatBringsRemotesIsFollowed() throws {
+            let alone = { (plan: inout RemoteMeshPlan) in
+                plan.a.policy = "direct"
+                plan.a.failover = []
+            }
+            try withRemote(alone) { mesh in
+                let server = try mesh.lab[.b1].echo()
+                let guardian = GuardHost(mesh.a)
+                try mesh.b.start()
+                try mesh.a.start()
+                try guardian.start()
+                try mesh.a.reload {
+                    $0.policy = "remote, direct"
+                    $0.failover = RemoteMeshPlan().a.failover
+                }
+                let isFollowed = eventually(within: .seconds(10)) {
+                    guardian.isRemoteHealthy == true && guardian.workers == 2 && guardian.ready?.status == 200
+                }
+                #expect(isFollowed, "\(guardian.errors)")
+                try mesh.a.process.signal(SIGSTOP)
+                let time = mesh.lab[.a1].timeUntilServed(target)
+                #expect(time < .seconds(1), "\(time)\n\(guardian.errors)")
+                #expect(try goes(through: mesh.c, mesh))
+                try mesh.a.process.signal(SIGCONT)
+                let isBack = try eventually(within: .seconds(10)) { try goes(through: mesh.a, mesh) }
+                #expect(isBack, "\(guardian.errors)")
+                #expect(guardian.ready?.status == 200)
+                withExtendedLifetime(server) {}
+            }
+        }
+
+        /// A pod can write any sender's address, also that of a remote.
+        @Test func aPodIsNoPeer() throws {
+            try withRemote { mesh in
+                let (host, pod) = (mesh.lab[.a], mesh.lab[.a1])
+                func strangers() throws -> Int {
+                    let text = try host.run(["nft", "list", "counter", "inet", "apus", "strangers"]).output
+                    let words = text.split(whereSeparator: \.isWhitespace)
+                    guard let at = words.firstIndex(of: "packets"), let count = Int(words[at + 1]) else {
+                        throw LabError("no counter: \(text)")
+                    }
+                    return count
+                }
+                let way = "$(ip route show default | cut -d' ' -f2-)"
+                try pod.run(["sh", "-c", "ip address add \(HostName.c.v4)/32 dev lo"]).required()
+                try pod.run(["sh", "-c", "ip route add \(HostName.a.v4)/32 \(way) src \(HostName.c.v4)"]).required()
+                let before = try strangers()
+                let socket = try LabDatagram(in: pod)
+                for _ in 0..<5 {
+                    try socket.send(
+                        String(repeating: "x", count: 60), to: SocketAddress(HostName.a.v4, 4799))
+                }
+                let areSeen = try eventually { try strangers() == before + 5 }
+                #expect(areSeen)
+                // The peer itself is none.
+                try mesh.b.start()
+                let server = try mesh.lab[.b1].echo()
+                #expect(try goes(through: mesh.c, mesh))
+                #expect(try strangers() == before + 5)
+                withExtendedLifetime(server) {}
+            }
+        }
     }
 }

@@ -111,6 +111,22 @@ extension NodeTests {
             }
         }
 
+        /// It uses CPU time and its admin API answers, but one worker makes no turn.
+        @Test func aProxyWithAWorkerThatSpinsIsKilled() throws {
+            try withGuard({ $0.a.failover = ["probe: {killAfter: 1s}"] }) { mesh, guardian, _ in
+                try mesh.a.process.spin(thread: "worker-0")
+                let isTakenOut = eventually { guardian.isTaken }
+                #expect(isTakenOut, "\(guardian.errors)")
+                for _ in 0..<20 { #expect(mesh.lab[.a1].reaches(target)) }
+                let exit = try mesh.a.process.wait(atMost: .seconds(20))
+                #expect(exit == .signal(SIGKILL))
+                #expect(guardian.errors.contains("killed: no progress"))
+                try mesh.a.start()
+                let isBack = try eventually(within: .seconds(10)) { try isLocal(mesh) }
+                #expect(isBack, "\(guardian.errors)")
+            }
+        }
+
         /// New connections would end with each of its short lives.
         @Test func aProxyThatKeepsDyingIsLeftAlone() throws {
             try withGuard { mesh, guardian, _ in

@@ -62,6 +62,7 @@ ssize_t apus_peek(int fd, void *bytes, size_t count);
 ssize_t apus_send(int fd, const void *bytes, size_t count);
 ssize_t apus_send_two(int fd, const void *first, size_t first_count, const void *second, size_t second_count);
 int apus_claim_name(const char *name);
+int apus_lock_file(const char *path);
 int apus_unshare_network(void);
 int apus_open_network(void);
 int apus_open_file(const char *path);

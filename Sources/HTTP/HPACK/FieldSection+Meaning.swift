@@ -22,7 +22,7 @@ extension FieldSection {
 
     /// CONNECT (RFC 9113 8.5), and the extended one (RFC 8441 4), which is to be asked for as an upgrade of HTTP/1.
     private mutating func judgeConnect(_ head: inout MessageHead) {
-        if has(.contentLength) { return fail(.contentLength) }
+        if head.has(.contentLength) { return fail(.contentLength) }
         if has(.protocolName) {
             guard head.method == .connect else { return fail(.pseudoField) }
             guard has(.scheme), has(.path), has(.authority) else { return fail(.missingPseudoField) }
@@ -38,14 +38,14 @@ extension FieldSection {
 
     @inline(__always) private mutating func judgeTarget(_ head: inout MessageHead) {
         if !head.isPath(head.path) { fail(.invalidPath) }
-        if !has(.authority) || has(.host) { judgeHost(&head) }
+        if !has(.authority) || head.has(.host) { judgeHost(&head) }
         if head.authority.isNone || !Authority.isValid(head.bytes(head.authority)) { fail(.invalidAuthority) }
     }
 
     /// RFC 9113 8.3.1: Host stands in for the authority, and says the same if both are there.
     private mutating func judgeHost(_ head: inout MessageHead) {
-        guard has(.host), let host = head.value(.host) else { return }
-        if isRepeated(.host) { return fail(.invalidAuthority) }
+        guard head.has(.host), let host = head.value(.host) else { return }
+        if head.isRepeated(.host) { return fail(.invalidAuthority) }
         if !has(.authority) {
             head.authority = host
         } else if !head.isSame(host, head.authority) {
@@ -54,8 +54,8 @@ extension FieldSection {
     }
 
     @inline(__always) private mutating func judgeLength(_ head: borrowing MessageHead, _ limits: HTTP2Limits) -> Int? {
-        guard has(.contentLength) else { return nil }
-        guard !isRepeated(.contentLength), let length = head.contentLength else {
+        guard head.has(.contentLength) else { return nil }
+        guard !head.isRepeated(.contentLength), let length = head.contentLength else {
             fail(.contentLength)
             return nil
         }

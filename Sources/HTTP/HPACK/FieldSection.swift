@@ -14,9 +14,6 @@ struct FieldSection: BitwiseCopyable {
     /// Pseudo-fields that have come, by bit, and whether a field proper has.
     var pseudo: UInt8 = 0
     var hasFields = false
-    /// Fields of names that are noted, by bit: has come, has come more than once.
-    var present: UInt16 = 0
-    var repeated: UInt16 = 0
     var cookies = 0
     /// The first thing that is wrong with the message. Fields are not kept any more then.
     var problem: HTTP2Violation.Kind?
@@ -27,8 +24,6 @@ struct FieldSection: BitwiseCopyable {
         countLeft = count
     }
 
-    @inline(__always) func has(_ name: HeaderName) -> Bool { present & (1 &<< UInt16(name.rawValue)) != 0 }
-    @inline(__always) func isRepeated(_ name: HeaderName) -> Bool { repeated & (1 &<< UInt16(name.rawValue)) != 0 }
     @inline(__always) func has(_ field: PseudoField) -> Bool { pseudo & field.bit != 0 }
 
     mutating func fail(_ kind: HTTP2Violation.Kind) { if problem == nil { problem = kind } }
@@ -59,16 +54,12 @@ struct FieldSection: BitwiseCopyable {
     @inline(__always) mutating func take(_ entry: HPACKEntry, at start: Int, _ head: inout MessageHead) {
         guard entry.pseudo == .none else {
             head.end = start &+ Int(entry.valueCount)
+            if entry.flags & HeaderField.neverIndexed != 0 { head.neverIndexed |= entry.pseudo.bit }
             return takePseudo(entry.pseudo, ByteRange(start, head.end), &head)
         }
         hasFields = true
         let known = entry.known
         if kind == .trailers && !known.isAllowedAsTrailer { return }
-        if known.isNoted {
-            let bit: UInt16 = 1 &<< UInt16(known.rawValue)
-            repeated |= present & bit
-            present |= bit
-        }
         if known == .cookie { cookies &+= 1 }
         let nameEnd = start &+ Int(entry.nameCount)
         let value = ByteRange(nameEnd &+ 2, nameEnd &+ 2 &+ Int(entry.valueCount))

@@ -15,17 +15,15 @@ extension HPACKDecoder {
             // An index of -1 is one of none.
             guard let (named, source) = unsafe named(index) else { return false }
             entry = named
-            entry.flags &= ~(FieldFault.value | HeaderField.neverIndexed)
+            entry.flags = entry.flags & FieldFault.name | entry.known.flags | entry.known.faults
             if entry.pseudo == .none {
                 // In bounds: the entry's bytes begin with its name.
                 unsafe head.putBytes(source, count: Int(entry.nameCount), at: start)
             }
         }
         let valueStart = start &+ entry.valueOffset
-        guard let count = string(block, &position, at: valueStart, &head), count <= Int(UInt16.max) else {
-            return false
-        }
-        entry.valueCount = UInt16(truncatingIfNeeded: count)
+        guard let count = string(block, &position, at: valueStart, &head) else { return false }
+        entry.valueCount = UInt32(truncatingIfNeeded: count)
         if entry.pseudo == .none {
             head.putPair(0x203a, at: valueStart &- 2)
             head.putPair(0x0a0d, at: valueStart &+ count)
@@ -43,7 +41,7 @@ extension HPACKDecoder {
     private func newName(
         _ block: Span<UInt8>, _ position: inout Int, at start: Int, _ head: inout MessageHead
     ) -> HPACKEntry? {
-        guard let count = string(block, &position, at: start, &head), count <= Int(UInt16.max) else { return nil }
+        guard let count = string(block, &position, at: start, &head) else { return nil }
         return head.scanName(at: start, count: count)
     }
 
@@ -87,7 +85,7 @@ extension MessageHead {
     /// The entry of a name at `place`: what it is, and whether it may be one. There is slack behind it.
     fileprivate mutating func scanName(at place: Int, count: Int) -> HPACKEntry {
         var entry = HPACKEntry(
-            nameCount: UInt16(truncatingIfNeeded: count), valueCount: 0, known: .other, flags: 0, pseudo: .none)
+            nameCount: UInt32(truncatingIfNeeded: count), valueCount: 0, known: .other, flags: 0, pseudo: .none)
         let lanes = lanes(at: place)
         let (lowered, ends) = lanes.name
         if count <= MemoryLayout<Lanes>.size && count > 0 {

@@ -32,7 +32,7 @@ extension HPACKEncoder {
         if path.isEmpty || (path.count == 1 && head.byte(path.lowerBound) == UInt8(ascii: "/")) {
             output.append(0x84)
         } else {
-            output.append(0x04)
+            output.append(head.neverIndexed & PseudoField.path.bit == 0 ? 0x04 : 0x14)
             output.appendString(path, of: head)
         }
     }

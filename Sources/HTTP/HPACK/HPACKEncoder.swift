@@ -52,19 +52,23 @@ struct HPACKEncoder: ~Copyable, Sendable {
             return
         }
         let entry = HPACKEntry(
-            nameCount: UInt16(truncatingIfNeeded: name.count), valueCount: UInt16(truncatingIfNeeded: value.count),
+            nameCount: name.count, valueCount: value.count,
             known: field.known, flags: 0, pseudo: .none)
         let count = Int(name.count) &+ 2 &+ Int(value.count)
         write(entry, at: name.lowerBound, count, name, value, 0, head, &output)
     }
 
-    /// A pseudo-field whose value lies at `value` of `head`, with the static index of its name.
+    /// A pseudo-field whose value lies at `value` of `head`, with the static index of its name, below 15.
     mutating func pseudo(
         _ pseudo: PseudoField, _ value: ByteRange, nameIndex: Int, of head: borrowing MessageHead,
         into output: inout OutputBuffer
     ) {
+        if head.neverIndexed & pseudo.bit != 0 {
+            output.append(0x10 | UInt8(truncatingIfNeeded: nameIndex))
+            return output.appendString(value, of: head)
+        }
         let entry = HPACKEntry(
-            nameCount: UInt16(pseudo.text.utf8CodeUnitCount), valueCount: UInt16(truncatingIfNeeded: value.count),
+            nameCount: UInt32(pseudo.text.utf8CodeUnitCount), valueCount: value.count,
             known: .other, flags: 0, pseudo: pseudo)
         write(entry, at: value.lowerBound, Int(value.count), .none, value, nameIndex, head, &output)
     }

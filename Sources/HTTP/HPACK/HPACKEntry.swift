@@ -5,8 +5,8 @@
 struct HPACKEntry: BitwiseCopyable {
     /// Of the first byte; in a dynamic table counted from the table's beginning, modulo 2^32.
     var offset: UInt32 = 0
-    var nameCount: UInt16
-    var valueCount: UInt16
+    var nameCount: UInt32
+    var valueCount: UInt32
     var known: HeaderName
     /// `HeaderField`'s, and `FieldFault`'s.
     var flags: UInt8

@@ -26,7 +26,7 @@
             let span = unsafe Span(_unsafeElements: text)
             let known = HeaderNameTable.shared.find(.init(span)).name
             let entry = HPACKEntry(
-                offset: UInt32(offset), nameCount: UInt16(span.count), valueCount: UInt16(value.utf8CodeUnitCount),
+                offset: UInt32(offset), nameCount: UInt32(span.count), valueCount: UInt32(value.utf8CodeUnitCount),
                 known: known, flags: known.flags | known.faults, pseudo: PseudoField(span))
             unsafe Self.write(name, value, entry, to: bytes + offset)
             unsafe (entries + index).initialize(to: entry)

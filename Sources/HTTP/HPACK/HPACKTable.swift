@@ -22,7 +22,7 @@
 
     /// The smallest entry has 32 bytes.
     private static let entrySizeMin = 32
-    /// The largest capacity: counts of an entry are 16 bits.
+    /// The largest capacity: a table is memory of each connection.
     static let capacityMax = 32 << 10
 
     init(capacity: Int) {

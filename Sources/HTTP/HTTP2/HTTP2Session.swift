@@ -119,7 +119,8 @@ public struct HTTP2Session: ~Copyable, Sendable {
         return min(peer.concurrentStreams, limits.concurrentStreams)
     }
 
-    /// Client role: a new stream, or nil: there are `streamsMax` already.
+    /// Client role: a new stream, or nil: there are `streamsMax` already. Its request is to be sent before that of the next
+    /// one, because ids go up on the wire (RFC 9113 5.1.1).
     public mutating func open(tag: UInt64) -> UInt32? {
         guard streams.count < streamsMax else { return nil }
         let id = ids.nextOwn

@@ -9,6 +9,8 @@ struct Multiplex: ~Copyable, Sendable {
     var codec: HTTP2Session
     /// An exchange holds bytes because the socket took no more: they go on when it does.
     var isStalled = false
+    /// The peer has broken the protocol: nothing of it is read any more.
+    var isBroken = false
     /// No further stream is begun on it.
     var isLeaving = false
 

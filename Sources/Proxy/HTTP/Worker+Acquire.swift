@@ -74,8 +74,7 @@ extension Worker {
         guard let cluster = currentCluster(exchange) else {
             return reply(exchange, status: 503, .noEndpoint, "its cluster is gone\n")
         }
-        var record = connectionRecord(of: exchange)
-        let key = poolKey(exchange, record, cluster)
+        let key = poolKey(exchange, cluster)
         if !shared.isEmpty, key.protocolNumber == PoolKey.http2, let (server, handle) = findShared(key) {
             return join(exchange, server, handle, cluster)
         }
@@ -84,7 +83,12 @@ extension Worker {
             if let multiplex = server.value.multiplex?.reference { share(server, handle, multiplex) }
             return attach(exchange, server, handle)
         }
+        connectAnew(exchange, cluster, key)
+    }
+
+    private mutating func connectAnew(_ exchange: SlabReference<Exchange>, _ cluster: Int, _ key: PoolKey) {
         guard takePending(exchange, snapshot.clusters[cluster]) else { return }
+        var record = connectionRecord(of: exchange)
         var plan = ConnectPlan(
             clusterIndex: exchange.value.target.cluster, clusterSlot: snapshot.clusters[cluster].slot,
             generation: snapshot.generation)
@@ -227,15 +231,17 @@ extension Worker {
     /// Where a connection for this exchange may be used again. Of a client that is not a listed pod of this host (on the
     /// inbound leg: all of them) nobody can tell when its address becomes another pod's: its connections serve that
     /// client connection only.
-    private func poolKey(
-        _ exchange: SlabReference<Exchange>, _ record: ConnectionRecord, _ cluster: Int
-    ) -> PoolKey {
+    private func poolKey(_ exchange: SlabReference<Exchange>, _ cluster: Int) -> PoolKey {
         var key = PoolKey(endpointSlot: Int32(exchange.value.endpointSlot), address: exchange.value.endpoint)
         key.protocolNumber = speaksHTTP2(exchange, cluster) ? PoolKey.http2 : PoolKey.http1
-        key.protectedHost = record.host
-        if case .spoofed(let source) = source(for: exchange.value.endpoint, record) { key.source = source }
-        key.pod = record.pod
-        if record.direction != .listener, record.pod < 0 || isUnlisted(record) {
+        key.protectedHost = exchange.value.record.host
+        key.pod = exchange.value.record.pod
+        let direction = exchange.value.record.direction
+        let source = source(
+            for: exchange.value.endpoint, client: exchange.value.record.client.address, direction,
+            host: key.protectedHost)
+        if case .spoofed(let source) = source { key.source = source }
+        if direction != .listener, isUnlisted(pod: key.pod, host: key.protectedHost) {
             key.client = UInt64(exchange.value.client.generation) << 32 | UInt64(exchange.value.client.index)
         }
         return key
@@ -250,10 +256,12 @@ extension Worker {
         }
     }
 
-    /// Unlisted addresses are all the pod `unknown`, so its slot tells nobody apart.
-    private func isUnlisted(_ record: ConnectionRecord) -> Bool {
-        let unknown = record.host == 0 ? Snapshot.unknownPod : snapshot.host(id: record.host)?.unknownPod
-        return unknown.map { snapshot.pods[$0].slot == Int(record.pod) } ?? true
+    /// Whether it is no pod's connection, or the pod `unknown`'s: that is all unlisted addresses, so its slot tells nobody
+    /// apart.
+    private func isUnlisted(pod slot: Int32, host: UInt16) -> Bool {
+        guard slot >= 0 else { return true }
+        let unknown = host == 0 ? Snapshot.unknownPod : snapshot.host(id: host)?.unknownPod
+        return unknown.map { snapshot.pods[$0].slot == Int(slot) } ?? true
     }
 
     private func connectionRecord(of exchange: SlabReference<Exchange>) -> ConnectionRecord {

@@ -77,7 +77,9 @@ extension Worker {
 
     /// Decodes what was kept, unless it is known to be too little.
     private mutating func decodeKept(_ client: SlabReference<ClientSession>, _ handle: SlabHandle) {
-        guard !client.value.needsMoreInput, mayReceive(client), var chunk = client.value.io.input.take() else { return }
+        guard client.value.io.input != nil, !client.value.needsMoreInput, mayReceive(client),
+            var chunk = client.value.io.input.take()
+        else { return }
         // The chunk owns its bytes while they are lent; nothing keeps them.
         if client.value.isUndecided, unsafe !chunk.withBytes({ unsafe decideProtocol($0, client, handle) }) {
             client.value.io.input = consume chunk

@@ -50,7 +50,7 @@ extension Worker {
     ) -> Int {
         var (moved, reads) = (0, 0)
         decodeKeptFrames(client, handle, multiplex)
-        while moved < Self.streamBytesMax, reads < Self.streamReadsMax, mayReceiveFrames(client) {
+        while moved < Self.streamBytesMax, reads < Self.streamReadsMax, mayReceiveFrames(client, multiplex) {
             reads += 1
             let kept = client.value.io.inputCount
             switch client.value.io.read(into: scratch, &pool) {
@@ -64,8 +64,8 @@ extension Worker {
                 flushAll()
             case .nothing: return moved
             case .end:
-                // Streams whose requests are complete may still be answered.
                 client.value.isClosing = true
+                abandonUnfinished(multiplex)
                 return moved
             case .broken(let error):
                 closeClient(client, handle, .broken(by: .client, error), by: .client)
@@ -78,9 +78,9 @@ extension Worker {
     private mutating func decodeKeptFrames(
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) {
-        guard !client.value.needsMoreInput, mayReceiveFrames(client), var chunk = client.value.io.input.take() else {
-            return
-        }
+        guard !client.value.needsMoreInput, mayReceiveFrames(client, multiplex),
+            var chunk = client.value.io.input.take()
+        else { return }
         // The chunk owns its bytes while they are lent; nothing keeps them.
         let consumed = unsafe chunk.withBytes { unsafe decodeFrames($0, client, handle, multiplex) }
         if consumed < chunk.count {
@@ -94,9 +94,12 @@ extension Worker {
 
     /// Whether a byte more of it could be used now. Even while it takes nothing it is read: what it says may be that it
     /// wants to take more. Until the answers to that are too many.
-    func mayReceiveFrames(_ client: SlabReference<ClientSession>) -> Bool {
+    func mayReceiveFrames(
+        _ client: SlabReference<ClientSession>, _ multiplex: SlabReference<Multiplex>
+    ) -> Bool {
         client.value.state == .open && client.value.abortReason == nil && client.value.io.hasInput
-            && !client.value.io.isBroken && client.value.io.outputCount <= SessionIO.collectedBytesMax
+            && !client.value.io.isBroken && !multiplex.value.isBroken
+            && client.value.io.outputCount <= SessionIO.collectedBytesMax
     }
 
     /// Decodes what there is. Returns the bytes consumed.
@@ -119,6 +122,7 @@ extension Worker {
                 noteUnfinished(client, handle, isUnfinished: consumed < rest.count)
                 return offset + consumed
             case .violation(let violation):
+                multiplex.value.isBroken = true
                 countViolation(violation, .client)
                 endClientStreams(client, handle, multiplex)
                 return bytes.count
@@ -208,6 +212,14 @@ extension Worker {
         abandonStreams(multiplex, .clientReset)
         flushClient()
         enqueue(client, handle)
+    }
+
+    /// FIN: requests that are complete may still be answered, the others will never be.
+    private mutating func abandonUnfinished(_ multiplex: SlabReference<Multiplex>) {
+        for tag in tags(of: multiplex) {
+            guard let exchange = exchanges.find(SlabHandle(bits: tag)), !exchange.value.requestEnded else { continue }
+            abandon(exchange.value.id, .clientReset)
+        }
     }
 
     /// All exchanges of the connection end.

@@ -63,8 +63,10 @@ extension Worker {
     /// The places that it has in its cluster's limits are free.
     func releasePlaces(_ exchange: SlabReference<Exchange>) {
         releasePending(exchange)
-        if exchange.value.counted.request { context.shared.finishRequest(clusterSlot: exchange.value.clusterSlot) }
-        if exchange.value.counted.retry { context.shared.finishRetry(clusterSlot: exchange.value.clusterSlot) }
+        // The words' method, not the shared state's: what is called on an object is retained for the call.
+        let slot = exchange.value.clusterSlot
+        if exchange.value.counted.request { context.shared.clusterRequests.addReleasing(-1, at: slot) }
+        if exchange.value.counted.retry { context.shared.clusterRetries.addReleasing(-1, at: slot) }
         exchange.value.counted.request = false
         exchange.value.counted.retry = false
     }
@@ -77,30 +79,38 @@ extension Worker {
             exchange.value.record.listener = -1
             exchange.value.record.pod = -1
             exchange.value.record.destinationPod = -1
-            return context.statistics.countRequest(exchange.value.record)
+            return context.statistics.requests.count(exchange.value.record)
         }
-        context.statistics.countRequest(exchange.value.record)
+        context.statistics.requests.count(exchange.value.record)
         countHostBytes(
             exchange.value.record.host, sent: exchange.value.record.bytesSent,
             received: exchange.value.record.bytesReceived)
-        if context.requests.isWanted { pushLog(exchange) }
+        pushLog(exchange)
     }
 
     /// Leaves the log line.
     private mutating func pushLog(_ exchange: SlabReference<Exchange>) {
+        // Once: each look at it retains it.
+        let ring = context.requests
+        guard ring.isWanted else { return }
         text.removeAll()
         if let detail = exchange.value.detail { text.append(detail) }
         let requestID = exchange.value.heads.reference.value.request.value(.xRequestId) ?? .none
         let path = exchange.value.asked?.path ?? exchange.value.heads.reference.value.request.path
         let authority = exchange.value.asked?.authority ?? exchange.value.heads.reference.value.request.authority
-        let isPushed = context.requests.push(
-            exchange.value.record,
-            method: exchange.value.heads.reference.value.request.bytes(
-                exchange.value.heads.reference.value.request.methodText),
-            authority: exchange.value.heads.reference.value.request.bytes(authority),
-            path: exchange.value.heads.reference.value.request.bytes(path),
-            requestId: exchange.value.heads.reference.value.request.bytes(requestID), detail: text.bytes)
+        let isPushed = Self.push(
+            exchange.value.record, exchange.value.heads.reference.value.request, path: path, authority: authority,
+            requestID: requestID, detail: text.bytes, to: ring)
         if !isPushed { count(.accessLogDropped) }
+    }
+
+    private static func push(
+        _ record: RequestRecord, _ head: borrowing MessageHead, path: ByteRange, authority: ByteRange,
+        requestID: ByteRange, detail: Span<UInt8>, to ring: RequestRing
+    ) -> Bool {
+        ring.push(
+            record, method: head.bytes(head.methodText), authority: head.bytes(authority), path: head.bytes(path),
+            requestId: head.bytes(requestID), detail: detail)
     }
 
     /// Body bytes kept for another attempt are needed no longer.
@@ -110,6 +120,7 @@ extension Worker {
     }
 
     /// What is known of a request when it begins.
+    @inline(__always)
     func requestRecord(of client: SlabReference<ClientSession>) -> RequestRecord {
         var record = RequestRecord()
         // The wall clock is read once a second; in between, monotonic time is added.

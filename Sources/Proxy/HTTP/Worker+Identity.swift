@@ -29,8 +29,6 @@ extension Worker {
         ForwardedFor.rewrite(&exchange.value.heads.reference.value.request, settings, client: client)
         guard settings.trustedHops == 0 || exchange.value.heads.reference.value.request.value(.xForwardedProto) == nil
         else { return }
-        text.removeAll()
-        text.append("http")
-        exchange.value.heads.reference.value.request.set(.xForwardedProto, text.bytes)
+        exchange.value.heads.reference.value.request.set(.xForwardedProto, "http")
     }
 }

@@ -25,6 +25,8 @@ extension Worker {
         }
         let entry = snapshot.entries[index]
         if entry.action == .deny { return upstreamFailed(exchange, .denied) }
+        // A request is no ClientHello: the other host's proxy would reset it.
+        if entry.protocolKind == .tls { return upstreamFailed(exchange, .reset) }
         guard entry.http >= 0 else { return connect(exchange) }
         exchange.value.receiver = Int(entry.http)
         exchange.value.stage = .receiver
@@ -44,6 +46,8 @@ extension Worker {
         else { return connect(exchange) }
         let entry = snapshot.entries[index]
         if entry.action == .deny { return upstreamFailed(exchange, .denied) }
+        // A request is no ClientHello: the other host's proxy would reset it.
+        if entry.protocolKind == .tls { return upstreamFailed(exchange, .reset) }
         guard entry.http >= 0 else { return connect(exchange) }
         exchange.value.receiver = Int(entry.http)
         guard findReceiverRoute(exchange) else { return }

@@ -76,7 +76,9 @@ extension Worker {
     }
 
     private mutating func decodeKept(_ server: SlabReference<ServerSession>, _ handle: SlabHandle) {
-        guard !server.value.needsMoreInput, mayReceive(server), var chunk = server.value.io.input.take() else { return }
+        guard server.value.io.input != nil, !server.value.needsMoreInput, mayReceive(server),
+            var chunk = server.value.io.input.take()
+        else { return }
         // The chunk owns its bytes while they are lent; nothing keeps them.
         let consumed = unsafe chunk.withBytes { unsafe decodeResponse($0, server, handle) }
         if isThere(server, handle), consumed < chunk.count {

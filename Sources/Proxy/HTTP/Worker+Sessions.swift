@@ -43,7 +43,7 @@ extension Worker {
         if client.value.state == .lingering { return client.value.io.isReadable }
         if multiplex.value.isStalled, !client.value.io.isBlocked { return true }
         if client.value.isClosing, multiplex.value.codec.streamCount == 0, !client.value.io.hasOutput { return true }
-        guard mayReceiveFrames(client) else { return false }
+        guard mayReceiveFrames(client, multiplex) else { return false }
         return client.value.io.isReadable && !client.value.io.inputEnded || !client.value.needsMoreInput
     }
 

@@ -72,8 +72,8 @@ extension Worker {
 
     /// What was collected for connections of streams in this turn leaves, each in one write.
     mutating func flushCollected() {
-        guard !collected.isEmpty else { return }
         flushAll()
+        guard !collected.isEmpty else { return }
         // Nothing is added meanwhile: flushing sends, and queues.
         for place in collected.indices {
             guard let token = Token(collected[place]) else { continue }
@@ -119,5 +119,7 @@ extension HTTP2Limits {
         self.init()
         headerBytes = settings.headerBytes
         headerCount = settings.headerCount
+        // A stream that nobody reads must not use up what the others need. What is held counts for its pod's limit.
+        connectionWindow = concurrentStreams * streamWindow
     }
 }

@@ -1,7 +1,7 @@
 import Buffers
 import HTTP
 
-/// Nanoseconds per message of the HTTP/1 codec, of each of its parts, for heads as they are in a mesh.
+/// Nanoseconds per message of the codecs, of each of their parts, for heads as they are in a mesh.
 @main struct Codec {
     /// 335 bytes, ten fields: a request as browsers send it.
     static let request = Array(
@@ -81,6 +81,7 @@ import HTTP
                     head, framing: .length(1024), connection: .keepAlive(announce: false), into: &output)
             }
         }
+        HTTP2Steps().run(rounds)
     }
 
     private static func consumed(_ event: HTTP1Event) -> Int {

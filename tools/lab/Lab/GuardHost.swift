@@ -20,11 +20,9 @@ public final class GuardHost: Sendable {
     }
 
     /// Starts it and waits until it is ready.
-    /// - Parameter tools: a directory whose programs come before the host's.
-    public func start(tools: String? = nil) throws {
+    /// - Parameter words: what becomes the guard's process, by a command behind it: `env NAME=VALUE`.
+    public func start(_ words: [String] = []) throws {
         let program = try Programs.path("apus-guard")
-        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
-        let words = tools.map { ["env", "PATH=\($0):\(path)"] } ?? []
         let process = try state.withLock { state in
             state.launches += 1
             let label = "guard-\(proxy.host.name)-\(state.launches)"

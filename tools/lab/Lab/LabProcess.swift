@@ -142,3 +142,17 @@ public struct CommandResult: Sendable, CustomStringConvertible {
         return self
     }
 }
+
+extension LabProcess {
+    /// Makes the thread of this name run in a circle: it uses CPU time and gets nowhere.
+    public func spin(thread name: String) throws {
+        let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task").compactMap { Int32($0) }
+        let found = threads.first { thread in
+            let text = try? String(contentsOfFile: "/proc/\(pid)/task/\(thread)/comm", encoding: .utf8)
+            return text.map { $0.trimmingCharacters(in: .newlines) } == name
+        }
+        guard let found else { throw LabError("\(command): no thread \(name)") }
+        let result = clab_spin(pid, found)
+        guard result == 0 else { throw LabError("\(command): \(name) cannot be made to spin: \(-result)") }
+    }
+}

@@ -39,3 +39,4 @@ int clab_epoll_set(int epoll, int operation, int fd, uint32_t events);
 int clab_epoll_wait(int epoll, struct clab_event *out, int capacity, int milliseconds);
 int clab_spawn(char *const argv[], int input, int output, int error);
 int clab_reap(int pid);
+int clab_spin(int pid, int tid);

@@ -1,0 +1,2 @@
+// Its functions are in the header, to be inlined.
+#include "CLanes.h"
