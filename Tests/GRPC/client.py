@@ -193,14 +193,10 @@ async def refused():
     """The code and the text of the proxy's own answer, for all kinds of call."""
     code, text = ARGUMENTS[0], ARGUMENTS[1]
     async with channel() as c:
-
-        async def stream():
-            for _ in range(3):
-                yield b"x" * 1000
-
+        # Requests that have begun: a message that meets the end of its call is an error of the library's own.
         for call in (
-            unary(c)(b"x"), c.stream_unary("/test.Echo/ClientStream")(stream()),
-            c.unary_stream("/test.Echo/ServerStream")(b"1 0 0"), c.stream_stream("/test.Echo/Bidi")(stream()),
+            unary(c)(b"x"), c.stream_unary("/test.Echo/ClientStream")(),
+            c.unary_stream("/test.Echo/ServerStream")(b"1 0 0"), c.stream_stream("/test.Echo/Bidi")(),
         ):
             error = await failure(call)
             assert error.code().name == code and text in error.details(), error
@@ -229,11 +225,11 @@ async def load():
     async def caller(c):
         while time.monotonic() < end:
             began = time.monotonic()
-            call = unary(c)(b"x" * 100, timeout=10)
+            call = unary(c)(b"x" * 100, timeout=10, metadata=[("plain", "")])
             try:
                 assert await call == b"x" * 100
                 result["calls"] += 1
-                server = dict(await call.initial_metadata())["x-server"]
+                server = dict(await call.trailing_metadata())["y-server"]
                 result["servers"][server] = result["servers"].get(server, 0) + 1
             except grpc.aio.AioRpcError as error:
                 result["failures"].append(f"{error.code().name} {error.details()}")

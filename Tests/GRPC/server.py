@@ -44,6 +44,10 @@ async def unary(request, context):
     counts["unary"] += 1
     if "bare-status" in metadata(context):
         await abort(context, int(metadata(context)["bare-status"]), "trailers only")
+    if "plain" in metadata(context):
+        # As ordinary methods do: all of the response is said at once.
+        context.set_trailing_metadata([("y-server", NAME)])
+        return request
     await prepare(context)
     if "sleep" in metadata(context):
         await asyncio.sleep(float(metadata(context)["sleep"]))
