@@ -109,11 +109,9 @@ extension Worker {
     /// A body that nobody wants is dropped for as long as that is cheaper than a new connection.
     private mutating func dropBody(_ exchange: SlabReference<Exchange>, _ bytes: Int) {
         exchange.value.dropped += bytes
-        releaseRequest(exchange, bytes)
         guard exchange.value.dropped > Exchange.droppedBytesMax, let client = clients.find(exchange.value.client) else {
             return
         }
-        guard exchange.value.clientStream == 0 else { return stopStream(exchange) }
         let handle = exchange.value.client
         client.value.isClosing = true
         exchange.value.requestEnded = true

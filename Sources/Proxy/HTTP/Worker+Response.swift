@@ -102,7 +102,7 @@ extension Worker {
     /// What is left of the request is read and dropped. A stream ends alone.
     mutating func awaitRequestEnd(_ exchange: SlabReference<Exchange>) {
         exchange.value.phase = .answered
-        guard exchange.value.clientStream == 0 else { return awaitStreamEnd(exchange) }
+        guard exchange.value.clientStream == 0 else { return stopStream(exchange) }
         if exchange.value.expectsContinue, let client = clients.find(exchange.value.client) {
             client.value.isClosing = true
             exchange.value.requestEnded = true

@@ -44,23 +44,8 @@ extension Worker {
         multiplex.value.codec.goAway(.noError, isFinal: true, into: &toClient)
     }
 
-    /// How long a stream that has been answered may take to end its request.
-    private static let answeredNanoseconds: Int64 = 1_000_000_000
-
-    /// The response is complete, the request is not. RFC 9113 8.1 has a reset for that, which libraries in the middle of
-    /// sending take for a failure: so what comes is dropped for a moment.
-    mutating func awaitStreamEnd(_ exchange: SlabReference<Exchange>) {
-        if let chunk = exchange.value.heldUp.take() {
-            let count = chunk.count
-            giveHeld(chunk, exchange)
-            releaseRequest(exchange, count)
-        }
-        timers.cancel(exchange.value.timer)
-        exchange.value.timer = timers.set(
-            now + Self.answeredNanoseconds, payload: Token(.exchangeTimer, exchange.value.id).bits)
-    }
-
-    /// What is left of an answered request is not waited for any longer.
+    /// The response is complete, the request is not: its rest is not waited for (RFC 9113 8.1). Not after a moment either:
+    /// clients are seen to wait for this reset when the end of the response meets their upload.
     mutating func stopStream(_ exchange: SlabReference<Exchange>) {
         cutOffClient(exchange, .noError, .completed)
         finishExchange(exchange)

@@ -105,10 +105,7 @@ extension Worker {
         guard let exchange = exchanges.find(handle) else { return }
         exchange.value.timer = .none
         // The response is all there; what is left of the request has the idle timeout.
-        if exchange.value.phase == .answered {
-            if exchange.value.clientStream != 0 { stopStream(exchange) }
-            return flushAll()
-        }
+        if exchange.value.phase == .answered { return }
         if exchange.value.deadline > 0, exchange.value.deadline <= now {
             exchange.value.deadline = 0
             upstreamFailed(exchange, .timeout)
