@@ -58,8 +58,8 @@ import Testing
             }
             // 5.12 ms and 2 s, to a sixteenth.
             #expect(
-                try await cells("routes", "v2").suffix(7) == [
-                    "100", "0", "1", "0", "5.0ms/5.0ms/1.9s", "no_endpoint", "1",
+                try await cells("routes", "v2").suffix(8) == [
+                    "100", "0", "1", "0", "5.0ms/5.0ms/1.9s", "-", "no_endpoint", "1",
                 ])
             #expect(try await cells("clusters", "web").suffix(4) == ["100", "1", "0", "5.0ms/5.0ms/1.9s"])
             #expect(try await cells("pods", "shop/cart").contains("5.0ms/5.0ms/1.9s"))
