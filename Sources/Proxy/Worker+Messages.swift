@@ -113,7 +113,7 @@ extension Worker {
         }
         return ConnectionView(
             record: record, state: .open, idleNanoseconds: now - client.value.lastActivity,
-            bufferedBytes: client.value.io.heldBytes)
+            bufferedBytes: client.value.io.heldBytes + client.value.heldBytes)
     }
 
     private func view(_ tunnel: SlabReference<Tunnel>) -> ConnectionView {

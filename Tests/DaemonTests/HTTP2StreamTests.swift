@@ -134,6 +134,55 @@ extension RunningDaemon {
             #expect(try await daemon.isAtRest())
         }
 
+        /// The next attempt may be another stream of the same connection: what comes of the first is not taken for it.
+        @Test func aRetryOnTheSameConnection() async throws {
+            let server = try await PythonProgram.http2(
+                """
+                def handle(connection, event):
+                    if not isinstance(event, StreamEnded): return
+                    count = connection.store['count'] = connection.store.get('count', 0) + 1
+                    if count % 2:
+                        connection.h2.send_headers(event.stream_id, [(':status', '503')], end_stream=True)
+                    else: connection.answer(event.stream_id)
+                """)
+            let (daemon, web) = try await Daemon.http(
+                to: [server], route: ", retry: {attempts: 1, when: [503], backoff: {base: 1ms}, budget: 100%}",
+                cluster: ", protocol: http2")
+            try Self.run(
+                daemon, web,
+                """
+                for _ in range(20):
+                    stream = client.get('/')
+                    assert stream.headers[':status'] == '200' and stream.data == b'ok', (stream.headers, stream.data)
+                """)
+            let lines = await daemon.requestLines(20)
+            #expect(lines.allSatisfy { $0.attempts == 2 && $0.status == 200 }, "\(daemon.accessLog)")
+            #expect(try daemon.sum("apus_cluster_connections_total") == 1)
+            #expect(try await daemon.isAtRest())
+        }
+
+        /// Frames that come too slowly end the connection, whatever else it does.
+        @Test func halfAFrameHasItsTime() async throws {
+            let server = try await PythonProgram.http2("def handle(connection, event): pass")
+            let (daemon, web) = try await Daemon.http(
+                to: [server], cluster: ", protocol: http2", more: "limits: {headerTimeout: 500ms}")
+            try Self.run(
+                daemon, web,
+                """
+                began = time.monotonic()
+                client.s.settimeout(0.1)
+                while not client.closed and time.monotonic() < began + 8:
+                    try:
+                        # A head of 100 bytes, one of them each time.
+                        client.s.sendall(bytes([0, 0, 100, 1, 5, 0, 0, 0, 1]) if time.monotonic() < began + 0.05 else b'x')
+                        client.pump()
+                    except TimeoutError: pass
+                    except OSError: client.closed = True
+                assert client.closed and time.monotonic() < began + 5, time.monotonic() - began
+                """)
+            #expect(try await daemon.isAtRest())
+        }
+
         @Test func streamsEndAlone() async throws {
             let server = try await PythonProgram.http2(
                 """

@@ -94,31 +94,33 @@ extension Worker {
         _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) {
         switch event {
-        case .head(_, _, let tag, let framing, let isEnd):
-            guard let exchange = exchanges.find(SlabHandle(bits: tag)) else { return }
+        case .head(_, let stream, let tag, let framing, let isEnd):
+            guard let exchange = findExchange(tag, of: handle, stream) else { return }
             swap(&exchange.value.heads.reference.value.response, &streamHead)
             // Nothing lies behind a head but other streams' frames.
             let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
             unsafe responseHeadReceived(exchange, server, handle, ResponseMeaning(framing: framing), after: none)
-            if isEnd { streamResponseEnded(tag, handle) }
+            if isEnd { streamResponseEnded(tag, handle, stream) }
         case .data(_, let stream, let tag, let body, let isEnd):
-            guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.server == handle else {
+            guard let exchange = findExchange(tag, of: handle, stream) else {
                 return multiplex.value.codec.release(body.count, of: stream, into: &toServer)
             }
             // In bounds: the codec says where in its input the body lies.
             unsafe responseBodyReceived(exchange, UnsafeRawBufferPointer(rebasing: input[body]), isLast: isEnd)
-            if isEnd { streamResponseEnded(tag, handle) }
-        case .trailers(_, _, let tag):
-            guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.server == handle else { return }
+            if isEnd { streamResponseEnded(tag, handle, stream) }
+        case .trailers(_, let stream, let tag):
+            guard let exchange = findExchange(tag, of: handle, stream) else { return }
             swap(&exchange.value.heads.reference.value.responseTrailers, &streamHead)
-            streamResponseEnded(tag, handle)
-        case .reset(_, _, let tag, let code, let isOurs):
-            if isOurs, let violation = multiplex.value.codec.streamViolation { countViolation(violation, .endpoint) }
-            guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.server == handle else { return }
+            streamResponseEnded(tag, handle, stream)
+        case .reset(_, let stream, let tag, let code, let isOurs):
+            let violation = isOurs ? multiplex.value.codec.streamViolation : nil
+            if let violation { countViolation(violation, .endpoint) }
+            guard let exchange = findExchange(tag, of: handle, stream) else { return }
+            if let violation { exchange.value.detail = violation.kind.label }
             streamReset(exchange, code, isOurs: isOurs)
         case .windowOpened(_, let stream, let tag):
             if stream == 0 { return resumeStreams(multiplex, pumpsDown: false) }
-            if let exchange = exchanges.find(SlabHandle(bits: tag)) { resumeRequest(exchange) }
+            if let exchange = findExchange(tag, of: handle, stream) { resumeRequest(exchange) }
         case .goAway(_, let last, _): serverGoesAway(server, handle, multiplex, last: last)
         case .consumed:
             if !multiplex.value.waiters.isEmpty, server.value.state == .busy { serveWaiters(server, handle, multiplex) }
@@ -126,11 +128,17 @@ extension Worker {
         }
     }
 
-    /// It may have been given up, and so be another attempt's or gone, by its head.
-    private mutating func streamResponseEnded(_ tag: UInt64, _ handle: SlabHandle) {
+    /// The exchange of a stream, as long as this is the stream it has: another attempt may be on the same connection.
+    private func findExchange(_ tag: UInt64, of handle: SlabHandle, _ stream: UInt32) -> SlabReference<Exchange>? {
         guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.server == handle,
-            exchange.value.serverStream != 0, !exchange.value.responseEnded
-        else { return }
+            exchange.value.serverStream == stream
+        else { return nil }
+        return exchange
+    }
+
+    /// It may have been given up, and so be another attempt's or gone, by its head.
+    private mutating func streamResponseEnded(_ tag: UInt64, _ handle: SlabHandle, _ stream: UInt32) {
+        guard let exchange = findExchange(tag, of: handle, stream), !exchange.value.responseEnded else { return }
         responseEnded(exchange)
     }
 

@@ -13,7 +13,9 @@ extension Worker {
             guard let exchange = exchanges.find(SlabHandle(bits: tag)) else { continue }
             first = min(first, exchange.value.idleDeadline)
         }
-        return first == .max ? client.value.lastActivity + client.value.settings.keepAliveTimeout : first
+        guard multiplex.value.codec.streamCount == 0 else { return first }
+        let timeout = client.value.settings.keepAliveTimeout
+        return min(first, client.value.lastActivity + (isDraining ? min(timeout, Self.drainIdleNanoseconds) : timeout))
     }
 
     /// One of its times is over.

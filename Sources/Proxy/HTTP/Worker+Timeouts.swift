@@ -47,9 +47,7 @@ extension Worker {
     func deadline(of client: SlabReference<ClientSession>) -> Int64 {
         if client.value.state == .lingering { return lingerDeadline(client) }
         let settings = client.value.settings
-        if let multiplex = client.value.multiplex?.reference, multiplex.value.codec.streamCount > 0 {
-            return streamsDeadline(client, multiplex)
-        }
+        if let multiplex = client.value.multiplex?.reference { return streamsDeadline(client, multiplex) }
         guard let exchange = exchanges.find(client.value.exchange) else {
             let timeout =
                 isDraining ? min(Self.drainIdleNanoseconds, settings.keepAliveTimeout) : settings.keepAliveTimeout
