@@ -22,6 +22,7 @@ import Model
     public struct Answered: Sendable {
         /// What was asked for.
         public let host: String
+        /// Which question.
         public let family: DNSFamily
         /// What it came to.
         public let answer: DNSAnswer

@@ -57,6 +57,8 @@ public final class Snapshot: Sendable {
     let clusterBySlot, listenerBySlot, hostByID: RecordTable<Int32>
     /// A bit for each port of `listeners`.
     let listenerPorts: RecordTable<UInt64>
+    /// Indices into `subsets`, in ascending order of their identities.
+    let subsetsByIdentity: RecordTable<Int32>
     /// One record, for `view`.
     private let tables: RecordTable<SnapshotTables>
 
@@ -94,12 +96,15 @@ public final class Snapshot: Sendable {
         hostByID = SlotIndex.table(parts.hosts.map(\.id))
         listenerPorts = SlotIndex.ports(parts.listeners)
         let tables = SnapshotTables(
+        let identities = parts.routes.subsets.map(\.identity)
+        subsetsByIdentity = RecordTable(identities.indices.sorted { identities[$0] < identities[$1] }.map(Int32.init))
             pods: pods.view, entries: entries.view, clusters: clusters.view, listeners: listeners.view,
             httpListeners: httpListeners.view, filters: filters.view, subsets: subsets.view, hosts: hosts.view,
             preservesSource: configuration.interception?.preserveSource ?? false, memoryBytesMax: memoryBytesMax,
             bufferBytesMax: bufferBytesMax.view, cidrs: cidrs.view, ports: ports.view, podCIDRs: podCIDRs.view,
-            podPlaces: podsByAddress.places.view, clusterBySlot: clusterBySlot.view, hostByID: hostByID.view,
-            listenerBySlot: listenerBySlot.view, listenerPorts: listenerPorts.view)
+            podPlaces: podsByAddress.places.view, clusterBySlot: clusterBySlot.view,
+            subsetsByIdentity: subsetsByIdentity.view, hostByID: hostByID.view, listenerBySlot: listenerBySlot.view,
+            listenerPorts: listenerPorts.view)
         self.tables = RecordTable([tables])
     }
 

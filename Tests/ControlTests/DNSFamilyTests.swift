@@ -37,7 +37,7 @@ import Testing
         let status = schedule.statuses["a"]
         #expect(status?.parts == 1 && status?.failures == 0 && status?.lastSuccess == now)
         #expect(status?.problem == "AAAA: timeout")
-        #expect(schedule.delay(now).map { $0 <= DNSSchedule.retryMin } == true, "asked for again before the minute is over")
+        #expect(schedule.delay(now).map { $0 <= DNSSchedule.retryMin } == true, "before the minute is over")
         #expect(look(.failed("refused"), found(b2)) == [a2, b2])
         #expect(look(.failed("refused"), .failed("timeout")) == [a2, b2])
         #expect(schedule.statuses["a"]?.problem == "A: refused, AAAA: timeout")
@@ -58,7 +58,7 @@ import Testing
     @Test mutating func whatWasFoundFirstDoesNotWaitForATimeout() {
         #expect(schedule.due(0) == ["a"])
         #expect(schedule.answered("a", .v4, found(a1), now: 0, random: &random) == nil)
-        #expect(schedule.halves(DNSSchedule.halfNanoseconds - 1).isEmpty, "both are put into use at once if they can be")
+        #expect(schedule.halves(DNSSchedule.halfNanoseconds - 1).isEmpty, "both at once if it can be")
         #expect(schedule.delay(0) == DNSSchedule.halfNanoseconds && !schedule.isSettled("a"))
         let half = schedule.halves(DNSSchedule.halfNanoseconds)
         #expect(half.map(\.addresses) == [[a1]] && schedule.isSettled("a"))

@@ -172,7 +172,8 @@ final class NameServer: Sendable {
             }
         }
         let code: UInt8 = answer == .noSuchName ? 3 : answer == .failure ? 2 : 0
-        return question[0..<2] + [0x81 | truncated, 0x80 | code, 0, 1, 0, count, 0, 0, 0, 0] + question[12...end + 4] + records
+        return question[0..<2] + [0x81 | truncated, 0x80 | code, 0, 1, 0, count, 0, 0, 0, 0] + question[12...end + 4]
+            + records
     }
 
     private static func bytes(_ text: String) -> [UInt8] {
