@@ -48,6 +48,8 @@ public final class Snapshot: Sendable {
     public let freshSlots: FreshSlots
     /// Slots of pods that the generation before had and this one has not: their connections end on adoption.
     public let gonePods: [Int]
+    /// Slots of endpoints that were there before and are not any more.
+    public let goneEndpoints: [UInt32]
     /// Memory of blocked connections at most, bytes: of the process, and by pod slot + 1 (place 0: without a pod).
     public let memoryBytesMax: Int, bufferBytesMax: RecordTable<Int>
 
@@ -55,10 +57,10 @@ public final class Snapshot: Sendable {
     let podsByAddress: AddressIndex
     let podCIDRs: RecordTable<CIDR>
     let clusterBySlot, listenerBySlot, hostByID: RecordTable<Int32>
-    /// A bit for each port of `listeners`.
-    let listenerPorts: RecordTable<UInt64>
     /// Indices into `subsets`, in ascending order of their identities.
     let subsetsByIdentity: RecordTable<Int32>
+    /// A bit for each port of `listeners`.
+    let listenerPorts: RecordTable<UInt64>
     /// One record, for `view`.
     private let tables: RecordTable<SnapshotTables>
 
@@ -87,17 +89,18 @@ public final class Snapshot: Sendable {
         hosts = RecordTable(parts.hosts)
         freshSlots = parts.freshSlots
         gonePods = parts.gonePods
+        goneEndpoints = parts.goneEndpoints
         memoryBytesMax = parts.configuration.limits.memoryBytesMax
         bufferBytesMax = RecordTable(parts.bufferBytesMax)
         podsByAddress = AddressIndex(parts.podIndexByAddress)
         podCIDRs = RecordTable(parts.configuration.interception?.podCIDRs ?? [])
         clusterBySlot = SlotIndex.table(parts.clusters.map(\.slot))
         listenerBySlot = SlotIndex.table(parts.listeners.map(\.slot))
+        let identities = parts.routes.subsets.map(\.identity)
+        subsetsByIdentity = RecordTable(identities.indices.sorted { identities[$0] < identities[$1] }.map(Int32.init))
         hostByID = SlotIndex.table(parts.hosts.map(\.id))
         listenerPorts = SlotIndex.ports(parts.listeners)
         let tables = SnapshotTables(
-        let identities = parts.routes.subsets.map(\.identity)
-        subsetsByIdentity = RecordTable(identities.indices.sorted { identities[$0] < identities[$1] }.map(Int32.init))
             pods: pods.view, entries: entries.view, clusters: clusters.view, listeners: listeners.view,
             httpListeners: httpListeners.view, filters: filters.view, subsets: subsets.view, hosts: hosts.view,
             preservesSource: configuration.interception?.preserveSource ?? false, memoryBytesMax: memoryBytesMax,

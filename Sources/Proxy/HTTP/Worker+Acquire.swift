@@ -185,7 +185,7 @@ extension Worker {
             ServerSession(
                 SessionIO(Transport(socket)), key: key, plan: plan, admission: admission, record,
                 idleTimeout: snapshot.clusters[cluster].idleTimeout, limits: HTTP1Limits(exchange.value.settings),
-                now: now))
+                madeUnder: published, now: now))
         count(.upstreamsActive)
         guard let server = servers.find(handle) else { return bug() }
         if key.protocolNumber == PoolKey.http2 {
