@@ -111,7 +111,8 @@ extension RunningDaemon {
         /// Subsets are numbered by the rules that name them, and a reload brings rules before the one of the request.
         @Test(arguments: [true, false])
         func aRetryStaysWithItsLabelsAcrossAReload(isStillNamed: Bool) async throws {
-            let (asked, reloaded) = (Atomic<Int>(0), DispatchSemaphore(value: 0))
+            let asked = Atomic<Int>(0)
+            let reloaded = DispatchSemaphore(value: 0)
             let wrong = try HTTPServer.echo()
             let right = try HTTPServer { _, _, connection in
                 guard asked.add(1, ordering: .relaxed).newValue == 1 else {

@@ -1,6 +1,4 @@
-import Foundation
 import Model
-import Synchronization
 import Testing
 
 @testable import Upstream
@@ -28,7 +26,7 @@ import Testing
         }
     }
 
-    @Test func neverMoreThanTheShareIsEjected() throws {
+    @Test func neverMoreThanTheShareIsEjected() async throws {
         let detection = Configuration.OutlierDetection(
             consecutiveFailures: 1, baseEjection: .milliseconds(1), maxEjected: 0.5, successRate: nil)
         let fixture = try Fixture([
@@ -36,35 +34,44 @@ import Testing
                 .with { $0.outlierDetection = detection }
         ])
         let shared = fixture.shared
-        let (slots, clusterSlot) = (
-            (0..<Self.endpoints).map { fixture.slot($0) }, fixture.snapshot.clusters[Fixture.first].slot
-        )
+        let slots = (0..<Self.endpoints).map { fixture.slot($0) }
+        let clusterSlot = fixture.snapshot.clusters[Fixture.first].slot
         let counters = (0..<Self.workers).map { _ in WorkerStatistics().endpoints }
-        let workers = Mutex(
-            (0..<Self.workers).map { index in
-                var picker = EndpointPicker(shared: shared, outcomes: counters[index])
-                picker.adopt(fixture.tables)
-                return Worker(
-                    picker: picker,
-                    detector: OutlierDetector(shared: shared, worker: index, outcomes: counters), slots: slots,
-                    clusterSlot: clusterSlot)
-            })
+        var workers = (0..<Self.workers).map { index in
+            var picker = EndpointPicker(shared: shared, outcomes: counters[index])
+            picker.adopt(fixture.tables)
+            return Worker(
+                picker: picker, detector: OutlierDetector(shared: shared, worker: index, outcomes: counters),
+                slots: slots, clusterSlot: clusterSlot)
+        }
         let seed = UInt64.random(in: 0 ... .max)
         var (now, readmitted) = (fixture.now, 0)
         for round in 0..<Self.rounds {
             // Between rounds, when nobody is in the middle of anything: a thread that is put aside for a moment would else be
             // away for seconds.
             now += 250_000_000
-            DispatchQueue.concurrentPerform(iterations: Self.workers) { [now] index in
-                var worker = workers.withLock { $0[index] }
-                Self.run(&worker, now: now, seed: seed &+ UInt64(round * Self.workers + index))
-                workers.withLock { [worker] in $0[index] = worker }
-            }
+            workers = await Self.run(workers, now: now, seed: seed &+ UInt64(round * Self.workers))
             let ejected = slots.count { shared.endpointHealth.load($0) & SharedState.ejected != 0 }
             readmitted += slots.count { Ejection(word: shared.endpointEjections.load($0)).count > 1 }
             let counted = shared.clusterEjected.load(clusterSlot)
             #expect(ejected <= Self.endpoints / 2 && counted == ejected, "seed \(seed), round \(round)")
         }
         #expect(readmitted > 0, "nobody came back: nothing raced")
+    }
+
+    /// All of them at once, as far as there are threads.
+    private static func run(_ workers: [Worker], now: Int64, seed: UInt64) async -> [Worker] {
+        await withTaskGroup(of: (Int, Worker).self) { group in
+            for (index, worker) in workers.enumerated() {
+                group.addTask {
+                    var worker = worker
+                    run(&worker, now: now, seed: seed &+ UInt64(index))
+                    return (index, worker)
+                }
+            }
+            var results = workers
+            for await (index, worker) in group { results[index] = worker }
+            return results
+        }
     }
 }
