@@ -48,6 +48,8 @@ public final class Snapshot: Sendable {
     public let freshSlots: FreshSlots
     /// Slots of pods that the generation before had and this one has not: their connections end on adoption.
     public let gonePods: [Int]
+    /// Slots of endpoints that were there before and are not any more.
+    public let goneEndpoints: [UInt32]
     /// Memory of blocked connections at most, bytes: of the process, and by pod slot + 1 (place 0: without a pod).
     public let memoryBytesMax: Int, bufferBytesMax: RecordTable<Int>
 
@@ -55,6 +57,8 @@ public final class Snapshot: Sendable {
     let podsByAddress: AddressIndex
     let podCIDRs: RecordTable<CIDR>
     let clusterBySlot, listenerBySlot, hostByID: RecordTable<Int32>
+    /// Indices into `subsets`, in ascending order of their identities.
+    let subsetsByIdentity: RecordTable<Int32>
     /// A bit for each port of `listeners`.
     let listenerPorts: RecordTable<UInt64>
     /// One record, for `view`.
@@ -85,12 +89,15 @@ public final class Snapshot: Sendable {
         hosts = RecordTable(parts.hosts)
         freshSlots = parts.freshSlots
         gonePods = parts.gonePods
+        goneEndpoints = parts.goneEndpoints
         memoryBytesMax = parts.configuration.limits.memoryBytesMax
         bufferBytesMax = RecordTable(parts.bufferBytesMax)
         podsByAddress = AddressIndex(parts.podIndexByAddress)
         podCIDRs = RecordTable(parts.configuration.interception?.podCIDRs ?? [])
         clusterBySlot = SlotIndex.table(parts.clusters.map(\.slot))
         listenerBySlot = SlotIndex.table(parts.listeners.map(\.slot))
+        let identities = parts.routes.subsets.map(\.identity)
+        subsetsByIdentity = RecordTable(identities.indices.sorted { identities[$0] < identities[$1] }.map(Int32.init))
         hostByID = SlotIndex.table(parts.hosts.map(\.id))
         listenerPorts = SlotIndex.ports(parts.listeners)
         let tables = SnapshotTables(
@@ -98,8 +105,9 @@ public final class Snapshot: Sendable {
             httpListeners: httpListeners.view, filters: filters.view, subsets: subsets.view, hosts: hosts.view,
             preservesSource: configuration.interception?.preserveSource ?? false, memoryBytesMax: memoryBytesMax,
             bufferBytesMax: bufferBytesMax.view, cidrs: cidrs.view, ports: ports.view, podCIDRs: podCIDRs.view,
-            podPlaces: podsByAddress.places.view, clusterBySlot: clusterBySlot.view, hostByID: hostByID.view,
-            listenerBySlot: listenerBySlot.view, listenerPorts: listenerPorts.view)
+            podPlaces: podsByAddress.places.view, clusterBySlot: clusterBySlot.view,
+            subsetsByIdentity: subsetsByIdentity.view, hostByID: hostByID.view, listenerBySlot: listenerBySlot.view,
+            listenerPorts: listenerPorts.view)
         self.tables = RecordTable([tables])
     }
 

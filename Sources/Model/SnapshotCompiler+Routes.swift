@@ -187,9 +187,18 @@ extension SnapshotCompiler.Parts {
         if let known = routes.subsetByKey[key] { return known }
         let index = Int32(routes.subsets.count)
         let number = routes.subsetLabels[cluster]?.count ?? 0
-        routes.subsets.append(SubsetRecord(cluster: cluster, number: number))
+        let identity = Self.identity(clusters[cluster].slot, labels)
+        routes.subsets.append(SubsetRecord(cluster: cluster, number: number, identity: identity))
         routes.subsetLabels[cluster, default: []].append(labels)
         routes.subsetByKey[key] = index
         return index
+    }
+
+    /// 64 bits under the process's own key: that two of a configuration meet takes billions of them.
+    private static func identity(_ clusterSlot: Int, _ labels: [String: String]) -> UInt64 {
+        var hasher = Hasher()
+        hasher.combine(clusterSlot)
+        hasher.combine(labels)
+        return max(1, UInt64(bitPattern: Int64(hasher.finalize())))
     }
 }

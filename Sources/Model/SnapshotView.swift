@@ -31,6 +31,7 @@ public struct SnapshotView: Sendable, BitwiseCopyable {
     let podCIDRs: RecordView<CIDR>
     let podPlaces: RecordView<AddressIndex.Place>
     let clusterBySlot: RecordView<Int32>
+    let subsetsByIdentity: RecordView<Int32>
     let hostByID: RecordView<Int32>
     let listenerBySlot: RecordView<Int32>
     let listenerPorts: RecordView<UInt64>
@@ -88,6 +89,22 @@ extension SnapshotView {
 
     /// The cluster with this slot: an index into `clusters`.
     public func cluster(slot: Int) -> Int? { Self.index(slot, clusterBySlot) }
+
+    /// The subset with this `SubsetRecord.identity`: an index into `subsets`; nil: no rule of this snapshot names it.
+    public func subset(identity: UInt64) -> Int32? {
+        var (lower, upper) = (0, all[0].subsetsByIdentity.count)
+        while lower < upper {
+            let middle = (lower + upper) / 2
+            if subsets[Int(all[0].subsetsByIdentity[middle])].identity < identity {
+                lower = middle + 1
+            } else {
+                upper = middle
+            }
+        }
+        guard lower < all[0].subsetsByIdentity.count else { return nil }
+        let index = all[0].subsetsByIdentity[lower]
+        return subsets[Int(index)].identity == identity ? index : nil
+    }
 
     /// The explicit listener with this slot: an index into `listeners`.
     public func listener(slot: Int) -> Int? { Self.index(slot, listenerBySlot) }

@@ -102,8 +102,14 @@ struct Worker: ~Copyable {
     var checks: [SlabHandle] = []
     /// By pod slot: the generation with which the pod left last.
     var podsGone: [UInt64] = []
-    /// What is left to do to take up the generation in force; `inbox` holds messages that wait for that.
+    /// By endpoint slot: the number of the generation, or of the replacement, with which it left last; and the newest number.
+    var endpointsGone: [UInt64] = []
+    var published: UInt64 = 0
+    /// What is left to do to take up the generation in force; `inbox` holds messages that wait for that, or for the end
+    /// of a sweep.
     var adoption: Adoption?
+    /// What is being done with all connections.
+    var sweep: Sweep?
     var inbox: [WorkerMessage] = []
     /// Connections that are leaving, and requests for the next batches.
     var departure: Departure?
@@ -158,7 +164,7 @@ struct Worker: ~Copyable {
             let count = wait()
             isOnlyServing =
                 count <= Self.eventsUntimedMax && accepting.isEmpty && waiting.isEmpty && adoption == nil
-                && now < nextTend
+                && sweep == nil && now < nextTend
             heartbeat()
             for index in 0..<count { takeIn(poller.event(index)) }
             fireTimers()
@@ -167,6 +173,7 @@ struct Worker: ~Copyable {
             acceptPending()
             serveWaiting()
             continueAdoption()
+            continueSweep()
             isOnlyServing = isOnlyServing && collected.isEmpty && gatheredOutput.isEmpty
             flushCollected()
             if cpu.isDue(now) { cpu.measure(now: now, cpu: Clock.threadCPU()) }
@@ -190,7 +197,7 @@ struct Worker: ~Copyable {
     }
 
     private mutating func waitNanoseconds() -> Int64 {
-        guard ready.isEmpty, accepting.isEmpty, !isOverMemory, adoption == nil else { return 0 }
+        guard ready.isEmpty, accepting.isEmpty, !isOverMemory, adoption == nil, sweep == nil else { return 0 }
         var delay = context.settings.heartbeatNanoseconds
         if let due = timers.delay(from: now) { delay = min(delay, due) }
         if let due = tendDelay { delay = min(delay, due) }

@@ -120,6 +120,8 @@ struct Exchange: ~Copyable {
     var nextFilter = 0
     var target = ClusterTarget(cluster: 0, subset: -1)
     var clusterSlot = -1
+    /// `SubsetRecord.identity` of the target's subset: subsets are numbered anew with each generation; 0: none.
+    var subsetIdentity: UInt64 = 0
     var hash: UInt64 = 0
 
     // MARK: attempts

@@ -29,11 +29,16 @@ extension Worker {
     func currentCluster(_ exchange: SlabReference<Exchange>) -> Int? {
         if exchange.value.generation != snapshot.generation {
             guard let index = snapshot.cluster(slot: exchange.value.clusterSlot) else { return nil }
-            // Subsets are numbered anew with each generation: a retry right after a reload may leave its subset.
-            exchange.value.target = ClusterTarget(cluster: index, subset: -1)
+            exchange.value.target = ClusterTarget(cluster: index, subset: currentSubset(exchange))
             exchange.value.generation = snapshot.generation
         }
         return exchange.value.target.cluster
+    }
+
+    /// Labels that no rule names any more have no endpoints: an attempt more must not go where the first would not have gone.
+    private func currentSubset(_ exchange: SlabReference<Exchange>) -> Int32 {
+        let identity = exchange.value.subsetIdentity
+        return identity == 0 ? -1 : snapshot.subset(identity: identity) ?? .max
     }
 
     private mutating func pickEndpoint(
@@ -180,7 +185,7 @@ extension Worker {
             ServerSession(
                 SessionIO(Transport(socket)), key: key, plan: plan, admission: admission, record,
                 idleTimeout: snapshot.clusters[cluster].idleTimeout, limits: HTTP1Limits(exchange.value.settings),
-                now: now))
+                madeUnder: published, now: now))
         count(.upstreamsActive)
         guard let server = servers.find(handle) else { return bug() }
         if key.protocolNumber == PoolKey.http2 {

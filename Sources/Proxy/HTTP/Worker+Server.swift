@@ -220,7 +220,13 @@ extension Worker {
     /// Whether it may wait for another request.
     mutating func mayBeIdle(_ server: SlabReference<ServerSession>) -> Bool {
         !isDraining && !hasLeft(server.value.key.pod, since: server.value.plan.generation)
-            && !yields(clusterSlot: server.value.plan.clusterSlot)
+            && !isEndpointGone(server) && !yields(clusterSlot: server.value.plan.clusterSlot)
+    }
+
+    /// Whether its endpoint has left since it was made, even if it is back: that may be another server.
+    private func isEndpointGone(_ server: SlabReference<ServerSession>) -> Bool {
+        let slot = Int(server.value.key.endpointSlot)
+        return slot >= 0 && slot < endpointsGone.count && endpointsGone[slot] > server.value.madeUnder
     }
 
     /// It waits in the pool for another request.

@@ -94,15 +94,4 @@ extension Worker {
             finishExchange(exchange)
         }
     }
-
-    /// From now on every response is its connection's last; connections without a request end soon.
-    mutating func drainClients() {
-        for index in 0..<clients.indexEnd {
-            guard let handle = clients.handle(at: index), let client = clients.find(handle) else { continue }
-            lowerTimer(client, handle, to: now + Self.drainIdleNanoseconds)
-            if client.value.multiplex != nil { leave(client, handle) }
-        }
-        flushCollected()
-        while let index = idle.removeAny() { closeIdle(index) }
-    }
 }
