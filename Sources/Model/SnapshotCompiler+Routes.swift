@@ -149,7 +149,7 @@ extension SnapshotCompiler {
         let filters = try addFilters(listener.filters, place: "listener \(listener.name)", to: &parts)
         var record = HTTPListenerRecord(
             routeTable: table, filters: filters, direction: .listener, protocolKind: listener.protocolKind,
-            limits: parts.configuration.limits.http)
+            limits: listener.limits ?? parts.configuration.limits.http)
         record.requestId = listener.requestId
         record.forwardedFor = listener.forwardedFor
         record.trustedHops = listener.trustedHops

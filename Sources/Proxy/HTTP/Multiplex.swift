@@ -11,8 +11,10 @@ struct Multiplex: ~Copyable, Sendable {
     var isStalled = false
     /// The peer has broken the protocol: nothing of it is read any more.
     var isBroken = false
-    /// No further stream is begun on it.
+    /// No further stream is to be begun on it.
     var isLeaving = false
+    /// Downstream: when the last stream is said, if the client has not answered before. Monotonic nanoseconds.
+    var leaveBy: Int64 = 0
 
     // MARK: upstream only
     /// Exchanges that wait for the handshake.

@@ -33,12 +33,12 @@ extension Worker {
         return moved
     }
 
-    /// No stream is left, and none is to come: says so, and ends.
+    /// No stream is left, and none is to come: once the client knows that, ends.
     private mutating func endStreams(
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) {
-        collect(forClient: handle)
-        multiplex.value.codec.goAway(.noError, isFinal: true, into: &toClient)
+        leave(client, handle)
+        guard multiplex.value.codec.hasSaidLast else { return }
         flushClient()
         flushCollected()
         guard let client = clients.find(handle), !client.value.io.hasOutput, !client.value.io.isBroken else { return }
@@ -65,7 +65,7 @@ extension Worker {
             case .nothing: return moved
             case .end:
                 // Nobody half-closes here: what its streams still need, more bytes or wider windows, will not come.
-                client.value.isClosing = true
+                sayLast(client, handle, multiplex)
                 abandonStreams(multiplex, .clientReset)
                 return moved
             case .broken(let error):

@@ -50,7 +50,7 @@ extension Worker {
         exchange.value.isGRPC = meaning.version == .http2 && exchange.value.heads.reference.value.request.isGRPC
         lowerTimer(client, exchange.value.client, to: now + client.value.settings.streamIdleTimeout)
         if !meaning.keepsAlive { client.value.isClosing = true }
-        if isDraining { leave(client, exchange.value.client) }
+        if isLeaving(client) { leave(client, exchange.value.client) }
         guard exchange.value.heads.reference.value.request.normalizePath() == nil else {
             return reply(exchange, status: 400, .badRequest, "the path has an escape that means nothing\n")
         }

@@ -42,7 +42,11 @@ extension Worker {
         if client.value.io.hasOutput, !client.value.io.isCollecting, client.value.io.isWritable { return true }
         if client.value.state == .lingering { return client.value.io.isReadable }
         if multiplex.value.isStalled, !client.value.io.isBlocked { return true }
-        if client.value.isClosing, multiplex.value.codec.streamCount == 0, !client.value.io.hasOutput { return true }
+        if client.value.isClosing, multiplex.value.codec.streamCount == 0, !client.value.io.hasOutput,
+            multiplex.value.codec.hasSaidLast || !multiplex.value.isLeaving
+        {
+            return true
+        }
         guard mayReceiveFrames(client, multiplex) else { return false }
         return client.value.io.isReadable && !client.value.io.inputEnded || !client.value.needsMoreInput
     }

@@ -30,18 +30,10 @@ extension Worker {
     private mutating func beginStreams(_ client: SlabReference<ClientSession>, _ handle: SlabHandle) {
         let (place, reference) = multiplexes.place(Multiplex(.server, HTTP2Limits(client.value.settings)))
         client.value.multiplex = LentMultiplex(handle: place, reference: reference)
+        if client.value.expiresAt < .max { lowerTimer(client, handle, to: client.value.expiresAt) }
         collect(forClient: handle)
         reference.value.codec.start(into: &toClient)
         client.value.needsMoreInput = false
-    }
-
-    /// The client's connection begins no more streams, or requests.
-    mutating func leave(_ client: SlabReference<ClientSession>, _ handle: SlabHandle) {
-        client.value.isClosing = true
-        guard let multiplex = client.value.multiplex?.reference, !multiplex.value.isLeaving else { return }
-        multiplex.value.isLeaving = true
-        collect(forClient: handle)
-        multiplex.value.codec.goAway(.noError, isFinal: true, into: &toClient)
     }
 
     /// The response is complete, the request is not: its rest is not waited for (RFC 9113 8.1). Not after a moment either:

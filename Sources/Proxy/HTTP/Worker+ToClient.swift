@@ -9,7 +9,7 @@ extension Worker {
     mutating func sendResponseHead(
         _ exchange: SlabReference<Exchange>, _ client: SlabReference<ClientSession>, _ framing: BodyFraming
     ) {
-        if isDraining { leave(client, exchange.value.client) }
+        if isLeaving(client) { leave(client, exchange.value.client) }
         if let multiplex = client.value.multiplex?.reference {
             return beginResponse(exchange, multiplex, framing)
         }

@@ -16,6 +16,7 @@ extension Worker {
             SessionIO(downstream), HTTP1Decoder(.request, limits: HTTP1Limits(settings)), record, admission,
             settings: settings, generation: snapshot.generation, now: now)
         session.pinned = pinned
+        session.expiresAt = expiry(settings)
         let handle = clients.insert(session)
         guard let client = clients.find(handle) else { return bug() }
         boundUnsent(client.value.io, pod: client.value.fairnessSlot)
