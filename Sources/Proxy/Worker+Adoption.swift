@@ -13,6 +13,9 @@ struct Adoption {
     var clientsSeen = 0
     var serversSeen = 0
     var arrivalsSeen = 0
+    /// The same places for what is asked whether it is still wanted.
+    var streamsSeen = 0
+    var endpointsSeen = 0
     /// So many of the check plan's changes have been made.
     var checksDone = 0
 }
@@ -53,7 +56,7 @@ extension Worker {
     /// This turn's piece of an adoption.
     mutating func continueAdoption() {
         guard var step = adoption.take() else { return }
-        guard endConnectionsOfGonePods(&step), changeChecks(&step) else {
+        guard endConnectionsOfGonePods(&step), leaveOutdated(&step), changeChecks(&step) else {
             adoption = step
             return
         }

@@ -10,6 +10,7 @@ final class Generation: Sendable {
     let routes: RouteTables
     /// By worker.
     let checks: [CheckPlan]
+    let goneEndpoints: GoneEndpoints
 
     /// The generation after `previous` (nil: the first one).
     init(_ snapshot: Snapshot, after previous: Generation?, workers: Int) {
@@ -17,6 +18,7 @@ final class Generation: Sendable {
         tables = ClusterTables(snapshot, reusing: previous?.tables)
         routes = RouteTables(snapshot)
         checks = CheckPlan.plans(from: previous?.snapshot, to: snapshot, workers: workers)
+        goneEndpoints = GoneEndpoints(from: previous?.snapshot, to: snapshot)
     }
 }
 
@@ -26,11 +28,13 @@ final class Replacement: Sendable {
     let change: EndpointChange
     /// By worker.
     let checks: [CheckPlan]
+    let goneEndpoints: GoneEndpoints
 
     init(_ update: EndpointUpdate, of generation: Generation, workers: Int) {
         number = update.generation
         change = generation.tables.change(update, in: generation.snapshot)
         checks = CheckPlan.plans(for: update, in: generation.snapshot, workers: workers)
+        goneEndpoints = GoneEndpoints(update)
     }
 }
 

@@ -9,11 +9,14 @@ import class Lab.LabProcess
 final class PythonProgram: Listening {
     let address: SocketAddress
     let process: LabProcess
+    /// For files that it shares with its test; it has the path as `folder`.
+    let folder: URL
 
     init(_ text: String, arguments: [String] = []) async throws {
+        folder = FileManager.default.temporaryDirectory.appending(path: "python-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let process = try LabProcess(
-            ["/usr/bin/python3", "-c", text] + arguments, directory: FileManager.default.temporaryDirectory.path,
-            label: "python-\(UUID().uuidString)")
+            ["/usr/bin/python3", "-c", "folder = '\(folder.path)'\n" + text] + arguments, directory: folder.path, label: "python")
         self.process = process
         _ = await eventually { process.output.contains("\n") || !process.isRunning }
         let line = process.output.split(separator: "\n").first.map(String.init) ?? ""
@@ -23,6 +26,7 @@ final class PythonProgram: Listening {
     deinit {
         process.signal(SIGKILL)
         _ = try? process.wait()
+        try? FileManager.default.removeItem(at: folder)
     }
 
     /// What it has said behind its port.
@@ -68,10 +72,12 @@ final class PythonProgram: Listening {
                                 handle(self, event)
                     except (OSError, h2.exceptions.ProtocolError) as error: print('ended', error, flush=True)
                     self.s.close()
+                    closed(self)
                 def answer(self, stream, body=b'ok', headers=(), status='200'):
                     self.h2.send_headers(stream, [(':status', status), *headers])
                     self.h2.send_data(stream, body, end_stream=True)
             def started(connection): connection.h2.initiate_connection()
+            def closed(connection): pass
             \(handler)
             listener = socket.create_server(('127.0.0.1', 0), backlog=128)
             print(listener.getsockname()[1], flush=True)

@@ -55,6 +55,7 @@ extension Worker {
             return reply(exchange, status: 400, .badRequest, "the path has an escape that means nothing\n")
         }
         guard !client.value.isOrphan else {
+            if exchange.value.clientStream != 0 { return refuseStream(exchange) }
             return reply(exchange, status: 503, .noRoute, "no table takes this connection for HTTP any more\n")
         }
         identify(exchange)
@@ -104,6 +105,14 @@ extension Worker {
             return enqueue(client, exchange.value.client)
         }
         reply(exchange, status: violation.status, .badRequest, "the request is not valid HTTP\n")
+    }
+
+    /// A stream that was on its way when the tables changed: nothing was done with it, so that the client may send it again,
+    /// by another connection.
+    private mutating func refuseStream(_ exchange: SlabReference<Exchange>) {
+        exchange.value.record.flags.add(.noRoute)
+        cutOffClient(exchange, .refusedStream, .clientReset)
+        finishExchange(exchange)
     }
 
     /// A body that nobody wants is dropped for as long as that is cheaper than a new connection.

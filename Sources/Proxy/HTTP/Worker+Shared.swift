@@ -85,11 +85,22 @@ extension Worker {
         guard server.value.state == .busy, multiplex.value.waiters.isEmpty else { return }
         guard !multiplex.value.isLeaving, !server.value.io.isBroken, !server.value.io.inputEnded, mayBeIdle(server)
         else {
-            // What was said last, a reset of its last stream, is of no interest once the connection ends.
             return closeServer(handle)
         }
         unshare(server, handle, multiplex)
         makeIdle(server, handle)
+    }
+
+    /// The session is closing: its server is told, as far as that can be done at once.
+    mutating func sayGoodbye(
+        _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
+    ) {
+        guard server.value.state != .connecting, !server.value.io.isBroken, !server.value.io.inputEnded else { return }
+        collect(forServer: handle)
+        multiplex.value.codec.goAway(.noError, isFinal: true, into: &toServer)
+        flushServer()
+        var taken = 0
+        _ = server.value.io.flush(&pool, taken: &taken)
     }
 
     /// The session is closing: its multiplex goes with it.

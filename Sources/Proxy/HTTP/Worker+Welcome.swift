@@ -45,6 +45,12 @@ extension Worker {
             return
         }
         client.value.settings = snapshot.httpListeners[index]
+        // Another version is asked for now: the client is to come again with that.
+        let isHTTP2 = client.value.multiplex != nil
+        switch client.value.settings.protocolKind {
+        case .http1 where isHTTP2, .http2 where !isHTTP2 && !client.value.isUndecided: client.value.isClosing = true
+        default: break
+        }
     }
 
     /// How its requests are treated now; nil: they are not.
