@@ -13,7 +13,7 @@ extension ConfigurationView {
             "requestTargetBytes": .bytes(http.requestTargetBytes), "headerTimeout": .duration(http.headerTimeout),
             "keepAliveTimeout": .duration(http.keepAliveTimeout),
             "streamIdleTimeout": .duration(http.streamIdleTimeout), "retryBodyBytes": .bytes(http.retryBodyBytes),
-            "maxConnectionAge": http.maxConnectionAge.map(JSONValue.duration),
+            "maxConnectionAge": http.maxConnectionAge.map(JSONValue.duration), "http2": http2Limits(http.http2),
         ]
     }
 

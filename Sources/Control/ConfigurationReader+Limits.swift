@@ -4,7 +4,7 @@ import Model
 extension ConfigurationReader {
     private static let httpKeys = [
         "headerBytes", "headerCount", "requestTargetBytes", "headerTimeout", "keepAliveTimeout", "streamIdleTimeout",
-        "retryBodyBytes", "maxConnectionAge",
+        "retryBodyBytes", "maxConnectionAge", "http2",
     ]
 
     mutating func readLimits(_ value: Value) {
@@ -33,6 +33,7 @@ extension ConfigurationReader {
         if let timeout = fields["streamIdleTimeout"]?.duration(Value.idleTimeouts) { http.streamIdleTimeout = timeout }
         if let bytes = fields["retryBodyBytes"]?.size(0...16 << 20) { http.retryBodyBytes = bytes }
         if let age = fields["maxConnectionAge"]?.duration(Value.idleTimeouts) { http.maxConnectionAge = age }
+        if let value = fields["http2"] { http.http2 = readHTTP2Limits(value, over: http.http2) }
         return http
     }
 }

@@ -21,6 +21,8 @@ public struct HTTPListenerRecord: Sendable, BitwiseCopyable, Equatable {
     public var headerTimeout, keepAliveTimeout, streamIdleTimeout: Int64
     /// See `Configuration.HTTPLimits`; 0: none.
     public var maxConnectionAge: Int64
+    /// Index into `Snapshot.http2Limits`.
+    public var http2: Int32 = 0
 
     init(
         routeTable: Int32, filters: IndexRange, direction: ConnectionDirection,

@@ -204,7 +204,7 @@ extension Worker {
     private mutating func beginStreams(
         _ server: SlabReference<ServerSession>, _ handle: SlabHandle, waiter exchange: SlabReference<Exchange>
     ) {
-        let (place, reference) = multiplexes.place(Multiplex(.client, HTTP2Limits(exchange.value.settings)))
+        let (place, reference) = multiplexes.place(Multiplex(.client, HTTP2Limits(exchange.value.settings, snapshot.http2Limits[0])))
         server.value.multiplex = LentMultiplex(handle: place, reference: reference)
         reference.value.waiters.append(exchange.value.id)
         share(server, handle, reference)

@@ -28,7 +28,11 @@ extension Worker {
 
     /// From here on the connection speaks HTTP/2.
     private mutating func beginStreams(_ client: SlabReference<ClientSession>, _ handle: SlabHandle) {
-        let (place, reference) = multiplexes.place(Multiplex(.server, HTTP2Limits(client.value.settings)))
+        refreshSettings(client)
+        // Its table may be gone, and what it says of the snapshot with it.
+        let index = client.value.isOrphan ? 0 : Int(client.value.settings.http2)
+        let limits = HTTP2Limits(client.value.settings, snapshot.http2Limits[index])
+        let (place, reference) = multiplexes.place(Multiplex(.server, limits))
         client.value.multiplex = LentMultiplex(handle: place, reference: reference)
         if client.value.expiresAt < .max { lowerTimer(client, handle, to: client.value.expiresAt) }
         collect(forClient: handle)
@@ -110,15 +114,5 @@ extension Worker {
         if error != nil || hasWork(server) || server.value.multiplex?.reference.value.isStalled == true {
             enqueueServer(handle)
         }
-    }
-}
-
-extension HTTP2Limits {
-    init(_ settings: HTTPListenerRecord) {
-        self.init()
-        headerBytes = settings.headerBytes
-        headerCount = settings.headerCount
-        // A stream that nobody reads must not use up what the others need. What is held counts for its pod's limit.
-        connectionWindow = concurrentStreams * streamWindow
     }
 }
