@@ -35,8 +35,8 @@ extension HTTP2Session {
 
     /// An answer to a PING of ours.
     mutating func pingAnswered(_ payload: Span<UInt8>, _ output: inout OutputBuffer) {
-        guard ids.goAwaySent, UInt64(payload.bigEndianWord(at: 0)) << 32 | UInt64(payload.bigEndianWord(at: 4)) == Self.drainPayload
-        else { return }
+        let (high, low) = (payload.bigEndianWord(at: 0), payload.bigEndianWord(at: 4))
+        guard ids.goAwaySent, UInt64(high) << 32 | UInt64(low) == Self.drainPayload else { return }
         goAway(.noError, isFinal: true, into: &output)
     }
 
