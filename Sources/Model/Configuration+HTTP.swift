@@ -63,7 +63,8 @@ extension Configuration {
         public init(
             headerBytes: Int = 64 << 10, headerCount: Int = 128, requestTargetBytes: Int = 16 << 10,
             headerTimeout: Duration = .seconds(10), keepAliveTimeout: Duration = .seconds(60),
-            streamIdleTimeout: Duration = .seconds(300), retryBodyBytes: Int = 64 << 10, maxConnectionAge: Duration? = nil,
+            streamIdleTimeout: Duration = .seconds(300), retryBodyBytes: Int = 64 << 10,
+            maxConnectionAge: Duration? = nil,
             http2: HTTP2Limits = HTTP2Limits()
         ) {
             self.headerBytes = headerBytes

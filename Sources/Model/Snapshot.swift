@@ -98,7 +98,8 @@ public final class Snapshot: Sendable {
         listenerPorts = SlotIndex.ports(parts.listeners)
         let tables = SnapshotTables(
             pods: pods.view, entries: entries.view, clusters: clusters.view, listeners: listeners.view,
-            httpListeners: httpListeners.view, http2Limits: http2Limits.view, filters: filters.view, subsets: subsets.view, hosts: hosts.view,
+            httpListeners: httpListeners.view, http2Limits: http2Limits.view, filters: filters.view,
+            subsets: subsets.view, hosts: hosts.view,
             preservesSource: configuration.interception?.preserveSource ?? false, memoryBytesMax: memoryBytesMax,
             bufferBytesMax: bufferBytesMax.view, cidrs: cidrs.view, ports: ports.view, podCIDRs: podCIDRs.view,
             podPlaces: podsByAddress.places.view, clusterBySlot: clusterBySlot.view, hostByID: hostByID.view,

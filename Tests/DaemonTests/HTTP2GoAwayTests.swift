@@ -21,11 +21,10 @@ extension RunningDaemon {
                     if not isinstance(event, RequestReceived): return
                     if dict(event.headers)[':path'] != '/slow': return connection.answer(event.stream_id)
                     connection.h2.send_headers(event.stream_id, [(':status', '200')])
-                    connection.s.sendall(connection.h2.data_to_send())
                     def later():
                         while not os.path.exists(folder + '/go'): time.sleep(0.02)
-                        connection.h2.send_data(event.stream_id, b'late', end_stream=True)
-                        connection.s.sendall(connection.h2.data_to_send())
+                        with lock: connection.h2.send_data(event.stream_id, b'late', end_stream=True)
+                        connection.flush()
                     threading.Thread(target=later).start()
                 """)
         }
@@ -39,7 +38,8 @@ extension RunningDaemon {
         private static func client(
             _ daemon: Daemon, _ web: SocketAddress, _ program: String
         ) async throws -> LabProcess {
-            let start = "peer = connect()\npeer.send(headers(1, request(path='/slow')))\nexpect(peer.frame(), 'HEADERS 1 200')\n"
+            let start =
+                "peer = connect()\npeer.send(headers(1, request(path='/slow')))\nexpect(peer.frame(), 'HEADERS 1 200')\n"
             let process = try LabProcess(
                 HTTP2Frames.command(web, start + "print('ready')\n" + program), directory: daemon.folder.path,
                 label: "client")
@@ -98,8 +98,10 @@ extension RunningDaemon {
                 switch what {
                 case "gone": text.replacingOccurrences(of: "name: web", with: "name: other")
                 case "tcp":
-                    text.replacingOccurrences(of: "protocol: http, routes: all", with: "protocol: tcp, cluster: servers")
-                        .replacingOccurrences(of: ", protocol: http2", with: "")
+                    text.replacingOccurrences(
+                        of: "protocol: http, routes: all", with: "protocol: tcp, cluster: servers"
+                    )
+                    .replacingOccurrences(of: ", protocol: http2", with: "")
                 default: text.replacingOccurrences(of: "protocol: http,", with: "protocol: http1,")
                 }
             try await daemon.reload(changed)

@@ -16,7 +16,8 @@ final class PythonProgram: Listening {
         folder = FileManager.default.temporaryDirectory.appending(path: "python-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let process = try LabProcess(
-            ["/usr/bin/python3", "-c", "folder = '\(folder.path)'\n" + text] + arguments, directory: folder.path, label: "python")
+            ["/usr/bin/python3", "-c", "folder = '\(folder.path)'\n" + text] + arguments, directory: folder.path,
+            label: "python")
         self.process = process
         _ = await eventually { process.output.contains("\n") || !process.isRunning }
         let line = process.output.split(separator: "\n").first.map(String.init) ?? ""
@@ -48,13 +49,13 @@ final class PythonProgram: Listening {
     }
 
     /// Speaks HTTP/2 with Python's library: `handle(connection, event)` is called for each event of it, and may use
-    /// `connection.h2`, `connection.store` (a dict for its own use) and `connection.number` (its place among all).
+    /// `connection.h2`, `connection.flush()` (from other threads, with `lock`), `connection.store` (a dict for its own use) and `connection.number` (its place among all).
     static func http2(_ handler: String) async throws -> PythonProgram {
         try await PythonProgram(
             """
             import socket, sys, threading, h2.config, h2.connection, h2.errors, h2.events, h2.settings
             from h2.events import *
-            lock = threading.Lock()
+            lock = threading.RLock()
             total = 0
             class Connection:
                 def __init__(self, s, number):
@@ -65,14 +66,16 @@ final class PythonProgram: Listening {
                 def run(self):
                     try:
                         while True:
-                            self.s.sendall(self.h2.data_to_send())
+                            self.flush()
                             data = self.s.recv(65536)
                             if not data: break
-                            for event in self.h2.receive_data(data):
-                                handle(self, event)
+                            with lock: events = self.h2.receive_data(data)
+                            for event in events: handle(self, event)
                     except (OSError, h2.exceptions.ProtocolError) as error: print('ended', error, flush=True)
                     self.s.close()
                     closed(self)
+                def flush(self):
+                    with lock: self.s.sendall(self.h2.data_to_send())
                 def answer(self, stream, body=b'ok', headers=(), status='200'):
                     self.h2.send_headers(stream, [(':status', status), *headers])
                     self.h2.send_data(stream, body, end_stream=True)

@@ -74,6 +74,8 @@ struct Exchange: ~Copyable {
     /// It asks for a tunnel on its stream, which nobody has agreed to yet; it is one.
     var awaitsTunnel = false
     var isTunnel = false
+    /// Over HTTP/2 it asks for what the server may not offer (RFC 8441).
+    var needsExtendedConnect: Bool { wantsUpgrade }
     /// How long nothing may happen, nanoseconds; 0: as the listener says.
     var idleTimeout: Int64 = 0
     /// A gRPC call.

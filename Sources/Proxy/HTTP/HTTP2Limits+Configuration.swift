@@ -10,7 +10,8 @@ extension HTTP2Limits {
         streamWindow = limits.initialStreamWindow
         // A stream that nobody reads must not use up what the others need. What is held counts for its pod's limit.
         let all = concurrentStreams * streamWindow
-        connectionWindow = min(limits.initialConnectionWindow > 0 ? limits.initialConnectionWindow : all, Self.windowMax)
+        connectionWindow = min(
+            limits.initialConnectionWindow > 0 ? limits.initialConnectionWindow : all, Self.windowMax)
         trailerBytes = limits.trailerBytes
         headerTableBytes = limits.headerTableBytes
         continuationFrames = limits.continuationFrames
