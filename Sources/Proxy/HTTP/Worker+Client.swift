@@ -117,6 +117,10 @@ extension Worker {
             guard let exchange = exchanges.find(client.value.exchange), takesRequest(exchange) else { break }
             // In bounds: the decoder consumes no more than it is given.
             let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[offset...])
+            if exchange.value.isTunnel {
+                unsafe requestBodyReceived(exchange, rest)
+                return bytes.count
+            }
             guard let consumed = unsafe decodeRequest(rest, client, exchange) else { return bytes.count }
             offset += consumed
         }
@@ -188,6 +192,7 @@ extension Worker {
             // Nothing under way: the turn's end closes.
             return
         }
+        if exchange.value.isTunnel { return requestEnded(exchange) }
         if !exchange.value.requestEnded { closeClient(client, handle, .clientReset, by: .client) }
     }
 }

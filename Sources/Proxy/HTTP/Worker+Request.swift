@@ -24,7 +24,9 @@ extension Worker {
 
     /// Whether an exchange could use more of its request now.
     func takesRequest(_ exchange: SlabReference<Exchange>) -> Bool {
-        guard !exchange.value.requestEnded else { return false }
+        guard !exchange.value.requestEnded, !exchange.value.awaitsTunnel || exchange.value.clientStream != 0 else {
+            return false
+        }
         switch exchange.value.phase {
         case .receiving, .answered: return true
         case .paused, .acquiring: return false

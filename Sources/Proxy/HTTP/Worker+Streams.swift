@@ -50,6 +50,7 @@ extension Worker {
     /// The client takes more: its exchange's upstream goes on.
     mutating func resumeResponse(_ exchange: SlabReference<Exchange>) {
         if exchange.value.heldDown != nil { return pumpDown(exchange) }
+        if exchange.value.isTunnel, exchange.value.responseEnded { return concludeTunnel(exchange) }
         if exchange.value.serverStream == 0 { enqueueServer(exchange.value.server) }
     }
 

@@ -27,6 +27,7 @@ extension Worker {
         _ exchange: SlabReference<Exchange>, _ server: SlabReference<ServerSession>,
         _ multiplex: SlabReference<Multiplex>
     ) -> Bool {
+        if exchange.value.clientStream == 0 { askForStream(exchange) }
         guard let stream = multiplex.value.codec.open(tag: exchange.value.id.bits) else { return false }
         exchange.value.serverStream = stream
         collect(forServer: exchange.value.server)
