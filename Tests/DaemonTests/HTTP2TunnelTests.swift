@@ -11,6 +11,8 @@ extension RunningDaemon {
         private static func server(offers: Bool) async throws -> PythonProgram {
             try await PythonProgram.http2(
                 """
+                # Its library does not know of CONNECT without a path.
+                validates, LENGTH = False, [('content-length', '2')]
                 ENABLE = h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL
                 def started(connection):
                     values = {ENABLE: 1} if \(offers ? "True" : "False") else {}
@@ -31,8 +33,8 @@ extension RunningDaemon {
                     if isinstance(event, RequestReceived):
                         head = dict(event.headers)
                         print(sorted(head.items()), flush=True)
-                        if head.get(':path') == '/no': return connection.answer(event.stream_id, b'no', status='403')
-                        if head[':method'] != 'CONNECT': return connection.answer(event.stream_id)
+                        if head.get(':path') == '/no': return connection.answer(event.stream_id, b'no', LENGTH, '403')
+                        if head[':method'] != 'CONNECT': return connection.answer(event.stream_id, b'ok', LENGTH)
                         connection.h2.send_headers(event.stream_id, [(':status', '200'), ('x-kept', '1')])
                         store[event.stream_id] = [b'', False]
                     elif isinstance(event, DataReceived):

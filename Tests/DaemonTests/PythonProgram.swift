@@ -56,11 +56,11 @@ final class PythonProgram: Listening {
             import socket, sys, threading, h2.config, h2.connection, h2.errors, h2.events, h2.settings
             from h2.events import *
             lock = threading.RLock()
-            total = 0
+            total, validates = 0, True
             class Connection:
                 def __init__(self, s, number):
                     self.s, self.number, self.store = s, number, {}
-                    config = h2.config.H2Configuration(client_side=False, header_encoding='utf-8')
+                    config = h2.config.H2Configuration(client_side=False, header_encoding='utf-8', validate_inbound_headers=validates)
                     self.h2 = h2.connection.H2Connection(config)
                     started(self)
                 def run(self):

@@ -8,17 +8,13 @@ import Syscalls
 ///
 /// As with one exchange, what happens to an exchange never ends its client's session from within.
 extension Worker {
-    private static let streamBytesMax = 256 << 10
-    private static let streamReadsMax = 64
-
     /// A turn of such a connection. Returns the bytes moved. The session may be gone afterwards.
     mutating func serveStreams(
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) -> Int {
         var moved = 0
         if client.value.io.hasOutput, !client.value.io.isCollecting {
-            _ = client.value.io.flush(&pool, taken: &moved)
-            multiplex.value.codec.outputIsBlocked = client.value.io.hasOutput
+            _ = client.value.io.flush(multiplex, &pool, taken: &moved)
             sent(moved, to: client)
         }
         if client.value.io.isBroken {

@@ -17,7 +17,9 @@ extension Worker {
         collect(forClient: handle)
         // Whoever has said its end has nothing on the way.
         guard !multiplex.value.codec.isGoingAway, !client.value.io.inputEnded else {
-            return multiplex.value.codec.goAway(.noError, isFinal: true, into: &toClient)
+            multiplex.value.codec.goAway(.noError, isFinal: true, into: &toClient)
+            // It has to read that, too.
+            return lowerTimer(client, handle, to: now + Self.leaveUnreadNanoseconds)
         }
         multiplex.value.codec.drain(into: &toClient)
         multiplex.value.leaveBy = now + Self.leaveNanoseconds

@@ -38,15 +38,14 @@ extension Worker {
         return end == servers.indexEnd
     }
 
-    /// The upstream connection carries nothing new.
+    /// The upstream connection carries nothing new. Its server is told at the end: many of those that learn it before take the
+    /// rest of its streams for lost.
     private mutating func retire(_ server: SlabReference<ServerSession>, _ handle: SlabHandle) {
         server.value.isLast = true
         guard server.value.state != .idle else { return closeServer(handle) }
         guard let multiplex = server.value.multiplex?.reference else { return }
         stopSharing(server, handle, multiplex)
-        guard server.value.state == .busy else { return }
-        collect(forServer: handle)
-        multiplex.value.codec.goAway(.noError, isFinal: true, into: &toServer)
+        guard server.value.state == .busy, multiplex.value.waiters.isEmpty else { return }
         if multiplex.value.codec.streamCount == 0 { closeServer(handle) }
     }
 }

@@ -6,9 +6,6 @@ import Syscalls
 
 /// Responses of one upstream connection of many streams: from its bytes to its exchanges.
 extension Worker {
-    private static let streamBytesMax = 256 << 10
-    private static let streamReadsMax = 64
-
     /// A turn of such a connection. Returns the bytes moved. The session may be gone afterwards.
     mutating func serveStreams(
         _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
@@ -16,8 +13,7 @@ extension Worker {
         if settingsTimedOut(server, handle, multiplex) { return 0 }
         var moved = 0
         if server.value.io.hasOutput, !server.value.io.isCollecting {
-            _ = server.value.io.flush(&pool, taken: &moved)
-            multiplex.value.codec.outputIsBlocked = server.value.io.hasOutput
+            _ = server.value.io.flush(multiplex, &pool, taken: &moved)
             sent(moved, to: server)
         }
         if multiplex.value.isStalled, !server.value.io.isBlocked { resumeStreams(multiplex, pumpsDown: false) }

@@ -53,7 +53,7 @@ extension Worker {
     }
 
     /// How long a client may take to read the last words.
-    private static var leaveUnreadNanoseconds: Int64 { 5_000_000_000 }
+    static var leaveUnreadNanoseconds: Int64 { 5_000_000_000 }
 
     /// The least and the most between two looks at the streams of a connection.
     private static var streamsTimerNanoseconds: Int64 { 10_000_000 }

@@ -1,9 +1,15 @@
+import Buffers
 import EventLoop
 import HTTP
 import Model
+import Syscalls
 
 /// What connections of many streams have in common on both sides.
 extension Worker {
+    /// One connection's share of a turn.
+    static let streamBytesMax = 256 << 10
+    static let streamReadsMax = 64
+
     /// The first bytes of a connection: HTTP/2 where they are its preface. False: they are not for HTTP/1, or too few.
     mutating func decideProtocol(
         _ bytes: UnsafeRawBufferPointer, _ client: SlabReference<ClientSession>, _ handle: SlabHandle
@@ -91,29 +97,43 @@ extension Worker {
     }
 
     private mutating func flushCollected(client handle: SlabHandle) {
-        guard let client = clients.find(handle), client.value.io.isCollecting else { return }
-        client.value.io.isCollecting = false
+        guard let client = clients.find(handle), client.value.io.isCollecting,
+            let multiplex = client.value.multiplex?.reference
+        else { return }
         var taken = 0
-        let error = client.value.io.flush(&pool, taken: &taken)
-        client.value.multiplex?.reference.value.codec.outputIsBlocked = client.value.io.hasOutput
+        let error = client.value.io.flush(multiplex, &pool, taken: &taken)
         sent(taken, to: client)
         countHeld(client)
         charge(clientAt: handle)
-        if error != nil || hasWork(client) || client.value.multiplex?.reference.value.isStalled == true {
-            enqueue(client, handle)
-        }
+        if error != nil || multiplex.value.isStalled || hasWork(client) { enqueue(client, handle) }
     }
 
     private mutating func flushCollected(server handle: SlabHandle) {
-        guard let server = servers.find(handle), server.value.io.isCollecting else { return }
-        server.value.io.isCollecting = false
+        guard let server = servers.find(handle), server.value.io.isCollecting,
+            let multiplex = server.value.multiplex?.reference
+        else { return }
         var taken = 0
-        let error = server.value.io.flush(&pool, taken: &taken)
-        server.value.multiplex?.reference.value.codec.outputIsBlocked = server.value.io.hasOutput
+        let error = server.value.io.flush(multiplex, &pool, taken: &taken)
         sent(taken, to: server)
         countHeld(server)
-        if error != nil || hasWork(server) || server.value.multiplex?.reference.value.isStalled == true {
-            enqueueServer(handle)
-        }
+        if error != nil || multiplex.value.isStalled || hasWork(server) { enqueueServer(handle) }
+    }
+}
+
+extension SessionIO {
+    /// Sends what waits for the peer of a connection of streams, whose codec learns whether it was taken.
+    mutating func flush(
+        _ multiplex: SlabReference<Multiplex>, _ pool: inout ChunkPool, taken: inout Int
+    ) -> Errno? {
+        isCollecting = false
+        let error = flush(&pool, taken: &taken)
+        multiplex.value.codec.outputIsBlocked = hasOutput
+        return error
+    }
+
+    /// Whether a turn could do something for a connection of streams, beside reading.
+    func hasWork(_ multiplex: SlabReference<Multiplex>) -> Bool {
+        if hasOutput, !isCollecting, isWritable { return true }
+        return multiplex.value.isStalled && !isBlocked
     }
 }
