@@ -311,12 +311,14 @@ extension Configuration {
         public var forwardedFor: ForwardedFor
         /// Proxies in front of this one that write `x-forwarded-for` and are believed.
         public var trustedHops: Int
+        /// For HTTP; nil: the process's.
+        public var limits: HTTPLimits?
 
         /// A listener.
         public init(
             name: String, address: SocketAddress, cluster: String? = nil, protocolKind: TrafficProtocol = .tcp,
             routes: String? = nil, filters: [Filter] = [], requestId: RequestIdentity = .keep,
-            forwardedFor: ForwardedFor = .replace, trustedHops: Int = 0
+            forwardedFor: ForwardedFor = .replace, trustedHops: Int = 0, limits: HTTPLimits? = nil
         ) {
             self.name = name
             self.address = address
@@ -327,6 +329,7 @@ extension Configuration {
             self.requestId = requestId
             self.forwardedFor = forwardedFor
             self.trustedHops = trustedHops
+            self.limits = limits
         }
     }
 }

@@ -22,6 +22,8 @@ public final class Snapshot: Sendable {
     public let listeners: RecordTable<ListenerRecord>
     /// Where HTTP is spoken; entries and listeners name one.
     public let httpListeners: RecordTable<HTTPListenerRecord>
+    /// Limits of HTTP/2: the process's first, then those of listeners that have their own.
+    public let http2Limits: RecordTable<Configuration.HTTP2Limits>
     /// Filters; HTTP listeners and rules name ranges of it.
     public let filters: RecordTable<FilterRecord>
     /// What each of `filters` is for.
@@ -79,6 +81,7 @@ public final class Snapshot: Sendable {
         subsetLabels = parts.routes.subsetLabels
         listeners = RecordTable(parts.listeners)
         httpListeners = RecordTable(parts.routes.httpListeners)
+        http2Limits = RecordTable([parts.configuration.limits.http.http2] + parts.routes.http2Limits)
         filters = RecordTable(parts.routes.filters)
         filterMatches = parts.routes.filterMatches
         routeTables = parts.routes.tables
@@ -102,7 +105,8 @@ public final class Snapshot: Sendable {
         listenerPorts = SlotIndex.ports(parts.listeners)
         let tables = SnapshotTables(
             pods: pods.view, entries: entries.view, clusters: clusters.view, listeners: listeners.view,
-            httpListeners: httpListeners.view, filters: filters.view, subsets: subsets.view, hosts: hosts.view,
+            httpListeners: httpListeners.view, http2Limits: http2Limits.view, filters: filters.view,
+            subsets: subsets.view, hosts: hosts.view,
             preservesSource: configuration.interception?.preserveSource ?? false, memoryBytesMax: memoryBytesMax,
             bufferBytesMax: bufferBytesMax.view, cidrs: cidrs.view, ports: ports.view, podCIDRs: podCIDRs.view,
             podPlaces: podsByAddress.places.view, clusterBySlot: clusterBySlot.view,

@@ -32,6 +32,7 @@ extension SnapshotCompiler {
         var filters: [FilterRecord] = []
         var filterMatches: [Configuration.RequestMatch] = []
         var httpListeners: [HTTPListenerRecord] = []
+        var http2Limits: [Configuration.HTTP2Limits] = []
         var httpByKey: [HTTPKey: Int32] = [:]
     }
 
@@ -149,7 +150,11 @@ extension SnapshotCompiler {
         let filters = try addFilters(listener.filters, place: "listener \(listener.name)", to: &parts)
         var record = HTTPListenerRecord(
             routeTable: table, filters: filters, direction: .listener, protocolKind: listener.protocolKind,
-            limits: parts.configuration.limits.http)
+            limits: listener.limits ?? parts.configuration.limits.http)
+        if let limits = listener.limits, limits.http2 != parts.configuration.limits.http.http2 {
+            parts.routes.http2Limits.append(limits.http2)
+            record.http2 = Int32(parts.routes.http2Limits.count)
+        }
         record.requestId = listener.requestId
         record.forwardedFor = listener.forwardedFor
         record.trustedHops = listener.trustedHops

@@ -20,6 +20,7 @@ public struct SnapshotView: Sendable, BitwiseCopyable {
     @usableFromInline let clusters: RecordView<ClusterRecord>
     @usableFromInline let listeners: RecordView<ListenerRecord>
     @usableFromInline let httpListeners: RecordView<HTTPListenerRecord>
+    let http2Limits: RecordView<Configuration.HTTP2Limits>
     @usableFromInline let filters: RecordView<FilterRecord>
     @usableFromInline let subsets: RecordView<SubsetRecord>
     @usableFromInline let hosts: RecordView<HostRecord>
@@ -48,6 +49,8 @@ extension SnapshotView {
     @inlinable public var listeners: RecordView<ListenerRecord> { all[0].listeners }
     /// See `Snapshot`.
     @inlinable public var httpListeners: RecordView<HTTPListenerRecord> { all[0].httpListeners }
+    /// See `Snapshot`.
+    public var http2Limits: RecordView<Configuration.HTTP2Limits> { all[0].http2Limits }
     /// See `Snapshot`.
     @inlinable public var filters: RecordView<FilterRecord> { all[0].filters }
     /// See `Snapshot`.

@@ -14,6 +14,9 @@ struct Adoption {
     /// So many of the pods, and of the endpoints, that are gone have no idle connection any more.
     var podsDone = 0
     var endpointsDone = 0
+    /// The same places for what is asked whether it is still wanted.
+    var streamsSeen = 0
+    var endpointsSeen = 0
     /// So many of the check plan's changes have been made.
     var checksDone = 0
 }
@@ -64,7 +67,8 @@ extension Worker {
     /// This turn's piece of an adoption.
     mutating func continueAdoption() {
         guard var step = adoption.take() else { return }
-        guard endConnectionsOfGonePods(&step), closeIdle(&step), changeChecks(&step) else {
+        guard endConnectionsOfGonePods(&step), leaveOutdated(&step), closeIdle(&step),
+            changeChecks(&step) else {
             adoption = step
             return
         }

@@ -178,6 +178,24 @@ struct HTTP2FlowTests {
         #expect(peer.violation == nil && peer.lines.count == 2 && peer.ended == [1, 3])
     }
 
+    /// What was opened before the peer knew is taken, and what it has answered says when that is over.
+    @Test func goAwayInTwoSteps() {
+        var peer = TestPeer(.server)
+        peer.feed(Wire.clientStart + Wire.headers(1, Wire.get))
+        _ = peer.take()
+        peer.session.drain(into: &peer.output)
+        peer.session.drain(into: &peer.output)
+        let written = peer.take()
+        #expect(HTTP2Bytes.describe(written) == ["GOAWAY 2147483647 0", "PING"] && !peer.session.hasSaidLast)
+        // An answer to something else says nothing.
+        peer.feed(Wire.headers(3, Wire.get) + Wire.frame(6, flags: 1, [1, 2, 3, 4, 5, 6, 7, 8]))
+        #expect(peer.frames() == [] && !peer.session.hasSaidLast)
+        peer.feed(Wire.frame(6, flags: 1, Array(written.suffix(8))) + Wire.headers(5, Wire.get))
+        #expect(peer.frames() == ["GOAWAY 3 0"] && peer.session.hasSaidLast && peer.ended == [1, 3])
+        peer.feed(Wire.frame(6, flags: 1, Array(written.suffix(8))))
+        #expect(peer.frames() == [] && peer.violation == nil)
+    }
+
     @Test func goAwayOfTheOtherSide() {
         var peer = TestPeer(.client)
         peer.feed(Wire.frame(4))

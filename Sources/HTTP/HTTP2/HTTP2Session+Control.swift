@@ -84,7 +84,9 @@ extension HTTP2Session {
         if frame.stream != 0 { return fail(.streamIdentifier, &output) }
         guard payload.count == 8 else { return fail(.frameSize, &output) }
         guard gates.pings.passes(limits.pings, now: now) else { return fail(.pingFlood, &output) }
-        if !frame.has(HTTP2Frame.Flag.acknowledgement) {
+        if frame.has(HTTP2Frame.Flag.acknowledgement) {
+            pingAnswered(payload, &output)
+        } else {
             if let event = countAnswer(&output) { return event }
             output.appendFrame(8, HTTP2Frame.Kind.ping, HTTP2Frame.Flag.acknowledgement, 0)
             output.append(payload)

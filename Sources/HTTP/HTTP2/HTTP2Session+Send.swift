@@ -103,23 +103,6 @@ extension HTTP2Session {
         if !isUnknownToPeer { writeReset(stream, code, &output) }
     }
 
-    /// GOAWAY. Not `isFinal`: new streams are still taken, but the peer shall open none (RFC 9113 6.8). Else those that come
-    /// after this are not processed.
-    public mutating func goAway(_ code: HTTP2ErrorCode, isFinal: Bool, into output: inout OutputBuffer) {
-        guard state != .failed else { return }
-        ids.goAwaySent = true
-        if isFinal { ids.lastAccepted = min(ids.lastAccepted, ids.lastProcessed) }
-        writeGoAway(last: isFinal ? ids.lastProcessed : HTTP2StreamIDs.max, code, &output)
-    }
-
-    /// PING. Its answer is `consumed`.
-    public mutating func ping(_ payload: UInt64, into output: inout OutputBuffer) {
-        guard state != .failed else { return }
-        output.appendFrame(8, HTTP2Frame.Kind.ping, 0, 0)
-        output.appendWord(UInt32(truncatingIfNeeded: payload &>> 32))
-        output.appendWord(UInt32(truncatingIfNeeded: payload))
-    }
-
     // MARK: - frames
 
     private func canSendBody(_ slot: Int) -> Bool {
@@ -176,12 +159,6 @@ extension HTTP2Session {
 
     func writeReset(_ stream: UInt32, _ code: HTTP2ErrorCode, _ output: inout OutputBuffer) {
         output.appendFrame(4, HTTP2Frame.Kind.resetStream, 0, stream)
-        output.appendWord(code.rawValue)
-    }
-
-    func writeGoAway(last: UInt32, _ code: HTTP2ErrorCode, _ output: inout OutputBuffer) {
-        output.appendFrame(8, HTTP2Frame.Kind.goAway, 0, 0)
-        output.appendWord(last)
         output.appendWord(code.rawValue)
     }
 }

@@ -49,3 +49,35 @@ struct HTTP2StreamIDs: Sendable {
     /// Whether frames of `id` may still come that were sent before the peer knew that we do not want them.
     func mayBeInFlight(_ id: UInt32) -> Bool { id > lastAccepted || resets.contains(id) }
 }
+
+// MARK: - hand-over
+
+extension HTTP2StreamIDs {
+    func export(into writer: inout HandoverWriter) {
+        for number in [nextOwn, highestPeer, lastProcessed, lastAccepted, lastPeerAccepts] { writer.put(number) }
+        writer.put(used)
+        writer.put(goAwayReceived)
+        writer.put(goAwaySent)
+        writer.put(UInt32(resets.count))
+        for id in resets { writer.put(id) }
+        writer.put(UInt32(resetPlace))
+    }
+
+    /// `resetsMax`: as many are remembered at most.
+    init(from reader: inout HandoverReader, resetsMax: Int) throws(HTTP2HandoverFlaw) {
+        nextOwn = try reader.word(1...Self.max + 2)
+        highestPeer = try reader.word(0...Self.max)
+        lastProcessed = try reader.word(0...highestPeer)
+        lastAccepted = try reader.word(0...Self.max)
+        lastPeerAccepts = try reader.word(0...Self.max)
+        guard nextOwn & 1 == 1 else { throw reader.flaw }
+        used = try reader.number()
+        goAwayReceived = try reader.flag()
+        goAwaySent = try reader.flag()
+        for _ in 0..<(try reader.number(UInt32.self)) {
+            guard resets.count < resetsMax else { throw reader.flaw }
+            resets.append(try reader.number())
+        }
+        resetPlace = Int(try reader.word(0...UInt32(Swift.max(resets.count - 1, 0))))
+    }
+}

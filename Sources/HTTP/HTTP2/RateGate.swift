@@ -1,6 +1,6 @@
 /// Lets things pass at a rate, after a burst (GCRA): one word of state, the time at which all that has passed is paid for.
 struct RateGate: BitwiseCopyable, Sendable {
-    private var paid: Int64 = 0
+    var paid: Int64 = 0
 
     /// Whether one more may pass at `now`, in nanoseconds.
     @inline(__always) mutating func passes(_ rate: HTTP2Limits.Rate, now: Int64) -> Bool {

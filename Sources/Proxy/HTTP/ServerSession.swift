@@ -52,6 +52,8 @@ struct ServerSession: ~Copyable {
     var bytesSent = 0
     /// It said more than the response it was asked for, or its end was the response's.
     var hasLeftover = false
+    /// Its endpoint is gone: what it carries is its last.
+    var isLast = false
     /// What is kept of its input is too little to go on with.
     var needsMoreInput = false
     let startedAt: Int64

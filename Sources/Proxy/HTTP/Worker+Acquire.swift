@@ -115,9 +115,12 @@ extension Worker {
         _ exchange: SlabReference<Exchange>, _ server: SlabReference<ServerSession>, _ handle: SlabHandle,
         _ cluster: Int
     ) {
-        guard server.value.state == .connecting else { return attach(exchange, server, handle) }
+        guard let multiplex = server.value.multiplex?.reference, !isKnown(server, multiplex) else {
+            return attach(exchange, server, handle)
+        }
         guard takePending(exchange, snapshot.clusters[cluster]) else { return }
-        server.value.multiplex?.reference.value.waiters.append(exchange.value.id)
+        multiplex.value.waiters.append(exchange.value.id)
+        if server.value.state != .connecting, server.value.timer == .none { boundSettings(server, handle) }
         exchange.value.server = handle
         exchange.value.record.source = server.value.source
     }
@@ -209,9 +212,13 @@ extension Worker {
     private mutating func beginStreams(
         _ server: SlabReference<ServerSession>, _ handle: SlabHandle, waiter exchange: SlabReference<Exchange>
     ) {
-        let (place, reference) = multiplexes.place(Multiplex(.client, HTTP2Limits(exchange.value.settings)))
+        let (place, reference) = multiplexes.place(
+            Multiplex(.client, HTTP2Limits(exchange.value.settings, snapshot.http2Limits[0])))
         server.value.multiplex = LentMultiplex(handle: place, reference: reference)
         reference.value.waiters.append(exchange.value.id)
+        if let known = streamsMax(server.value.key) {
+            reference.value.waitersMax = max(1, min(known, reference.value.waitersMax))
+        }
         share(server, handle, reference)
     }
 

@@ -8,17 +8,13 @@ import Syscalls
 ///
 /// As with one exchange, what happens to an exchange never ends its client's session from within.
 extension Worker {
-    private static let streamBytesMax = 256 << 10
-    private static let streamReadsMax = 64
-
     /// A turn of such a connection. Returns the bytes moved. The session may be gone afterwards.
     mutating func serveStreams(
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) -> Int {
         var moved = 0
         if client.value.io.hasOutput, !client.value.io.isCollecting {
-            _ = client.value.io.flush(&pool, taken: &moved)
-            multiplex.value.codec.outputIsBlocked = client.value.io.hasOutput
+            _ = client.value.io.flush(multiplex, &pool, taken: &moved)
             sent(moved, to: client)
         }
         if client.value.io.isBroken {
@@ -33,12 +29,12 @@ extension Worker {
         return moved
     }
 
-    /// No stream is left, and none is to come: says so, and ends.
+    /// No stream is left, and none is to come: once the client knows that, ends.
     private mutating func endStreams(
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) {
-        collect(forClient: handle)
-        multiplex.value.codec.goAway(.noError, isFinal: true, into: &toClient)
+        leave(client, handle)
+        guard multiplex.value.codec.hasSaidLast else { return }
         flushClient()
         flushCollected()
         guard let client = clients.find(handle), !client.value.io.hasOutput, !client.value.io.isBroken else { return }
@@ -65,7 +61,7 @@ extension Worker {
             case .nothing: return moved
             case .end:
                 // Nobody half-closes here: what its streams still need, more bytes or wider windows, will not come.
-                client.value.isClosing = true
+                sayLast(client, handle, multiplex)
                 abandonStreams(multiplex, .clientReset)
                 return moved
             case .broken(let error):

@@ -219,12 +219,12 @@ extension Worker {
 
     /// Whether it may wait for another request.
     mutating func mayBeIdle(_ server: SlabReference<ServerSession>) -> Bool {
-        !isDraining && !hasLeft(server.value.key.pod, since: server.value.plan.generation)
+        !isDraining && !server.value.isLast && !hasLeft(server.value.key.pod, since: server.value.plan.generation)
             && !isEndpointGone(server) && !yields(clusterSlot: server.value.plan.clusterSlot)
     }
 
     /// Whether its endpoint has left since it was made, even if it is back: that may be another server.
-    private func isEndpointGone(_ server: SlabReference<ServerSession>) -> Bool {
+    func isEndpointGone(_ server: SlabReference<ServerSession>) -> Bool {
         let slot = Int(server.value.key.endpointSlot)
         return slot >= 0 && slot < endpointsGone.count && endpointsGone[slot] > server.value.madeUnder
     }
@@ -266,6 +266,7 @@ extension Worker {
         guard let server = servers.find(handle) else { return }
         if server.value.state == .idle, idle.remove(handle.index) { count(.upstreamsIdle, -1) }
         if server.value.isMidway { server.value.io.transport.resetOnClose() }
+        if let multiplex = server.value.multiplex?.reference { sayGoodbye(server, handle, multiplex) }
         if toServerHandle == handle { toServer.removeAll() }
         if let lent = server.value.multiplex { endMultiplex(server, handle, lent) }
         timers.cancel(server.value.timer)

@@ -39,19 +39,20 @@ extension Worker {
     }
 
     private func hasWork(_ client: SlabReference<ClientSession>, _ multiplex: SlabReference<Multiplex>) -> Bool {
-        if client.value.io.hasOutput, !client.value.io.isCollecting, client.value.io.isWritable { return true }
         if client.value.state == .lingering { return client.value.io.isReadable }
-        if multiplex.value.isStalled, !client.value.io.isBlocked { return true }
-        if client.value.isClosing, multiplex.value.codec.streamCount == 0, !client.value.io.hasOutput { return true }
+        if client.value.io.hasWork(multiplex) { return true }
+        if client.value.isClosing, multiplex.value.codec.streamCount == 0, !client.value.io.hasOutput,
+            multiplex.value.codec.hasSaidLast || !multiplex.value.isLeaving
+        {
+            return true
+        }
         guard mayReceiveFrames(client, multiplex) else { return false }
         return client.value.io.isReadable && !client.value.io.inputEnded || !client.value.needsMoreInput
     }
 
     private func hasWork(_ server: SlabReference<ServerSession>, _ multiplex: SlabReference<Multiplex>) -> Bool {
-        if server.value.io.hasOutput, !server.value.io.isCollecting, server.value.io.isWritable { return true }
         if server.value.io.isBroken, !server.value.io.isReadable { return true }
-        if multiplex.value.isStalled, !server.value.io.isBlocked { return true }
-        return mayReceiveFrames(server)
+        return server.value.io.hasWork(multiplex) || mayReceiveFrames(server)
     }
 
     /// Whether a turn could do something for it.

@@ -54,7 +54,7 @@ extension Worker {
             return client.value.lastActivity + timeout
         }
         if client.value.headStartedAt > 0 { return client.value.headStartedAt + settings.headerTimeout }
-        return max(client.value.lastActivity, exchange.value.lastActivity) + settings.streamIdleTimeout
+        return max(client.value.lastActivity + exchange.value.silenceMax, exchange.value.idleDeadline)
     }
 
     /// A draining worker closes connections that have not been used for so long: who is about to send a request has
