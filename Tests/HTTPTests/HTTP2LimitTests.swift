@@ -95,6 +95,44 @@ struct HTTP2LimitTests {
         #expect(peer.violation == nil)
     }
 
+    /// A download whose reader says of each frame that it was read, late and in any number, is no flood, whether the window
+    /// cuts what is sent or not.
+    @Test(arguments: [1000, 65535, 1 << 20]) func updatesOfDownloadsAreFree(window: Int) {
+        var limits = HTTP2Limits()
+        limits.windowUpdates = .init(burst: 3, perSecond: 1)
+        var peer = TestPeer(.server, limits: limits)
+        peer.feed(HTTP2Bytes.clientStart + HTTP2Bytes.settings([(4, UInt32(window))]) + Self.post)
+        if window > 65535 { peer.feed(HTTP2Bytes.windowUpdate(0, UInt32(window - 65535))) }
+        peer.respond(1, isEnd: false)
+        let body = [UInt8](repeating: 7, count: 4 << 20)
+        for _ in 0..<20 where peer.violation == nil {
+            _ = peer.take()
+            peer.send(body, on: 1)
+            let sizes = peer.frames().map { UInt32($0.split(separator: " ")[2]) ?? 0 }
+            for size in sizes { peer.feed(HTTP2Bytes.windowUpdate(0, size) + HTTP2Bytes.windowUpdate(1, size)) }
+        }
+        #expect(peer.violation == nil && peer.session.sendWindow(1) == window)
+    }
+
+    /// A window that opens in crumbs is one, whatever was sent before.
+    @Test func crumbsAreCounted() {
+        var limits = HTTP2Limits()
+        limits.windowUpdates = .init(burst: 20, perSecond: 1)
+        var peer = TestPeer(.server, limits: limits)
+        peer.feed(HTTP2Bytes.clientStart + Self.post)
+        peer.respond(1, isEnd: false)
+        let body = [UInt8](repeating: 7, count: 1 << 20)
+        peer.send(body, on: 1)
+        var rounds = 0
+        while peer.violation == nil && rounds < 1000 {
+            peer.feed(HTTP2Bytes.windowUpdate(0, 1) + HTTP2Bytes.windowUpdate(1, 1))
+            peer.send(body, on: 1)
+            rounds += 1
+        }
+        // The window of 65,535 bytes was worth 255 of them.
+        #expect(peer.violation?.kind == .windowUpdateFlood && (130...145).contains(rounds), "\(rounds)")
+    }
+
     @Test func continuations() {
         var limits = HTTP2Limits()
         limits.continuationFrames = 3

@@ -36,8 +36,8 @@ public struct HTTP2Limits: Sendable, BitwiseCopyable {
     /// Frames without an effect: PRIORITY, unknown types, those for closed streams: `ignoredFrameFlood`, connection. A
     /// reset stream may have had a window of frames on the way.
     public var ignoredFrames = Rate(burst: 5000, perSecond: 500)
-    /// WINDOW_UPDATE, beyond three for each write of body that the window did not cut short: `windowUpdateFlood`, connection.
-    /// A window that opens byte by byte has us send frames of one byte.
+    /// WINDOW_UPDATE, beyond one for each 256 bytes of body that were sent, and three for each piece that the window did not
+    /// cut short: `windowUpdateFlood`, connection. A window that opens byte by byte has us send frames of one byte.
     public var windowUpdates = Rate(burst: 5000, perSecond: 500)
     /// Answers written while the peer reads nothing (`outputIsBlocked`): `unreadAnswers`, connection.
     public var unreadAnswers = 1000

@@ -115,7 +115,7 @@ extension HTTP2Session {
         _ frame: HTTP2Frame, _ payload: Span<UInt8>, _ output: inout OutputBuffer, _ now: Int64
     ) -> HTTP2Event {
         guard payload.count == 4 else { return fail(.frameSize, &output) }
-        guard gates.windowUpdates.passes(limits.windowUpdates, now: now) else {
+        guard gates.takesWindowUpdate(limits.windowUpdates, now: now) else {
             return fail(.windowUpdateFlood, &output)
         }
         let increment = Int(payload.bigEndianWord(at: 0) & 0x7fff_ffff)

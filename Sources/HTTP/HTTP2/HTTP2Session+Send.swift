@@ -84,8 +84,7 @@ extension HTTP2Session {
         if count == 0 && isLast { output.appendFrame(0, HTTP2Frame.Kind.data, HTTP2Frame.Flag.endStream, stream) }
         streams[slot].sendWindow &-= Int32(truncatingIfNeeded: count)
         flow.sendWindow &-= count
-        // What the window cut short is not worth a WINDOW_UPDATE.
-        if count == bytes.count { gates.windowUpdates.credit(3, limits.windowUpdates) }
+        gates.earnWindowUpdates(count, isCutShort: count < bytes.count)
         if isLast { endStream(slot, &output) }
         return count
     }
