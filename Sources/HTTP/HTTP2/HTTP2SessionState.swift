@@ -34,7 +34,7 @@ struct HTTP2ConnectionFlow: BitwiseCopyable, Sendable {
     var receiveWindow: Int
     /// Released, and not in a WINDOW_UPDATE yet.
     var unannounced = 0
-    /// From which on it is worth one.
+    /// From which on it is always worth one.
     let updateSize: Int
     /// The receive window of a new stream: until the peer knows a smaller one, that of the start.
     var streamWindow: Int
