@@ -38,6 +38,7 @@ struct HTTP2LimitTests {
         Flood(
             name: "frames of a closed stream", limit: \.ignoredFrames, kind: .ignoredFrameFlood,
             start: Wire.headers(1, Wire.fields([("a", "b")]), flags: 4)
+                + (0..<16).flatMap { _ in Wire.data(1, [UInt8](repeating: 1, count: 16384)) }
         ) { _ in Wire.data(1, [1]) },
         Flood(name: "WINDOW_UPDATE", limit: \.windowUpdates, kind: .windowUpdateFlood, start: post) { _ in
             Wire.windowUpdate(1, 1)

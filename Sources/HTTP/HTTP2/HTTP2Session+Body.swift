@@ -67,7 +67,7 @@ extension HTTP2Session {
     ) -> HTTP2Event? {
         if isIdle(frame.stream) { return fail(.idleStream, &output) }
         if !ids.mayBeInFlight(frame.stream) { return fail(.closedStream, &output) }
-        return gates.ignoredFrames.passes(limits.ignoredFrames, now: now) ? nil : fail(.ignoredFrameFlood, &output)
+        return judgeLate(bytes: frame.length, &output, now)
     }
 
     /// More of a frame whose header was read.
@@ -156,6 +156,8 @@ extension HTTP2Session {
     @inline(__always) mutating func close(_ slot: Int, _ output: inout OutputBuffer) {
         let unreleased = Int(streams[slot].unreleased)
         streams.remove(slot)
+        // A reset of the peer's own, which may cross the end.
+        ids.expectLate(bytes: 0, frames: 1)
         if unreleased > 0 { creditConnection(unreleased, &output) }
     }
 }

@@ -99,7 +99,7 @@ extension HTTP2Session {
         guard payload.count == 4 else { return fail(.frameSize, &output) }
         if isIdle(frame.stream) { return fail(.idleStream, &output) }
         let slot = streams.find(frame.stream)
-        guard slot >= 0 else { return ignore(frame, &output, now) }
+        guard slot >= 0 else { return judgeLate(bytes: 0, &output, now) ?? .consumed(frame.size) }
         let stream = streams[slot]
         // Rapid reset: of a request that was not answered yet.
         if role == .server && !stream.has(.headSent) && !gates.resets.passes(limits.resets, now: now) {

@@ -97,7 +97,10 @@ extension HTTP2Session {
         guard slot >= 0 else { return }
         guard state != .failed else { return streams.remove(slot) }
         let isUnknownToPeer = role == .client && (!streams[slot].has(.headSent) || stream > ids.lastPeerAccepts)
-        if !streams[slot].has(.remoteEnded) { ids.noteReset(stream, limit: limits.concurrentStreams) }
+        if !streams[slot].has(.remoteEnded) {
+            let window = Int(streams[slot].receiveWindow)
+            ids.noteReset(stream, window: window, limit: limits.concurrentStreams)
+        }
         close(slot, &output)
         if !isUnknownToPeer { writeReset(stream, code, &output) }
     }
