@@ -6,6 +6,8 @@ public struct Configuration: Sendable, Equatable {
     public var node: Node
     /// Worker threads; nil: one per core the process may use.
     public var workers: Int?
+    /// The longest time for which frames of busy HTTP/2 connections wait to be handled together; zero: none.
+    public var gatherMax: Duration
     /// How long live connections may finish after SIGTERM or `POST /drain`.
     public var drainTimeout: Duration
     /// Where the admin API listens.
@@ -35,7 +37,8 @@ public struct Configuration: Sendable, Equatable {
 
     /// A configuration with the documented defaults.
     public init(
-        node: Node = Node(name: "local"), workers: Int? = nil, drainTimeout: Duration = .seconds(30),
+        node: Node = Node(name: "local"), workers: Int? = nil, gatherMax: Duration = .microseconds(400),
+        drainTimeout: Duration = .seconds(30),
         admin: SocketAddress = SocketAddress(.loopbackV4, 15000), accessLog: AccessLog? = nil,
         statisticsSeriesMax: Int = 50000, interception: Interception? = nil, failover: Failover = Failover(),
         passthrough: Passthrough = Passthrough(), pods: [Pod] = [], podDefaults: PodTables = PodTables(),
@@ -44,6 +47,7 @@ public struct Configuration: Sendable, Equatable {
     ) {
         self.node = node
         self.workers = workers
+        self.gatherMax = gatherMax
         self.drainTimeout = drainTimeout
         self.admin = admin
         self.accessLog = accessLog

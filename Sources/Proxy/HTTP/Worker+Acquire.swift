@@ -221,6 +221,7 @@ extension Worker {
         exchange.value.record.source = server.value.source
         startAttempt(exchange)
         releasePending(exchange)
+        gatherIfBusy(server, handle, exchange)
         if exchange.value.endpointSlot >= 0 {
             picker.requestStarted(endpointSlot: exchange.value.endpointSlot)
             exchange.value.counted.endpoint = true

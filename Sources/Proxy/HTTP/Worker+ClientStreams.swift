@@ -202,6 +202,7 @@ extension Worker {
         exchange.value.requestEnded = isEnd
         var meaning = RequestMeaning(framing: framing, version: .http2)
         meaning.expectsTunnel = exchange.value.heads.reference.value.request.method == .connect
+        gatherIfBusy(client, handle, multiplex)
         requestHeadReceived(exchange, client, meaning)
     }
 

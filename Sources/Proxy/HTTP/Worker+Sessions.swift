@@ -74,6 +74,7 @@ extension Worker {
     mutating func tendSessions() {
         wallOffset = Clock.wall() - now
         while let index = idle.expired(now) { closeIdle(index) }
+        tendGathered()
     }
 
     /// The wall clock at a monotonic time of this second.

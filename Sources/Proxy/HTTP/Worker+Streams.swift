@@ -77,20 +77,26 @@ extension Worker {
         context.statistics.http2Violations.add(1, slot: peer.rawValue, counter: Int(violation.kind.rawValue))
     }
 
+    /// Output of a connection of streams waits for the end of the turn, or for the time of those that are gathered.
+    @inline(__always)
+    mutating func waits(_ token: Token, gathered isGathered: Bool) {
+        if isGathered, poller.holdsGathered { gatheredOutput.append(token.bits) } else { collected.append(token.bits) }
+    }
+
     /// What was collected for connections of streams in this turn leaves, each in one write.
     mutating func flushCollected() {
         flushAll()
-        guard !collected.isEmpty else { return }
         // Nothing is added meanwhile: flushing sends, and queues.
-        for place in collected.indices {
-            guard let token = Token(collected[place]) else { continue }
-            if token.kind == .client {
-                flushCollected(client: token.handle)
-            } else {
-                flushCollected(server: token.handle)
-            }
-        }
-        collected.removeAll(keepingCapacity: true)
+        for place in collected.indices { flushCollected(collected[place]) }
+        if !collected.isEmpty { collected.removeAll(keepingCapacity: true) }
+        guard !gatheredOutput.isEmpty, gatheredOutputLeaves() else { return }
+        for place in gatheredOutput.indices { flushCollected(gatheredOutput[place]) }
+        gatheredOutput.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func flushCollected(_ bits: UInt64) {
+        guard let token = Token(bits) else { return bug() }
+        if token.kind == .client { flushCollected(client: token.handle) } else { flushCollected(server: token.handle) }
     }
 
     private mutating func flushCollected(client handle: SlabHandle) {
