@@ -84,8 +84,7 @@ extension HTTP2Session {
         if count == 0 && isLast { output.appendFrame(0, HTTP2Frame.Kind.data, HTTP2Frame.Flag.endStream, stream) }
         streams[slot].sendWindow &-= Int32(truncatingIfNeeded: count)
         flow.sendWindow &-= count
-        // What the window cut short is not worth a WINDOW_UPDATE.
-        if count == bytes.count { gates.windowUpdates.credit(3, limits.windowUpdates) }
+        gates.earnWindowUpdates(count, isCutShort: count < bytes.count)
         if isLast { endStream(slot, &output) }
         return count
     }
@@ -98,7 +97,10 @@ extension HTTP2Session {
         guard slot >= 0 else { return }
         guard state != .failed else { return streams.remove(slot) }
         let isUnknownToPeer = role == .client && (!streams[slot].has(.headSent) || stream > ids.lastPeerAccepts)
-        if !streams[slot].has(.remoteEnded) { ids.noteReset(stream, limit: limits.concurrentStreams) }
+        if !streams[slot].has(.remoteEnded) {
+            let window = Int(streams[slot].receiveWindow)
+            ids.noteReset(stream, window: window, limit: limits.concurrentStreams)
+        }
         close(slot, &output)
         if !isUnknownToPeer { writeReset(stream, code, &output) }
     }

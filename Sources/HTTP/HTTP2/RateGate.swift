@@ -9,11 +9,6 @@ struct RateGate: BitwiseCopyable, Sendable {
         return paid &- now <= interval &* Int64(max(rate.burst, 0))
     }
 
-    /// Allows that many more.
-    @inline(__always) mutating func credit(_ count: Int, _ rate: HTTP2Limits.Rate) {
-        paid &-= Self.interval(rate) &* Int64(count)
-    }
-
     @inline(__always) private static func interval(_ rate: HTTP2Limits.Rate) -> Int64 {
         1_000_000_000 / Int64(max(rate.perSecond, 1))
     }
