@@ -37,6 +37,8 @@ struct Exchange: ~Copyable {
         case filters
         /// The next attempt.
         case retry
+        /// The server has a moment to end a response of which nothing more may come.
+        case serverEnd
     }
 
     /// Which counts it takes part in.

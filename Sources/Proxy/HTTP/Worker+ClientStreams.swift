@@ -197,7 +197,8 @@ extension Worker {
         _ stream: UInt32, _ framing: BodyFraming, isEnd: Bool
     ) {
         let exchange = beginExchange(client, handle, stream: stream)
-        multiplex.value.codec.setTag(stream, exchange.value.id.bits)
+        // Whatever of the exchange is still under way when both sides of the stream have ended goes with the connection.
+        multiplex.value.codec.setTag(stream, exchange.value.id.bits, isKept: true)
         swap(&exchange.value.heads.reference.value.request, &streamHead)
         exchange.value.requestEnded = isEnd
         var meaning = RequestMeaning(framing: framing, version: .http2)

@@ -99,7 +99,8 @@ extension Worker {
             swap(&exchange.value.heads.reference.value.response, &streamHead)
             // Nothing lies behind a head but other streams' frames.
             let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
-            unsafe responseHeadReceived(exchange, server, handle, ResponseMeaning(framing: framing), after: none)
+            let meaning = ResponseMeaning(framing: framing, isEnd: isEnd)
+            unsafe responseHeadReceived(exchange, server, handle, meaning, after: none)
             if isEnd { streamResponseEnded(tag, handle, stream) }
         case .data(_, let stream, let tag, let body, let isEnd):
             guard let exchange = findExchange(tag, of: handle, stream) else {
@@ -123,7 +124,8 @@ extension Worker {
             if let exchange = findExchange(tag, of: handle, stream) { resumeRequest(exchange) }
         case .goAway(_, let last, _): serverGoesAway(server, handle, multiplex, last: last)
         case .consumed:
-            if !multiplex.value.waiters.isEmpty, server.value.state == .busy { serveWaiters(server, handle, multiplex) }
+            guard !multiplex.value.waiters.isEmpty, server.value.state == .busy else { return }
+            serveWaiters(server, handle, multiplex)
         case .needMoreBytes, .violation: break
         }
     }
@@ -147,7 +149,10 @@ extension Worker {
         if isTimeOver(exchange) { return upstreamFailed(exchange, .timeout) }
         if code == HTTP2ErrorCode.refusedStream.rawValue { return upstreamFailed(exchange, .refused) }
         // RFC 9113 8.1: all has been said, and the rest of the request is not wanted.
-        if code == HTTP2ErrorCode.noError.rawValue, exchange.value.responseEnded { return }
+        if code == HTTP2ErrorCode.noError.rawValue, exchange.value.responseEnded {
+            if exchange.value.isTunnel { tunnelRefusesMore(exchange) }
+            return
+        }
         upstreamFailed(exchange, .reset)
     }
 
@@ -200,7 +205,6 @@ extension Worker {
         multiplex.value.codec.start(into: &toServer)
         server.value.state = .busy
         serveWaiters(server, handle, multiplex)
-        if servers.find(handle) != nil, multiplex.value.codec.streamCount == 0 { rest(server, handle, multiplex) }
         flushAll()
     }
 
@@ -209,15 +213,20 @@ extension Worker {
     private mutating func serveWaiters(
         _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) {
-        let waiters = multiplex.value.waiters
-        multiplex.value.waiters.removeAll()
-        for waiter in waiters {
-            guard let exchange = exchanges.find(waiter), exchange.value.server == handle else { continue }
+        var place = 0
+        // Whoever begins may fail, and take the connection with it. One that has others waiting does not rest.
+        while servers.find(handle) != nil, place < multiplex.value.waiters.count {
+            guard let exchange = exchanges.find(multiplex.value.waiters[place]), exchange.value.server == handle else {
+                multiplex.value.waiters.remove(at: place)
+                continue
+            }
             if exchange.value.awaitsTunnel, exchange.value.wantsUpgrade, !multiplex.value.codec.hasPeerSettings {
-                multiplex.value.waiters.append(waiter)
+                place += 1
             } else {
+                multiplex.value.waiters.remove(at: place)
                 attach(exchange, server, handle)
             }
         }
+        if servers.find(handle) != nil, multiplex.value.codec.streamCount == 0 { rest(server, handle, multiplex) }
     }
 }

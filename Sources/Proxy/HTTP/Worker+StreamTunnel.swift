@@ -91,9 +91,17 @@ extension Worker {
         if exchange.value.heldDown == nil { concludeTunnel(exchange) }
     }
 
+    /// The server has ended its direction, and wants no more of the other one. The client gets what it has not taken yet.
+    mutating func tunnelRefusesMore(_ exchange: SlabReference<Exchange>) {
+        exchange.value.requestSent = true
+        if let chunk = exchange.value.heldUp.take() { giveHeld(chunk, exchange) }
+        if exchange.value.heldDown == nil { concludeTunnel(exchange) }
+    }
+
     /// All that the server has said has been taken.
     mutating func concludeTunnel(_ exchange: SlabReference<Exchange>) {
         endResponse(exchange)
-        if exchange.value.requestSent { finishExchange(exchange) }
+        guard exchange.value.requestSent else { return }
+        if exchange.value.requestEnded { finishExchange(exchange) } else { stopStream(exchange) }
     }
 }
