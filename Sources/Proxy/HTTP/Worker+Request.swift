@@ -54,6 +54,9 @@ extension Worker {
         guard exchange.value.heads.reference.value.request.normalizePath() == nil else {
             return reply(exchange, status: 400, .badRequest, "the path has an escape that means nothing\n")
         }
+        guard !asksForForeignProtocol(exchange) else {
+            return reply(exchange, status: 501, .badRequest, "only websocket is spoken by extended CONNECT\n")
+        }
         guard !client.value.isOrphan else {
             return reply(exchange, status: 503, .noRoute, "no table takes this connection for HTTP any more\n")
         }

@@ -13,6 +13,13 @@ extension Worker {
         exchange.value.wantsUpgrade = !exchange.value.heads.reference.value.request.protocolName.isNone
     }
 
+    /// Whether it asks for a protocol that is not forwarded. WebSocket is: what a server would read in others, of HTTP itself
+    /// first of all, would go past the routes.
+    func asksForForeignProtocol(_ exchange: SlabReference<Exchange>) -> Bool {
+        guard exchange.value.awaitsTunnel, exchange.value.wantsUpgrade else { return false }
+        return !exchange.value.heads.reference.value.request.isWebSocket
+    }
+
     /// A server of HTTP/1 is asked for the protocol as an upgrade. WebSocket there has a key, which the stream has not.
     mutating func askForUpgrade(_ exchange: SlabReference<Exchange>) {
         guard exchange.value.wantsUpgrade, exchange.value.clientStream != 0 else { return }
