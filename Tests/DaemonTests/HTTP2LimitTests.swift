@@ -26,5 +26,26 @@ extension RunningDaemon {
             #expect(server.requests.isEmpty)
             #expect(try await daemon.isAtRest())
         }
+
+        /// Few bytes that ask for many: they are obeyed bit by bit, as their answers are taken.
+        @Test func whatATurnProduces() async throws {
+            let (daemon, web) = try await Daemon.http(to: [], rules: ["{redirect: {host: elsewhere}}"])
+            let before = try daemon.residentKiB()
+            let output = try daemon.raw(
+                web,
+                """
+                p = peer()
+                # A path of 3.9 KB, from now on one byte; it is in each answer.
+                p.send(headers(1, b'\\x82\\x86\\x44' + text('/' + 'p' * 3900) + b'\\x01' + text('a')))
+                pump(p, lambda: 1 in p.ended)
+                p.socket.settimeout(10)
+                frames = b''.join(headers(stream, b'\\x82\\x86\\xbe\\x01\\x01a') for stream in range(3, 20003, 2))
+                threading.Thread(target=p.socket.sendall, args=(frames,), daemon=True).start()
+                pump(p, lambda: len(p.ended) == 10001, 60)
+                """)
+            #expect(output == "done\n")
+            let peak = try daemon.peakKiB()
+            #expect(peak - before < 16 << 10, "\(before) KiB, then \(peak)")
+        }
     }
 }

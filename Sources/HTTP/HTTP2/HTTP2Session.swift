@@ -137,6 +137,9 @@ public struct HTTP2Session: ~Copyable, Sendable {
         for slot in streams.indices where streams[slot].id != 0 { body(streams[slot].id, streams[slot].tag) }
     }
 
+    /// Whether a header block has begun that goes on in further frames.
+    public var isInBlock: Bool { block.isOpen }
+
     /// Whether the peer's first SETTINGS are there.
     public var hasPeerSettings: Bool { state == .frames }
 
