@@ -27,6 +27,44 @@ extension RunningDaemon {
             #expect(try await daemon.isAtRest())
         }
 
+        /// A request that has been answered is not sent on, even if its client has not read the answer.
+        @Test func whatWasAnsweredIsNotSent() async throws {
+            let server = try HTTPServer { request, _, connection in
+                if request.path == "/long" { Thread.sleep(forTimeInterval: 2) }
+                try connection.answer(Array("ok".utf8))
+                return true
+            }
+            let (daemon, web) = try await Daemon.http(
+                to: [server], cluster: ", protocol: http1, connectTimeout: 20s, circuitBreaker: {connections: 1}",
+                rules: [
+                    "{match: {path: {prefix: /pay}}, route: {cluster: servers, timeout: 300ms}}",
+                    "{route: {cluster: servers}}",
+                ])
+            let output = try daemon.raw(
+                web,
+                """
+                long = peer()
+                long.send(headers(1, request(path='/long')))
+                long.alive()
+                p = peer((4, 0))
+                p.send(headers(1, request('POST', '/pay')) + headers(3, request('POST', '/pay'), ENDHEADERS))
+                pump(p, lambda: len(p.heads) == 2)
+                assert {head[':status'] for head in p.heads.values()} == {'504'}, p.heads
+                # The end of the request does not take the answer away.
+                p.send(data(3, b'body', END))
+                # These wait behind it.
+                after = peer()
+                after.send(get(1))
+                after.answer(1)
+                p.send(update(1, 1000) + update(3, 1000))
+                pump(p, lambda: len(p.ended) == 2)
+                assert p.bodies[1] == p.bodies[3] == b'the endpoint took too long\\n', p.bodies
+                """)
+            #expect(output == "done\n")
+            #expect(server.counts == ["/long": 1, "/": 1])
+            #expect(try await daemon.isAtRest())
+        }
+
         /// Few bytes that ask for many: they are obeyed bit by bit, as their answers are taken.
         @Test func whatATurnProduces() async throws {
             let (daemon, web) = try await Daemon.http(to: [], rules: ["{redirect: {host: elsewhere}}"])

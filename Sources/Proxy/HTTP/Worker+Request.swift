@@ -86,7 +86,8 @@ extension Worker {
         exchange.value.requestEnded = true
         switch exchange.value.phase {
         case .open: finishRequest(exchange)
-        case .answered: finishExchange(exchange)
+        // Not before its client has the answer.
+        case .answered: if exchange.value.heldDown == nil { finishExchange(exchange) }
         case .receiving, .paused, .acquiring: break
         }
     }
@@ -112,9 +113,10 @@ extension Worker {
     /// A body that nobody wants is dropped for as long as that is cheaper than a new connection.
     private mutating func dropBody(_ exchange: SlabReference<Exchange>, _ bytes: Int) {
         exchange.value.dropped += bytes
-        guard exchange.value.dropped > Exchange.droppedBytesMax, let client = clients.find(exchange.value.client) else {
-            return
-        }
+        // Of a stream there is no more than its window.
+        guard exchange.value.clientStream == 0, exchange.value.dropped > Exchange.droppedBytesMax,
+            let client = clients.find(exchange.value.client)
+        else { return }
         let handle = exchange.value.client
         client.value.isClosing = true
         exchange.value.requestEnded = true
