@@ -46,6 +46,9 @@ extension MessageHead {
         return isText(value, text)
     }
 
+    /// Of requests: whether an extended CONNECT asks for WebSocket.
+    public var isWebSocket: Bool { isText(protocolName, "websocket") }
+
     func isToken(_ range: ByteRange) -> Bool {
         let bytes = bytes(range)
         for index in bytes.indices where !bytes[index].isTokenByte { return false }

@@ -29,6 +29,19 @@ struct HTTP2FlowTests {
         #expect(peer.session.sendWindow(3) == 535 && peer.session.streamCount == 1)
     }
 
+    /// Who keeps a stream decides when it is over; the peer knows that it is.
+    @Test func aKeptStreamStays() {
+        var peer = TestPeer(.server)
+        peer.feed(Wire.clientStart + Wire.headers(1, Wire.get) + Wire.headers(3, Wire.get))
+        peer.session.setTag(1, 7, isKept: true)
+        peer.respond(1, isEnd: true)
+        peer.respond(3, isEnd: true)
+        _ = peer.take()
+        #expect(peer.session.streamCount == 1 && peer.session.tag(1) == 7)
+        peer.session.reset(1, .cancel, into: &peer.output)
+        #expect(peer.frames() == [] && peer.session.streamCount == 0)
+    }
+
     @Test func windowsFollowSettings() {
         var peer = TestPeer(.server)
         peer.feed(Wire.clientStart + Wire.headers(1, Wire.get))

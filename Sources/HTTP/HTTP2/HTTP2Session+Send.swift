@@ -91,11 +91,13 @@ extension HTTP2Session {
 
     // MARK: - the end
 
-    /// Ends a stream at once. Nothing happens if it is not there. After a violation it only goes.
+    /// Ends a stream at once. Nothing happens if it is not there. Nothing is sent if both sides have ended. After a violation it only goes.
     public mutating func reset(_ stream: UInt32, _ code: HTTP2ErrorCode, into output: inout OutputBuffer) {
         let slot = streams.find(stream)
         guard slot >= 0 else { return }
         guard state != .failed else { return streams.remove(slot) }
+        // It was only kept: the peer knows that it is over.
+        if streams[slot].hasEnded { return close(slot, &output) }
         let isUnknownToPeer = role == .client && (!streams[slot].has(.headSent) || stream > ids.lastPeerAccepts)
         if !streams[slot].has(.remoteEnded) {
             let window = Int(streams[slot].receiveWindow)

@@ -102,10 +102,13 @@ public struct HTTP2Session: ~Copyable, Sendable {
 
     // MARK: - streams
 
-    /// Sets the word that events of the stream carry.
-    public mutating func setTag(_ stream: UInt32, _ tag: UInt64) {
+    /// Sets the word that events of the stream carry. `isKept`: also when both sides have ended it stays, and counts, until
+    /// `reset`: what was begun for it may not be over.
+    public mutating func setTag(_ stream: UInt32, _ tag: UInt64, isKept: Bool = false) {
         let slot = streams.find(stream)
-        if slot >= 0 { streams[slot].tag = tag }
+        guard slot >= 0 else { return }
+        streams[slot].tag = tag
+        if isKept { streams[slot].set(.isKept) }
     }
 
     /// That word; nil: there is no such stream.
@@ -137,6 +140,9 @@ public struct HTTP2Session: ~Copyable, Sendable {
     public func forEachStream(_ body: (UInt32, UInt64) -> Void) {
         for slot in streams.indices where streams[slot].id != 0 { body(streams[slot].id, streams[slot].tag) }
     }
+
+    /// Whether a header block has begun that goes on in further frames.
+    public var isInBlock: Bool { block.isOpen }
 
     /// Whether the peer's first SETTINGS are there.
     public var hasPeerSettings: Bool { state == .frames }

@@ -37,6 +37,8 @@ struct Exchange: ~Copyable {
         case filters
         /// The next attempt.
         case retry
+        /// The server has a moment to end a response of which nothing more may come.
+        case serverEnd
     }
 
     /// Which counts it takes part in.
@@ -157,6 +159,8 @@ struct Exchange: ~Copyable {
     var lastActivity: Int64
     /// When the exchange, the attempt, the pause is over; 0: no such time.
     var deadline: Int64 = 0
+    /// `deadline` is what the caller has asked for, and says nothing about the endpoint.
+    var isCallersTime = false
     var tryDeadline: Int64 = 0
     var pauseEnd: Int64 = 0
     /// Until when it waits for a connection that the cluster's limit allows; 0: it has not had to.

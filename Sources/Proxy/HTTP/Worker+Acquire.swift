@@ -83,9 +83,18 @@ extension Worker {
         if !shared.isEmpty, key.protocolNumber == PoolKey.http2, let (server, handle) = findShared(key) {
             return join(exchange, server, handle, cluster)
         }
-        if let index = idle.take(key), let handle = servers.handle(at: Int(index)), let server = servers.find(handle) {
+        while let index = idle.take(key) {
+            guard let handle = servers.handle(at: Int(index)), let server = servers.find(handle) else { return bug() }
             count(.upstreamsIdle, -1)
-            if let multiplex = server.value.multiplex?.reference { share(server, handle, multiplex) }
+            server.value.state = .busy
+            if let multiplex = server.value.multiplex?.reference {
+                guard hasPlace(server, multiplex) else {
+                    // It allows no streams, or ends.
+                    closeServer(handle)
+                    continue
+                }
+                share(server, handle, multiplex)
+            }
             return attach(exchange, server, handle)
         }
         connectAnew(exchange, cluster, key)

@@ -45,8 +45,11 @@ extension Worker {
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) -> Int {
         var (moved, reads) = (0, 0)
-        decodeKeptFrames(client, handle, multiplex)
-        while moved < Self.streamBytesMax, reads < Self.streamReadsMax, mayReceiveFrames(client, multiplex) {
+        var share = FrameShare(output: client.value.io.outputCount)
+        decodeKeptFrames(client, handle, multiplex, &share)
+        while moved < Self.streamBytesMax, reads < Self.streamReadsMax, mayReceiveFrames(client, multiplex),
+            client.value.io.input == nil || client.value.needsMoreInput
+        {
             reads += 1
             let kept = client.value.io.inputCount
             switch client.value.io.read(into: scratch, &pool) {
@@ -55,31 +58,32 @@ extension Worker {
                 received(count - kept, from: client)
                 // Valid until the next read into the scratch memory.
                 let bytes = unsafe UnsafeRawBufferPointer(scratch.prefix(count))
-                let consumed = unsafe decodeFrames(bytes, client, handle, multiplex)
+                let consumed = unsafe decodeFrames(bytes, client, handle, multiplex, &share)
                 unsafe client.value.io.keepInput(UnsafeRawBufferPointer(rebasing: bytes[consumed...]), &pool)
                 flushAll()
-            case .nothing: return moved
+            case .nothing: return moved + share.weight
             case .end:
                 // Nobody half-closes here: what its streams still need, more bytes or wider windows, will not come.
                 sayLast(client, handle, multiplex)
                 abandonStreams(multiplex, .clientReset)
-                return moved
+                return moved + share.weight
             case .broken(let error):
                 closeClient(client, handle, .broken(by: .client, error), by: .client)
-                return moved
+                return moved + share.weight
             }
         }
-        return moved
+        return moved + share.weight
     }
 
     private mutating func decodeKeptFrames(
-        _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
+        _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>,
+        _ share: inout FrameShare
     ) {
         guard !client.value.needsMoreInput, mayReceiveFrames(client, multiplex),
             var chunk = client.value.io.input.take()
         else { return }
         // The chunk owns its bytes while they are lent; nothing keeps them.
-        let consumed = unsafe chunk.withBytes { unsafe decodeFrames($0, client, handle, multiplex) }
+        let consumed = unsafe chunk.withBytes { unsafe decodeFrames($0, client, handle, multiplex, &share) }
         if consumed < chunk.count {
             chunk.consume(consumed)
             client.value.io.input = consume chunk
@@ -99,16 +103,21 @@ extension Worker {
             && client.value.io.outputCount <= SessionIO.collectedBytesMax
     }
 
-    /// Decodes what there is. Returns the bytes consumed.
+    /// Decodes what there is, or what its share of the turn allows. Returns the bytes consumed.
     private mutating func decodeFrames(
         _ bytes: UnsafeRawBufferPointer, _ client: SlabReference<ClientSession>, _ handle: SlabHandle,
-        _ multiplex: SlabReference<Multiplex>
+        _ multiplex: SlabReference<Multiplex>, _ share: inout FrameShare
     ) -> Int {
         var offset = 0
         client.value.needsMoreInput = false
         while client.value.abortReason == nil {
             // What the codec answers goes to this client.
             collect(forClient: handle)
+            if share.isSpent(output: client.value.io.outputCount + toClient.count) {
+                // What is left is ours to do, not the client's to complete.
+                client.value.headStartedAt = 0
+                break
+            }
             // In bounds: the codec consumes no more than it is given; the bytes are lent for the length of the call.
             let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[offset...])
             let input = unsafe Span<UInt8>(_unsafeBytes: rest)
@@ -125,6 +134,9 @@ extension Worker {
                 return bytes.count
             default:
                 offset += event.consumedCount
+                // A frame has come to its end: the time of the next one is its own.
+                if !multiplex.value.codec.isInBlock { client.value.headStartedAt = 0 }
+                share.count(event)
                 // In bounds: the codec says where in its input a body lies.
                 unsafe obey(event, rest, client, handle, multiplex)
             }
@@ -193,7 +205,8 @@ extension Worker {
         _ stream: UInt32, _ framing: BodyFraming, isEnd: Bool
     ) {
         let exchange = beginExchange(client, handle, stream: stream)
-        multiplex.value.codec.setTag(stream, exchange.value.id.bits)
+        // Whatever of the exchange is still under way when both sides of the stream have ended goes with the connection.
+        multiplex.value.codec.setTag(stream, exchange.value.id.bits, isKept: true)
         swap(&exchange.value.heads.reference.value.request, &streamHead)
         exchange.value.requestEnded = isEnd
         var meaning = RequestMeaning(framing: framing, version: .http2)

@@ -10,7 +10,9 @@ extension Worker {
     func boundCall(_ exchange: SlabReference<Exchange>) {
         guard let timeout = exchange.value.heads.reference.value.request.grpcTimeout else { return }
         let deadline = exchange.value.startedAt + min(timeout, Self.callNanosecondsMax)
-        exchange.value.deadline = exchange.value.deadline > 0 ? min(exchange.value.deadline, deadline) : deadline
+        guard exchange.value.deadline == 0 || deadline < exchange.value.deadline else { return }
+        exchange.value.deadline = deadline
+        exchange.value.isCallersTime = true
     }
 
     /// Longer ones are as good as none.
@@ -20,7 +22,7 @@ extension Worker {
     mutating func judgeCall(_ exchange: SlabReference<Exchange>) -> Bool {
         guard let status = exchange.value.heads.reference.value.response.grpcStatus else { return true }
         exchange.value.record.grpcStatus = Int8(status)
-        if let known = GRPCStatus(rawValue: status) { report(exchange, status: known.httpStatus) }
+        reportCall(exchange, status)
         guard status != 0, mayRetry(exchange, .grpcStatus(status)) else { return true }
         exchange.value.record.grpcStatus = -1
         retry(exchange)
@@ -33,7 +35,14 @@ extension Worker {
             let status = exchange.value.heads.reference.value.responseTrailers.grpcStatus
         else { return }
         exchange.value.record.grpcStatus = Int8(status)
-        if let known = GRPCStatus(rawValue: status) { report(exchange, status: known.httpStatus) }
+        reportCall(exchange, status)
+    }
+
+    /// What a call's status says about its endpoint. Nothing, where the time was the caller's.
+    private mutating func reportCall(_ exchange: SlabReference<Exchange>, _ status: Int) {
+        guard let known = GRPCStatus(rawValue: status) else { return }
+        if known == .deadlineExceeded, exchange.value.isCallersTime { return }
+        report(exchange, status: known.httpStatus)
     }
 
     /// What the caller makes of an HTTP status; nil: it is no call, or all is well.

@@ -56,6 +56,9 @@ extension Worker {
         guard exchange.value.heads.reference.value.request.normalizePath() == nil else {
             return reply(exchange, status: 400, .badRequest, "the path has an escape that means nothing\n")
         }
+        guard !asksForForeignProtocol(exchange) else {
+            return reply(exchange, status: 501, .badRequest, "only websocket is spoken by extended CONNECT\n")
+        }
         guard !client.value.isOrphan else {
             if exchange.value.clientStream != 0 { return refuseStream(exchange) }
             return reply(exchange, status: 503, .noRoute, "no table takes this connection for HTTP any more\n")
@@ -86,7 +89,8 @@ extension Worker {
         exchange.value.requestEnded = true
         switch exchange.value.phase {
         case .open: finishRequest(exchange)
-        case .answered: finishExchange(exchange)
+        // Not before its client has the answer.
+        case .answered: if exchange.value.heldDown == nil { finishExchange(exchange) }
         case .receiving, .paused, .acquiring: break
         }
     }
@@ -120,9 +124,10 @@ extension Worker {
     /// A body that nobody wants is dropped for as long as that is cheaper than a new connection.
     private mutating func dropBody(_ exchange: SlabReference<Exchange>, _ bytes: Int) {
         exchange.value.dropped += bytes
-        guard exchange.value.dropped > Exchange.droppedBytesMax, let client = clients.find(exchange.value.client) else {
-            return
-        }
+        // Of a stream there is no more than its window.
+        guard exchange.value.clientStream == 0, exchange.value.dropped > Exchange.droppedBytesMax,
+            let client = clients.find(exchange.value.client)
+        else { return }
         let handle = exchange.value.client
         client.value.isClosing = true
         exchange.value.requestEnded = true

@@ -213,13 +213,16 @@ extension Worker {
         }
         detach(exchange, server)
         guard server.value.isReusable, mayBeIdle(server) else { return closeServer(handle) }
-        if server.value.key.client != 0 { keepPrivate(handle, exchange) }
+        if server.value.key.client != 0 { keepPrivate(handle, of: SlabHandle(bits: server.value.key.client)) }
         makeIdle(server, handle)
     }
 
     /// Whether it may wait for another request.
     mutating func mayBeIdle(_ server: SlabReference<ServerSession>) -> Bool {
-        !isDraining && !server.value.isLast && !hasLeft(server.value.key.pod, since: server.value.plan.generation)
+        // Whom it serves alone may be gone.
+        let client = SlabHandle(bits: server.value.key.client)
+        guard client.isNone || clients.find(client) != nil else { return false }
+        return !isDraining && !server.value.isLast && !hasLeft(server.value.key.pod, since: server.value.plan.generation)
             && !isEndpointGone(server) && !yields(clusterSlot: server.value.plan.clusterSlot)
     }
 
@@ -239,8 +242,8 @@ extension Worker {
     }
 
     /// One idle connection for a client that nobody can tell apart but by its connection.
-    mutating func keepPrivate(_ handle: SlabHandle, _ exchange: SlabReference<Exchange>) {
-        guard let client = clients.find(exchange.value.client) else { return }
+    mutating func keepPrivate(_ handle: SlabHandle, of client: SlabHandle) {
+        guard let client = clients.find(client) else { return }
         let before = client.value.privateServer
         client.value.privateServer = handle
         if before != handle, servers.find(before)?.value.state == .idle { closeServer(before) }

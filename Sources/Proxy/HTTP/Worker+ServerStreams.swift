@@ -96,7 +96,8 @@ extension Worker {
             swap(&exchange.value.heads.reference.value.response, &streamHead)
             // Nothing lies behind a head but other streams' frames.
             let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
-            unsafe responseHeadReceived(exchange, server, handle, ResponseMeaning(framing: framing), after: none)
+            let meaning = ResponseMeaning(framing: framing, isEnd: isEnd)
+            unsafe responseHeadReceived(exchange, server, handle, meaning, after: none)
             if isEnd { streamResponseEnded(tag, handle, stream) }
         case .data(_, let stream, let tag, let body, let isEnd):
             guard let exchange = findExchange(tag, of: handle, stream) else {
@@ -146,7 +147,10 @@ extension Worker {
         if isTimeOver(exchange) { return upstreamFailed(exchange, .timeout) }
         if code == HTTP2ErrorCode.refusedStream.rawValue { return upstreamFailed(exchange, .refused) }
         // RFC 9113 8.1: all has been said, and the rest of the request is not wanted.
-        if code == HTTP2ErrorCode.noError.rawValue, exchange.value.responseEnded { return }
+        if code == HTTP2ErrorCode.noError.rawValue, exchange.value.responseEnded {
+            if exchange.value.isTunnel { tunnelRefusesMore(exchange) }
+            return
+        }
         upstreamFailed(exchange, .reset)
     }
 

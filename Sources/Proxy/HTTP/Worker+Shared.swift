@@ -15,7 +15,8 @@ extension Worker {
         return nil
     }
 
-    private func hasPlace(_ server: SlabReference<ServerSession>, _ multiplex: SlabReference<Multiplex>) -> Bool {
+    /// Whether it may begin another stream, or be waited for.
+    func hasPlace(_ server: SlabReference<ServerSession>, _ multiplex: SlabReference<Multiplex>) -> Bool {
         guard !multiplex.value.isLeaving, !server.value.io.isBroken, !server.value.io.inputEnded,
             !hasLeft(server.value.key.pod, since: server.value.plan.generation)
         else { return false }
@@ -86,10 +87,13 @@ extension Worker {
     ) {
         let stream = exchange.value.serverStream
         detach(exchange, server)
-        guard stream != 0 else { return }
-        collect(forServer: handle)
-        multiplex.value.codec.reset(stream, .cancel, into: &toServer)
-        if server.value.key.client != 0 { keepPrivate(handle, exchange) }
+        if stream != 0 {
+            collect(forServer: handle)
+            multiplex.value.codec.reset(stream, .cancel, into: &toServer)
+        } else {
+            // It waited for the connection, or found no place on it.
+            multiplex.value.waiters.removeAll { $0 == exchange.value.id }
+        }
         if multiplex.value.codec.streamCount == 0 { rest(server, handle, multiplex) }
     }
 
@@ -103,6 +107,7 @@ extension Worker {
             return closeServer(handle)
         }
         unshare(server, handle, multiplex)
+        if server.value.key.client != 0 { keepPrivate(handle, of: SlabHandle(bits: server.value.key.client)) }
         makeIdle(server, handle)
     }
 

@@ -125,6 +125,7 @@ extension Worker {
         switch exchange.value.pause {
         case .retry: acquire(exchange)
         case .filters: resumeFilters(exchange)
+        case .serverEnd: if exchange.value.requestEnded { responseEnded(exchange) } else { awaitServerEnd(exchange) }
         }
     }
 }

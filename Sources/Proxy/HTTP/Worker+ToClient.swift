@@ -34,7 +34,7 @@ extension Worker {
     ) {
         collect(forClient: exchange.value.client)
         exchange.value.clientFraming = framing
-        let isEnd = framing == .none || framing == .length(0) || exchange.value.isHead
+        let isEnd = isEmpty(exchange, framing)
         multiplex.value.codec.sendResponse(
             exchange.value.heads.reference.value.response, on: exchange.value.clientStream,
             framing: exchange.value.heads.reference.value.response.described(framing), isEnd: isEnd, into: &toClient)

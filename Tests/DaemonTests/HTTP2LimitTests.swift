@@ -1,0 +1,89 @@
+import Foundation
+import Loopback
+import Model
+import Testing
+
+extension RunningDaemon {
+    /// What one connection of HTTP/2 may ask for, and for how long.
+    @Suite(.timeLimit(.minutes(2))) struct HTTP2LimitTests {
+        /// Extended CONNECT opens WebSocket, and no way past the routes.
+        @Test(arguments: ["h2c", "H2C", "h2", "HTTP/2.0", "connect-udp"])
+        func onlyWebSocket(name: String) async throws {
+            let server = try HTTPServer { _, _, connection in
+                try connection.send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n")
+                return true
+            }
+            let (daemon, web) = try await Daemon.http(to: [server], cluster: ", protocol: http1")
+            let output = try daemon.raw(
+                web,
+                """
+                p = peer()
+                p.send(headers(1, connect('\(name)'), ENDHEADERS))
+                pump(p, lambda: 1 in p.heads)
+                assert p.heads[1][':status'] == '501', p.heads
+                """)
+            #expect(output == "done\n")
+            #expect(server.requests.isEmpty)
+            #expect(try await daemon.isAtRest())
+        }
+
+        /// A request that has been answered is not sent on, even if its client has not read the answer.
+        @Test func whatWasAnsweredIsNotSent() async throws {
+            let server = try HTTPServer { request, _, connection in
+                if request.path == "/long" { Thread.sleep(forTimeInterval: 2) }
+                try connection.answer(Array("ok".utf8))
+                return true
+            }
+            let (daemon, web) = try await Daemon.http(
+                to: [server], cluster: ", protocol: http1, connectTimeout: 20s, circuitBreaker: {connections: 1}",
+                rules: [
+                    "{match: {path: {prefix: /pay}}, route: {cluster: servers, timeout: 300ms}}",
+                    "{route: {cluster: servers}}",
+                ])
+            let output = try daemon.raw(
+                web,
+                """
+                long = peer()
+                long.send(headers(1, request(path='/long')))
+                long.alive()
+                p = peer((4, 0))
+                p.send(headers(1, request('POST', '/pay')) + headers(3, request('POST', '/pay'), ENDHEADERS))
+                pump(p, lambda: len(p.heads) == 2)
+                assert {head[':status'] for head in p.heads.values()} == {'504'}, p.heads
+                # The end of the request does not take the answer away.
+                p.send(data(3, b'body', END))
+                # These wait behind it.
+                after = peer()
+                after.send(get(1))
+                after.answer(1)
+                p.send(update(1, 1000) + update(3, 1000))
+                pump(p, lambda: len(p.ended) == 2)
+                assert p.bodies[1] == p.bodies[3] == b'the endpoint took too long\\n', p.bodies
+                """)
+            #expect(output == "done\n")
+            #expect(server.counts == ["/long": 1, "/": 1])
+            #expect(try await daemon.isAtRest())
+        }
+
+        /// Few bytes that ask for many: they are obeyed bit by bit, as their answers are taken.
+        @Test func whatATurnProduces() async throws {
+            let (daemon, web) = try await Daemon.http(to: [], rules: ["{redirect: {host: elsewhere}}"])
+            let before = try daemon.residentKiB()
+            let output = try daemon.raw(
+                web,
+                """
+                p = peer()
+                # A path of 3.9 KB, from now on one byte; it is in each answer.
+                p.send(headers(1, b'\\x82\\x86\\x44' + text('/' + 'p' * 3900) + b'\\x01' + text('a')))
+                pump(p, lambda: 1 in p.ended)
+                p.socket.settimeout(10)
+                frames = b''.join(headers(stream, b'\\x82\\x86\\xbe\\x01\\x01a') for stream in range(3, 20003, 2))
+                threading.Thread(target=p.socket.sendall, args=(frames,), daemon=True).start()
+                pump(p, lambda: len(p.ended) == 10001, 60)
+                """)
+            #expect(output == "done\n")
+            let peak = try daemon.peakKiB()
+            #expect(peak - before < 16 << 10, "\(before) KiB, then \(peak)")
+        }
+    }
+}
