@@ -58,6 +58,9 @@ struct Worker: ~Copyable {
     var shared: [PoolKey: SlabHandle] = [:]
     var streamHead = MessageHead()
     var collected: [UInt64] = []
+    /// Tags of streams whose windows have opened in this turn of their connection; memory for the tags of those that go on.
+    var opened: [UInt64] = []
+    var resumed: [UInt64] = []
     /// Busy ones are looked at together: how often, when the next time is, which ones, and the output of theirs that waits
     /// for it; see `Worker+Gather`.
     var gatherPace: GatherPace

@@ -21,7 +21,11 @@ extension Worker {
         }
         if multiplex.value.isStalled, !server.value.io.isBlocked { resumeStreams(multiplex, pumpsDown: false) }
         moved += receiveFrames(server, handle, multiplex)
-        guard let server = servers.find(handle) else { return moved }
+        guard let server = servers.find(handle) else {
+            opened.removeAll(keepingCapacity: true)
+            return moved
+        }
+        resumeOpened(multiplex, pumpsDown: false)
         if server.value.io.isBroken, !server.value.io.isReadable { streamsBroken(server, handle, multiplex) }
         return moved
     }
@@ -119,8 +123,7 @@ extension Worker {
             if let violation { exchange.value.detail = violation.kind.label }
             streamReset(exchange, code, isOurs: isOurs)
         case .windowOpened(_, let stream, let tag):
-            if stream == 0 { return resumeStreams(multiplex, pumpsDown: false) }
-            if let exchange = findExchange(tag, of: handle, stream) { resumeRequest(exchange) }
+            noteOpened(stream, tag, multiplex)
         case .goAway(_, let last, _): serverGoesAway(server, handle, multiplex, last: last)
         case .consumed:
             if !multiplex.value.waiters.isEmpty, server.value.state == .busy { serveWaiters(server, handle, multiplex) }
