@@ -74,6 +74,7 @@ struct Worker: ~Copyable {
     /// A text in the making.
     var text = OutputBuffer(capacity: 1 << 10)
     var retryBudgets = RetryBudgets()
+    var abandoned: AbandonedRequests
     /// Exchanges that wait until their cluster may have another connection.
     var waiting: [SlabHandle] = []
     /// The wall clock minus the monotonic one, nanoseconds.
@@ -145,6 +146,7 @@ struct Worker: ~Copyable {
         cpu = CPUScale(now: now, cpu: Clock.threadCPU())
         timers = TimerWheel(now: now)
         random = SmallRandom(seed: UInt64(truncatingIfNeeded: now) &+ UInt64(context.index) &* 0x9e37_79b9_7f4a_7c15)
+        abandoned = AbandonedRequests(seed: UInt64.random(in: 0...UInt64.max))
         picker = EndpointPicker(shared: context.shared, outcomes: context.statistics.endpoints)
         outliers = OutlierDetector(
             shared: context.shared, worker: context.index, outcomes: context.group.statistics.map(\.endpoints))
