@@ -164,7 +164,7 @@ extension Worker {
             guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.serverStream > last else {
                 continue
             }
-            upstreamFailed(exchange, .goneAway)
+            upstreamFailed(exchange, last == 0 ? .turnedAway : .goneAway)
         }
         guard servers.find(handle) != nil, multiplex.value.codec.streamCount == 0 else { return }
         closeServer(handle)
