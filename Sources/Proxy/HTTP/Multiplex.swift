@@ -9,6 +9,9 @@ struct Multiplex: ~Copyable, Sendable {
     var codec: HTTP2Session
     /// An exchange holds bytes because the socket took no more: they go on when it does.
     var isStalled = false
+    /// The connection's window has opened in this turn; the stream that comes first when all of them go on.
+    var hasOpened = false
+    var nextStream: UInt32 = 0
     /// The peer has broken the protocol: nothing of it is read any more.
     var isBroken = false
     /// No further stream is to be begun on it.

@@ -23,7 +23,7 @@ extension Worker {
         }
         if client.value.state == .lingering { return moved + linger(client, handle) }
         if multiplex.value.isStalled, !client.value.io.isBlocked { resumeStreams(multiplex, pumpsDown: true) }
-        moved += receiveFrames(client, handle, multiplex)
+        moved += serveFrames(client, handle, multiplex)
         guard let client = clients.find(handle), let multiplex = client.value.multiplex?.reference else { return moved }
         if client.value.isClosing, multiplex.value.codec.streamCount == 0 { endStreams(client, handle, multiplex) }
         return moved
@@ -185,8 +185,7 @@ extension Worker {
             }
             abandon(exchange.value.id, .clientReset)
         case .windowOpened(_, let stream, let tag):
-            if stream == 0 { return resumeStreams(multiplex, pumpsDown: true) }
-            if let exchange = exchanges.find(SlabHandle(bits: tag)) { resumeResponse(exchange) }
+            noteOpened(stream, tag, multiplex)
         case .goAway:
             // It begins no more streams.
             client.value.isClosing = true

@@ -53,6 +53,7 @@ extension Worker {
         if !exchange.value.responseEnded || !exchange.value.requestEnded {
             exchange.value.record.flags.add(reason.requestFlag)
         }
+        noteAbandoned(exchange)
         finishExchange(exchange)
     }
 

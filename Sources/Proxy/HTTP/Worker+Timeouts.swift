@@ -106,6 +106,7 @@ extension Worker {
         if exchange.value.phase == .answered { return }
         if exchange.value.deadline > 0, exchange.value.deadline <= now {
             exchange.value.deadline = 0
+            noteCallersTimeOver(exchange)
             upstreamFailed(exchange, .timeout)
         } else if exchange.value.pauseEnd > 0, exchange.value.pauseEnd <= now {
             exchange.value.pauseEnd = 0

@@ -79,10 +79,13 @@ extension Worker {
     }
 
     /// The upstream may take more of what is held for it.
-    mutating func pumpUp(_ exchange: SlabReference<Exchange>) {
+    mutating func pumpUp(_ exchange: SlabReference<Exchange>, atMost limit: Int = .max) {
         guard exchange.value.phase == .open, var chunk = exchange.value.heldUp.take() else { return }
+        let isLast = exchange.value.requestEnded && chunk.count <= limit
         // The chunk owns its bytes while they are lent.
-        let taken = unsafe chunk.withBytes { unsafe passUp(exchange, $0, isLast: exchange.value.requestEnded) }
+        let taken = unsafe chunk.withBytes {
+            unsafe passUp(exchange, UnsafeRawBufferPointer(rebasing: $0.prefix(limit)), isLast: isLast)
+        }
         chunk.consume(taken)
         guard chunk.isEmpty else {
             exchange.value.heldUp = consume chunk
