@@ -14,6 +14,11 @@ struct Multiplex: ~Copyable, Sendable {
     /// No further stream is begun on it.
     var isLeaving = false
 
+    // MARK: clients only
+    /// Memory of the heads of its requests, and from where on no further one is taken.
+    var headBytes = 0
+    static let headBytesMax = 1 << 20
+
     // MARK: upstream only
     /// Exchanges that wait for the handshake.
     var waiters: [SlabHandle] = []

@@ -208,10 +208,15 @@ extension Worker {
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>,
         _ stream: UInt32, _ framing: BodyFraming, isEnd: Bool
     ) {
+        guard multiplex.value.headBytes < Multiplex.headBytesMax else {
+            countViolation(HTTP2Violation(.tooManyStreams), .client)
+            return multiplex.value.codec.reset(stream, .refusedStream, into: &toClient)
+        }
         let exchange = beginExchange(client, handle, stream: stream)
         // Whatever of the exchange is still under way when both sides of the stream have ended goes with the connection.
         multiplex.value.codec.setTag(stream, exchange.value.id.bits, isKept: true)
         swap(&exchange.value.heads.reference.value.request, &streamHead)
+        keepHead(exchange, multiplex)
         exchange.value.requestEnded = isEnd
         var meaning = RequestMeaning(framing: framing, version: .http2)
         meaning.expectsTunnel = exchange.value.heads.reference.value.request.method == .connect
