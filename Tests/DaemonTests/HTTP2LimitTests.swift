@@ -27,6 +27,25 @@ extension RunningDaemon {
             #expect(try await daemon.isAtRest())
         }
 
+        @Test func pathsAndLengths() async throws {
+            let server = try HTTPServer.echo()
+            let (daemon, web) = try await Daemon.http(
+                to: [server], cluster: ", protocol: http1", more: "limits: {requestTargetBytes: 1KiB}")
+            let output = try daemon.raw(
+                web,
+                """
+                p = peer()
+                p.send(headers(1, request(path='/' + 'x' * 1024)) + headers(3, request(path='/' + 'x' * 1023)))
+                p.answer(1, '414')
+                p.answer(3)
+                # A length of nothing is one.
+                p.send(headers(5, request('POST', more=[('content-length', '0')])))
+                assert b'content-length: 0' in p.answer(5)[1], p.bodies
+                """)
+            #expect(output == "done\n")
+            #expect(try await daemon.isAtRest())
+        }
+
         /// A request that has been answered is not sent on, even if its client has not read the answer.
         @Test func whatWasAnsweredIsNotSent() async throws {
             let server = try HTTPServer { request, _, connection in

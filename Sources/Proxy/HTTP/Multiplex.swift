@@ -11,6 +11,8 @@ struct Multiplex: ~Copyable, Sendable {
     var isStalled = false
     /// The peer has broken the protocol: nothing of it is read any more.
     var isBroken = false
+    /// The client has been told that its connection, which has no stream any more, ends.
+    var hasSaidEnd = false
     /// No further stream is begun on it.
     var isLeaving = false
 

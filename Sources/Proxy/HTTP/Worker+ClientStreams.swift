@@ -37,10 +37,15 @@ extension Worker {
     private mutating func endStreams(
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) {
-        collect(forClient: handle)
-        multiplex.value.codec.goAway(.noError, isFinal: true, into: &toClient)
-        flushClient()
-        flushCollected()
+        if !multiplex.value.hasSaidEnd {
+            multiplex.value.hasSaidEnd = true
+            collect(forClient: handle)
+            multiplex.value.codec.goAway(.noError, isFinal: true, into: &toClient)
+            flushClient()
+            flushCollected()
+            // What it does not take has its time.
+            lowerTimer(client, handle, to: deadline(of: client))
+        }
         guard let client = clients.find(handle), !client.value.io.hasOutput, !client.value.io.isBroken else { return }
         endClient(client, handle)
     }
@@ -129,7 +134,8 @@ extension Worker {
             switch event {
             case .needMoreBytes(let consumed):
                 client.value.needsMoreInput = true
-                noteUnfinished(client, handle, isUnfinished: consumed < rest.count)
+                let isUnfinished = consumed < rest.count || multiplex.value.codec.isInBlock
+                noteUnfinished(client, handle, isUnfinished: isUnfinished)
                 return offset + consumed
             case .violation(let violation):
                 multiplex.value.isBroken = true
@@ -148,7 +154,7 @@ extension Worker {
         return offset
     }
 
-    /// A frame has begun and is not complete: it has to be within the time of a head.
+    /// A frame, or a block of several, has begun and is not complete: it has to be within the time of a head.
     private mutating func noteUnfinished(
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, isUnfinished: Bool
     ) {

@@ -14,8 +14,7 @@ extension Worker {
             first = min(first, exchange.value.idleDeadline)
         }
         guard multiplex.value.codec.streamCount == 0 else { return first }
-        let timeout = client.value.settings.keepAliveTimeout
-        return min(first, client.value.lastActivity + (isDraining ? min(timeout, Self.drainIdleNanoseconds) : timeout))
+        return min(first, client.value.lastActivity + restTimeout(client))
     }
 
     /// One of its times is over.
@@ -28,7 +27,7 @@ extension Worker {
             abandonStreams(multiplex, .idleTimeout)
             client.value.isClosing = true
         } else if multiplex.value.codec.streamCount == 0 {
-            client.value.isClosing = true
+            endRest(client)
         } else {
             endIdleStreams(multiplex)
             setTimer(client, handle, at: max(deadline(of: client), now + Self.streamsTimerNanoseconds))
