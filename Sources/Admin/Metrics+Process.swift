@@ -37,6 +37,7 @@ extension Metrics {
 
     private static let workerCounters: [(String, WorkerCounter, MetricsText.Kind, String)] = [
         ("apus_worker_turns_total", .turns, .counter, "Turns of the event loop."),
+        ("apus_worker_gathers_total", .gathers, .counter, "Looks at busy HTTP/2 connections that are gathered."),
         ("apus_worker_accept_errors_total", .acceptErrors, .counter, "accept(2) failed."),
         (
             "apus_worker_accept_pauses_total", .acceptPauses, .counter,

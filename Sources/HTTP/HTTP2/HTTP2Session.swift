@@ -1,4 +1,5 @@
 import Buffers
+import Synchronization
 
 /// One side of an HTTP/2 connection (RFC 9113), sans-IO: bytes in, events out, and frames for what is to be sent.
 ///
@@ -10,6 +11,9 @@ import Buffers
 /// Time is passed in, for rate limits alone. It allocates when the first field enters a table and when there are more streams
 /// than ever before, not in steady state.
 public struct HTTP2Session: ~Copyable, Sendable {
+    /// Keeps it where it is: a struct that could be loaded as a whole is copied, half a KiB, for each call that only reads it. One
+    /// with an atomic has an address, and is lent.
+    private let anchor = Atomic<UInt8>(0)
     /// Which side of the connection this is.
     public let role: Role
     let limits: HTTP2Limits

@@ -56,6 +56,8 @@ struct ClientSession: ~Copyable {
     let startedAt: Int64
     var lastActivity: Int64
     var headStartedAt: Int64 = 0
+    /// When it is too old: what is under way goes on, nothing new is begun. `max`: never.
+    var expiresAt = Int64.max
     var timer = TimerWheel.Timer.none
     var timerAt: Int64 = 0
 

@@ -76,6 +76,10 @@ struct Exchange: ~Copyable {
     /// It asks for a tunnel on its stream, which nobody has agreed to yet; it is one.
     var awaitsTunnel = false
     var isTunnel = false
+    /// Over HTTP/2 it asks for what the server may not offer (RFC 8441).
+    var needsExtendedConnect: Bool { wantsUpgrade }
+    /// The key of a WebSocket client of HTTP/1.1 whose request goes on as a stream: its bytes stay in the head.
+    var webSocketKey = ByteRange.none
     /// How long nothing may happen, nanoseconds; 0: as the listener says.
     var idleTimeout: Int64 = 0
     /// A gRPC call.
@@ -125,6 +129,8 @@ struct Exchange: ~Copyable {
     var nextFilter = 0
     var target = ClusterTarget(cluster: 0, subset: -1)
     var clusterSlot = -1
+    /// `SubsetRecord.identity` of the target's subset: subsets are numbered anew with each generation; 0: none.
+    var subsetIdentity: UInt64 = 0
     var hash: UInt64 = 0
 
     // MARK: attempts
@@ -165,7 +171,8 @@ struct Exchange: ~Copyable {
     var timer = TimerWheel.Timer.none
 
     /// When nothing will have happened for too long.
-    var idleDeadline: Int64 { lastActivity + (idleTimeout > 0 ? idleTimeout : settings.streamIdleTimeout) }
+    var idleDeadline: Int64 { lastActivity + silenceMax }
+    var silenceMax: Int64 { idleTimeout > 0 ? idleTimeout : settings.streamIdleTimeout }
 
     /// A body that nobody wants is dropped up to here; then a new connection is cheaper.
     static let droppedBytesMax = 256 << 10

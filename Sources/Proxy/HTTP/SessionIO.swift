@@ -14,6 +14,8 @@ struct SessionIO: ~Copyable, Sendable {
     var output: Chunk?
     /// `output` is still being added to in this turn of the worker: the peer has not been asked yet.
     var isCollecting = false
+    /// It is gathered with others; see `Worker+Gather`.
+    var isGathered = false
     /// A read may bring something.
     var isReadable = false
     /// A write may be taken.

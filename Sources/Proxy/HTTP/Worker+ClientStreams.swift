@@ -8,17 +8,13 @@ import Syscalls
 ///
 /// As with one exchange, what happens to an exchange never ends its client's session from within.
 extension Worker {
-    private static let streamBytesMax = 256 << 10
-    private static let streamReadsMax = 64
-
     /// A turn of such a connection. Returns the bytes moved. The session may be gone afterwards.
     mutating func serveStreams(
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) -> Int {
         var moved = 0
         if client.value.io.hasOutput, !client.value.io.isCollecting {
-            _ = client.value.io.flush(&pool, taken: &moved)
-            multiplex.value.codec.outputIsBlocked = client.value.io.hasOutput
+            _ = client.value.io.flush(multiplex, &pool, taken: &moved)
             sent(moved, to: client)
         }
         if client.value.io.isBroken {
@@ -33,19 +29,14 @@ extension Worker {
         return moved
     }
 
-    /// No stream is left, and none is to come: says so, and ends.
+    /// No stream is left, and none is to come: once the client knows that, ends.
     private mutating func endStreams(
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) {
-        if !multiplex.value.hasSaidEnd {
-            multiplex.value.hasSaidEnd = true
-            collect(forClient: handle)
-            multiplex.value.codec.goAway(.noError, isFinal: true, into: &toClient)
-            flushClient()
-            flushCollected()
-            // What it does not take has its time.
-            lowerTimer(client, handle, to: deadline(of: client))
-        }
+        leave(client, handle)
+        guard multiplex.value.codec.hasSaidLast else { return }
+        flushClient()
+        flushCollected()
         guard let client = clients.find(handle), !client.value.io.hasOutput, !client.value.io.isBroken else { return }
         endClient(client, handle)
     }
@@ -73,7 +64,7 @@ extension Worker {
             case .nothing: return moved + share.weight
             case .end:
                 // Nobody half-closes here: what its streams still need, more bytes or wider windows, will not come.
-                client.value.isClosing = true
+                sayLast(client, handle, multiplex)
                 abandonStreams(multiplex, .clientReset)
                 return moved + share.weight
             case .broken(let error):
@@ -226,6 +217,7 @@ extension Worker {
         exchange.value.requestEnded = isEnd
         var meaning = RequestMeaning(framing: framing, version: .http2)
         meaning.expectsTunnel = exchange.value.heads.reference.value.request.method == .connect
+        gatherIfBusy(client, handle, multiplex)
         requestHeadReceived(exchange, client, meaning)
     }
 

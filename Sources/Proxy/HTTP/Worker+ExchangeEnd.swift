@@ -22,6 +22,7 @@ extension Worker {
     /// The exchange is over: gives back what it took, counts it, leaves its log line. Its client goes on.
     mutating func finishExchange(_ exchange: SlabReference<Exchange>) {
         let (id, client) = (exchange.value.id, exchange.value.client)
+        noteStreamEnd(exchange)
         leaveUpstream(exchange)
         timers.cancel(exchange.value.timer)
         log(exchange)

@@ -57,6 +57,7 @@ extension Worker {
     /// Sends a whole response that the proxy has made.
     private mutating func send(_ exchange: SlabReference<Exchange>, _ body: UnsafeRawBufferPointer) {
         leaveUpstream(exchange)
+        forgoTunnel(exchange)
         endRequest(exchange)
         exchange.value.heads.reference.value.responseTrailers.removeAll()
         let status = exchange.value.heads.reference.value.response.status

@@ -29,6 +29,7 @@ extension Worker {
             report(exchange, status: status)
         }
         if mayRetry(exchange, .status(status), callStatus: callStatus(exchange, status)) { return retry(exchange) }
+        forgoTunnel(exchange)
         exchange.value.record.status = UInt16(clamping: status)
         editResponse(exchange)
         exchange.value.responseStarted = true

@@ -222,8 +222,14 @@ extension Worker {
         // Whom it serves alone may be gone.
         let client = SlabHandle(bits: server.value.key.client)
         guard client.isNone || clients.find(client) != nil else { return false }
-        return !isDraining && !hasLeft(server.value.key.pod, since: server.value.plan.generation)
-            && !yields(clusterSlot: server.value.plan.clusterSlot)
+        return !isDraining && !server.value.isLast && !hasLeft(server.value.key.pod, since: server.value.plan.generation)
+            && !isEndpointGone(server) && !yields(clusterSlot: server.value.plan.clusterSlot)
+    }
+
+    /// Whether its endpoint has left since it was made, even if it is back: that may be another server.
+    func isEndpointGone(_ server: SlabReference<ServerSession>) -> Bool {
+        let slot = Int(server.value.key.endpointSlot)
+        return slot >= 0 && slot < endpointsGone.count && endpointsGone[slot] > server.value.madeUnder
     }
 
     /// It waits in the pool for another request.
@@ -263,6 +269,7 @@ extension Worker {
         guard let server = servers.find(handle) else { return }
         if server.value.state == .idle, idle.remove(handle.index) { count(.upstreamsIdle, -1) }
         if server.value.isMidway { server.value.io.transport.resetOnClose() }
+        if let multiplex = server.value.multiplex?.reference { sayGoodbye(server, handle, multiplex) }
         if toServerHandle == handle { toServer.removeAll() }
         if let lent = server.value.multiplex { endMultiplex(server, handle, lent) }
         timers.cancel(server.value.timer)

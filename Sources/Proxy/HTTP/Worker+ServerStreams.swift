@@ -6,17 +6,14 @@ import Syscalls
 
 /// Responses of one upstream connection of many streams: from its bytes to its exchanges.
 extension Worker {
-    private static let streamBytesMax = 256 << 10
-    private static let streamReadsMax = 64
-
     /// A turn of such a connection. Returns the bytes moved. The session may be gone afterwards.
     mutating func serveStreams(
         _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) -> Int {
+        if settingsTimedOut(server, handle, multiplex) { return 0 }
         var moved = 0
         if server.value.io.hasOutput, !server.value.io.isCollecting {
-            _ = server.value.io.flush(&pool, taken: &moved)
-            multiplex.value.codec.outputIsBlocked = server.value.io.hasOutput
+            _ = server.value.io.flush(multiplex, &pool, taken: &moved)
             sent(moved, to: server)
         }
         if multiplex.value.isStalled, !server.value.io.isBlocked { resumeStreams(multiplex, pumpsDown: false) }
@@ -120,12 +117,13 @@ extension Worker {
             if let violation { exchange.value.detail = violation.kind.label }
             streamReset(exchange, code, isOurs: isOurs)
         case .windowOpened(_, let stream, let tag):
-            if stream == 0 { return resumeStreams(multiplex, pumpsDown: false) }
+            if stream == 0 {
+                resumeStreams(multiplex, pumpsDown: false)
+                return settingsReceived(server, handle, multiplex)
+            }
             if let exchange = findExchange(tag, of: handle, stream) { resumeRequest(exchange) }
         case .goAway(_, let last, _): serverGoesAway(server, handle, multiplex, last: last)
-        case .consumed:
-            guard !multiplex.value.waiters.isEmpty, server.value.state == .busy else { return }
-            serveWaiters(server, handle, multiplex)
+        case .consumed: settingsReceived(server, handle, multiplex)
         case .needMoreBytes, .violation: break
         }
     }
@@ -194,39 +192,5 @@ extension Worker {
             }
             upstreamFailed(exchange, failure)
         }
-    }
-
-    /// The handshake's end, one way or the other.
-    mutating func streamsAnswered(
-        _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
-    ) {
-        if let failure = handshakeFailure(server) { return failStreams(handle, failure) }
-        collect(forServer: handle)
-        multiplex.value.codec.start(into: &toServer)
-        server.value.state = .busy
-        serveWaiters(server, handle, multiplex)
-        flushAll()
-    }
-
-    /// Those that wait for the connection begin. Whether the server offers WebSocket, its SETTINGS say: who needs that waits
-    /// for them.
-    private mutating func serveWaiters(
-        _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
-    ) {
-        var place = 0
-        // Whoever begins may fail, and take the connection with it. One that has others waiting does not rest.
-        while servers.find(handle) != nil, place < multiplex.value.waiters.count {
-            guard let exchange = exchanges.find(multiplex.value.waiters[place]), exchange.value.server == handle else {
-                multiplex.value.waiters.remove(at: place)
-                continue
-            }
-            if exchange.value.awaitsTunnel, exchange.value.wantsUpgrade, !multiplex.value.codec.hasPeerSettings {
-                place += 1
-            } else {
-                multiplex.value.waiters.remove(at: place)
-                attach(exchange, server, handle)
-            }
-        }
-        if servers.find(handle) != nil, multiplex.value.codec.streamCount == 0 { rest(server, handle, multiplex) }
     }
 }

@@ -52,7 +52,7 @@ extension Worker {
             return client.value.lastActivity + restTimeout(client)
         }
         if client.value.headStartedAt > 0 { return client.value.headStartedAt + settings.headerTimeout }
-        return max(client.value.lastActivity, exchange.value.lastActivity) + settings.streamIdleTimeout
+        return max(client.value.lastActivity + exchange.value.silenceMax, exchange.value.idleDeadline)
     }
 
     /// How long a client without a request may do nothing. One that has not taken all of its answers is not idle, but slow.

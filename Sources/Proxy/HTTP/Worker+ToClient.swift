@@ -9,7 +9,7 @@ extension Worker {
     mutating func sendResponseHead(
         _ exchange: SlabReference<Exchange>, _ client: SlabReference<ClientSession>, _ framing: BodyFraming
     ) {
-        if isDraining { leave(client, exchange.value.client) }
+        if isLeaving(client) { leave(client, exchange.value.client) }
         if let multiplex = client.value.multiplex?.reference {
             return beginResponse(exchange, multiplex, framing)
         }
@@ -111,22 +111,12 @@ extension Worker {
         exchange.value.endedDown = true
         if let multiplex = client.value.multiplex?.reference {
             collect(forClient: exchange.value.client)
-            endStream(exchange, multiplex)
+            multiplex.value.codec.sendTrailers(
+                exchange.value.heads.reference.value.responseTrailers, on: exchange.value.clientStream, into: &toClient)
         } else if exchange.value.clientFraming == .chunked {
             collect(forClient: exchange.value.client)
             HTTP1Encoder.lastChunk(trailers: exchange.value.heads.reference.value.responseTrailers, into: &toClient)
         }
-    }
-
-    private mutating func endStream(_ exchange: SlabReference<Exchange>, _ multiplex: SlabReference<Multiplex>) {
-        let stream = exchange.value.clientStream
-        guard exchange.value.heads.reference.value.responseTrailers.fieldCount == 0 else {
-            return multiplex.value.codec.sendTrailers(
-                exchange.value.heads.reference.value.responseTrailers, on: stream, into: &toClient)
-        }
-        // No bytes: the end alone.
-        _ = unsafe multiplex.value.codec.sendData(
-            UnsafeRawBufferPointer(start: nil, count: 0), on: stream, isEnd: true, into: &toClient)
     }
 
     /// So many bytes of a request have been passed on: the client may send as many more.

@@ -27,6 +27,7 @@ extension Worker {
         _ exchange: SlabReference<Exchange>, _ server: SlabReference<ServerSession>,
         _ multiplex: SlabReference<Multiplex>
     ) -> Bool {
+        if exchange.value.clientStream == 0 { askForStream(exchange) }
         guard let stream = multiplex.value.codec.open(tag: exchange.value.id.bits) else { return false }
         exchange.value.serverStream = stream
         collect(forServer: exchange.value.server)
@@ -114,14 +115,8 @@ extension Worker {
         guard !exchange.value.endedUp, let multiplex = servers.find(exchange.value.server)?.value.multiplex?.reference
         else { return }
         exchange.value.endedUp = true
-        let stream = exchange.value.serverStream
-        guard exchange.value.heads.reference.value.requestTrailers.fieldCount == 0 else {
-            return multiplex.value.codec.sendTrailers(
-                exchange.value.heads.reference.value.requestTrailers, on: stream, into: &toServer)
-        }
-        // No bytes: the end alone.
-        _ = unsafe multiplex.value.codec.sendData(
-            UnsafeRawBufferPointer(start: nil, count: 0), on: stream, isEnd: true, into: &toServer)
+        multiplex.value.codec.sendTrailers(
+            exchange.value.heads.reference.value.requestTrailers, on: exchange.value.serverStream, into: &toServer)
     }
 
     /// So many bytes of a response have been passed on: the server may send as many more.
