@@ -19,6 +19,11 @@ struct Multiplex: ~Copyable, Sendable {
     /// Downstream: when the last stream is said, if the client has not answered before. Monotonic nanoseconds.
     var leaveBy: Int64 = 0
 
+    // MARK: clients only
+    /// Memory of the heads of its requests, and from where on no further one is taken.
+    var headBytes = 0
+    static let headBytesMax = 1 << 20
+
     // MARK: upstream only
     /// Exchanges that wait for the handshake, or, but for the first one, for the server's limit of streams.
     var waiters: [SlabHandle] = []

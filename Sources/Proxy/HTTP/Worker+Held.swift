@@ -34,6 +34,7 @@ extension Worker {
     /// opened for it already.
     mutating func holdReplay(_ exchange: SlabReference<Exchange>) {
         guard var chunk = exchange.value.replay.take() else { return }
+        keep(-chunk.capacity, exchange)
         // Of the attempt before that one some may be left, if it was not the last.
         exchange.value.replayed += chunk.count
         exchange.value.passedOn = 0

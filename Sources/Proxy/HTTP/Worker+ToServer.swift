@@ -134,14 +134,16 @@ extension Worker {
     /// Keeps body bytes for another attempt, as far as the limit allows.
     private mutating func keepForReplay(_ exchange: SlabReference<Exchange>, _ bytes: UnsafeRawBufferPointer) {
         let limit = exchange.value.replayMax
+        let before = SessionIO.capacity(exchange.value.replay)
         var chunk = exchange.value.replay.take() ?? pool.take(min(limit, ChunkPool.sizeMin))
         guard chunk.count + bytes.count <= limit else {
             pool.give(chunk)
             exchange.value.keepsReplay = false
-            return
+            return keep(-before, exchange)
         }
         if chunk.room < bytes.count { chunk = grown(chunk, by: bytes.count) }
         unsafe chunk.append(bytes)
+        if chunk.capacity != before { keep(chunk.capacity - before, exchange) }
         exchange.value.replay = consume chunk
     }
 }
