@@ -67,8 +67,7 @@ extension Worker {
     /// This turn's piece of an adoption.
     mutating func continueAdoption() {
         guard var step = adoption.take() else { return }
-        guard endConnectionsOfGonePods(&step), leaveOutdated(&step), closeIdle(&step),
-            changeChecks(&step) else {
+        guard endConnectionsOfGonePods(&step), leaveOutdated(&step), closeIdle(&step), changeChecks(&step) else {
             adoption = step
             return
         }

@@ -14,6 +14,7 @@ import Testing
         let grpc: Set<Int>
         var retries = 0
         var stale = 0
+        var away = 0
 
         init(_ random: inout SmallRandom) {
             let names = RetryPolicy.Condition.names.filter { _ in random.below(2) == 0 }
@@ -39,6 +40,10 @@ import Testing
                 stale += 1
                 return 0
             }
+            if attempt.outcome == .turnedAway, away < 2 {
+                away += 1
+                return 0
+            }
             guard let policy, isAsked(attempt) else { return nil }
             if !attempt.isIdempotent, isExecuted(attempt.outcome) { return nil }
             if retries == policy.attempts { return nil }
@@ -53,6 +58,7 @@ import Testing
             return switch attempt.outcome {
             case .staleConnection, .reset: when.contains("reset")
             case .connectFailure: when.contains("connectFailure")
+            case .turnedAway: when.contains("connectFailure") || when.contains("refusedStream")
             case .refusedStream: when.contains("refusedStream")
             case .perTryTimeout: when.contains("reset") || when.contains("5xx") || statuses.contains(504)
             case .status(let status): status >= 500 && when.contains("5xx") || statuses.contains(status)
@@ -62,7 +68,7 @@ import Testing
 
         /// Whether the server may have begun.
         private func isExecuted(_ outcome: RetryState.Outcome) -> Bool {
-            ![.staleConnection, .connectFailure, .refusedStream].contains(outcome)
+            ![.staleConnection, .connectFailure, .refusedStream, .turnedAway].contains(outcome)
         }
     }
 
@@ -77,10 +83,10 @@ import Testing
         init(_ random: inout SmallRandom, isIdempotent: Bool, body: Int, replayMax: Int) {
             outcome =
                 [
-                    .staleConnection, .connectFailure, .reset, .perTryTimeout, .refusedStream,
+                    .staleConnection, .turnedAway, .connectFailure, .reset, .perTryTimeout, .refusedStream,
                     .status([200, 404, 409, 429, 500, 502, 503, 504, 599][random.below(9)]),
                     .grpcStatus(random.below(17)),
-                ][random.below(7)]
+                ][random.below(8)]
             isReplayable = random.below(body + 1) <= replayMax
             self.isIdempotent = isIdempotent
             callStatus = random.below(4) == 0 ? random.below(17) : nil
