@@ -62,7 +62,7 @@ extension Metrics {
         ("apus_worker_bugs_total", .bugs, .counter, "Events that should not happen and were survived."),
         ("apus_worker_connections_active", .connectionsActive, .gauge, "Live connections of the worker."),
         ("apus_worker_requests_active", .requestsActive, .gauge, "Requests under way on the worker."),
-        ("apus_worker_buffered_bytes", .bufferedBytes, .gauge, "Bytes held for slow readers."),
+        ("apus_worker_buffered_bytes", .bufferedBytes, .gauge, "Bytes held for slow readers and HTTP/2 requests."),
     ]
 
     /// The access log's writer.

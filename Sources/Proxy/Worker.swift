@@ -58,6 +58,9 @@ struct Worker: ~Copyable {
     var shared: [PoolKey: SlabHandle] = [:]
     var streamHead = MessageHead()
     var collected: [UInt64] = []
+    /// Tags of streams whose windows have opened in this turn of their connection; memory for the tags of those that go on.
+    var opened: [UInt64] = []
+    var resumed: [UInt64] = []
     /// Busy ones are looked at together: how often, when the next time is, which ones, and the output of theirs that waits
     /// for it; see `Worker+Gather`.
     var gatherPace: GatherPace
@@ -71,6 +74,7 @@ struct Worker: ~Copyable {
     /// A text in the making.
     var text = OutputBuffer(capacity: 1 << 10)
     var retryBudgets = RetryBudgets()
+    var abandoned: AbandonedRequests
     /// Exchanges that wait until their cluster may have another connection.
     var waiting: [SlabHandle] = []
     /// The wall clock minus the monotonic one, nanoseconds.
@@ -148,6 +152,7 @@ struct Worker: ~Copyable {
         cpu = CPUScale(now: now, cpu: Clock.threadCPU())
         timers = TimerWheel(now: now)
         random = SmallRandom(seed: UInt64(truncatingIfNeeded: now) &+ UInt64(context.index) &* 0x9e37_79b9_7f4a_7c15)
+        abandoned = AbandonedRequests(seed: UInt64.random(in: 0...UInt64.max))
         picker = EndpointPicker(shared: context.shared, outcomes: context.statistics.endpoints)
         outliers = OutlierDetector(
             shared: context.shared, worker: context.index, outcomes: context.group.statistics.map(\.endpoints))

@@ -27,6 +27,25 @@ extension RunningDaemon {
             #expect(try await daemon.isAtRest())
         }
 
+        @Test func pathsAndLengths() async throws {
+            let server = try HTTPServer.echo()
+            let (daemon, web) = try await Daemon.http(
+                to: [server], cluster: ", protocol: http1", more: "limits: {requestTargetBytes: 1KiB}")
+            let output = try daemon.raw(
+                web,
+                """
+                p = peer()
+                p.send(headers(1, request(path='/' + 'x' * 1024)) + headers(3, request(path='/' + 'x' * 1023)))
+                p.answer(1, '414')
+                p.answer(3)
+                # A length of nothing is one.
+                p.send(headers(5, request('POST', more=[('content-length', '0')])))
+                assert b'content-length: 0' in p.answer(5)[1], p.bodies
+                """)
+            #expect(output == "done\n")
+            #expect(try await daemon.isAtRest())
+        }
+
         /// A request that has been answered is not sent on, even if its client has not read the answer.
         @Test func whatWasAnsweredIsNotSent() async throws {
             let server = try HTTPServer { request, _, connection in
@@ -84,6 +103,42 @@ extension RunningDaemon {
             #expect(output == "done\n")
             let peak = try daemon.peakKiB()
             #expect(peak - before < 16 << 10, "\(before) KiB, then \(peak)")
+        }
+
+        /// Heads that grow out of a table count, and there are so many of them at once.
+        @Test func headsAreCharged() async throws {
+            let server = try await PythonProgram.rawHTTP2("def handle(connection, kind, flags, stream, payload): pass")
+            let (daemon, web) = try await Daemon.http(
+                to: [server], cluster: ", protocol: http2", more: "limits: {memory: 16MiB}")
+            let output = try daemon.raw(
+                web,
+                """
+                def fill():
+                    p = peer()
+                    start = b'\\x82\\x86\\x84\\x01\\x01a'
+                    p.send(headers(1, start + b'\\x40' + text('x-a') + text('v' * 3900) + b'\\xbe' * 14))
+                    p.send(b''.join(headers(stream, start + b'\\xbe' * 15) for stream in range(3, 101, 2)))
+                    pump(p, lambda: len(p.resets) > 10)
+                    assert p.seen[-1].endswith(f' {REFUSED}'), p.seen[-1]
+                    return p
+                print('filled')
+                one = fill()
+                one.alive()
+                def isEnded(p):
+                    p.socket.setblocking(False)
+                    try: return not p.socket.recv(1 << 16)
+                    except BlockingIOError: return False
+                    except OSError: return True
+                rest = []
+                for _ in range(40):
+                    try: rest.append(fill())
+                    except Failed: break
+                    if any(isEnded(p) for p in rest): break
+                else: raise Failed('none was ended')
+                """)
+            #expect(output == "filled\ndone\n")
+            #expect(try daemon.sum("apus_http2_violations_total") > 10)
+            #expect(try await daemon.isAtRest())
         }
     }
 }

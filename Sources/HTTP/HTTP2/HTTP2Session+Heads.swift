@@ -194,7 +194,8 @@ extension HTTP2Session {
     }
 
     private static func framing(_ length: Int?, _ isEmpty: Bool) -> BodyFraming {
-        if isEmpty { return .none }
+        // A length of nothing that was announced is passed on: some servers ask for it.
+        if isEmpty { return length == 0 ? .length(0) : .none }
         return length.map(BodyFraming.length) ?? .chunked
     }
 }

@@ -144,6 +144,19 @@ public struct HTTP2Session: ~Copyable, Sendable {
     /// Whether a header block has begun that goes on in further frames.
     public var isInBlock: Bool { block.isOpen }
 
+    /// The tags, but for 0, of all streams, beginning about where `first` is: another one each time gives all a turn.
+    public func appendTags(from first: UInt32, to tags: inout [UInt64]) {
+        let count = streams.indices.count
+        let start = streams.place(first)
+        for step in 0..<count {
+            let slot = (start &+ step) & (count &- 1)
+            if streams[slot].id != 0, streams[slot].tag != 0 { tags.append(streams[slot].tag) }
+        }
+    }
+
+    /// Of all bodies, what the peer takes now.
+    public var connectionWindow: Int { max(flow.sendWindow, 0) }
+
     /// Whether the peer's first SETTINGS are there.
     public var hasPeerSettings: Bool { state == .frames }
 

@@ -99,6 +99,9 @@ struct Exchange: ~Copyable {
     var replay: Chunk?
     var keepsReplay = false
     var replayMax = 0
+    /// Memory that is counted for its connection: see `Worker+Kept`; what of it is the request's head.
+    var keptBytes = 0
+    var headBytes = 0
     /// Bytes of a body that nobody wanted.
     var dropped = 0
 

@@ -55,7 +55,7 @@ struct SessionIO: ~Copyable, Sendable {
     /// Bytes held in user memory.
     var heldBytes: Int { Self.capacity(input) + Self.capacity(output) }
 
-    private static func capacity(_ chunk: borrowing Chunk?) -> Int {
+    static func capacity(_ chunk: borrowing Chunk?) -> Int {
         switch chunk {
         case .some(let chunk): chunk.capacity
         case .none: 0

@@ -80,6 +80,9 @@ extension Worker {
             return reply(exchange, status: 503, .noEndpoint, "its cluster is gone\n")
         }
         let key = poolKey(exchange, cluster)
+        guard !hasAbandonedTooMuch(exchange, key) else {
+            return reply(exchange, status: 429, .rateLimited, "too many requests were given up before their answer\n")
+        }
         if !shared.isEmpty, key.protocolNumber == PoolKey.http2, let (server, handle) = findShared(key) {
             return join(exchange, server, handle, cluster)
         }

@@ -45,7 +45,7 @@ extension Worker {
     private mutating func receiveRequests(_ client: SlabReference<ClientSession>, _ handle: SlabHandle) -> Int {
         var (moved, reads) = (0, 0)
         decodeKept(client, handle)
-        if let multiplex = client.value.multiplex?.reference { return receiveFrames(client, handle, multiplex) }
+        if let multiplex = client.value.multiplex?.reference { return serveFrames(client, handle, multiplex) }
         while moved < Self.clientBytesMax, reads < Self.clientReadsMax, mayReceive(client) {
             reads += 1
             let kept = client.value.io.inputCount
@@ -58,7 +58,7 @@ extension Worker {
                 if client.value.isUndecided, unsafe !decideProtocol(bytes, client, handle) {
                     unsafe client.value.io.keepInput(bytes, &pool)
                     guard let multiplex = client.value.multiplex?.reference else { continue }
-                    return moved + receiveFrames(client, handle, multiplex)
+                    return moved + serveFrames(client, handle, multiplex)
                 }
                 let consumed = unsafe decodeRequests(bytes, client, handle)
                 unsafe client.value.io.keepInput(UnsafeRawBufferPointer(rebasing: bytes[consumed...]), &pool)

@@ -23,7 +23,7 @@ extension Worker {
         }
         if client.value.state == .lingering { return moved + linger(client, handle) }
         if multiplex.value.isStalled, !client.value.io.isBlocked { resumeStreams(multiplex, pumpsDown: true) }
-        moved += receiveFrames(client, handle, multiplex)
+        moved += serveFrames(client, handle, multiplex)
         guard let client = clients.find(handle), let multiplex = client.value.multiplex?.reference else { return moved }
         if client.value.isClosing, multiplex.value.codec.streamCount == 0 { endStreams(client, handle, multiplex) }
         return moved
@@ -125,7 +125,8 @@ extension Worker {
             switch event {
             case .needMoreBytes(let consumed):
                 client.value.needsMoreInput = true
-                noteUnfinished(client, handle, isUnfinished: consumed < rest.count)
+                let isUnfinished = consumed < rest.count || multiplex.value.codec.isInBlock
+                noteUnfinished(client, handle, isUnfinished: isUnfinished)
                 return offset + consumed
             case .violation(let violation):
                 multiplex.value.isBroken = true
@@ -144,7 +145,7 @@ extension Worker {
         return offset
     }
 
-    /// A frame has begun and is not complete: it has to be within the time of a head.
+    /// A frame, or a block of several, has begun and is not complete: it has to be within the time of a head.
     private mutating func noteUnfinished(
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, isUnfinished: Bool
     ) {
@@ -185,8 +186,7 @@ extension Worker {
             }
             abandon(exchange.value.id, .clientReset)
         case .windowOpened(_, let stream, let tag):
-            if stream == 0 { return resumeStreams(multiplex, pumpsDown: true) }
-            if let exchange = exchanges.find(SlabHandle(bits: tag)) { resumeResponse(exchange) }
+            noteOpened(stream, tag, multiplex)
         case .goAway:
             // It begins no more streams.
             client.value.isClosing = true
@@ -204,10 +204,15 @@ extension Worker {
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>,
         _ stream: UInt32, _ framing: BodyFraming, isEnd: Bool
     ) {
+        guard multiplex.value.headBytes < Multiplex.headBytesMax else {
+            countViolation(HTTP2Violation(.tooManyStreams), .client)
+            return multiplex.value.codec.reset(stream, .refusedStream, into: &toClient)
+        }
         let exchange = beginExchange(client, handle, stream: stream)
         // Whatever of the exchange is still under way when both sides of the stream have ended goes with the connection.
         multiplex.value.codec.setTag(stream, exchange.value.id.bits, isKept: true)
         swap(&exchange.value.heads.reference.value.request, &streamHead)
+        keepHead(exchange, multiplex)
         exchange.value.requestEnded = isEnd
         var meaning = RequestMeaning(framing: framing, version: .http2)
         meaning.expectsTunnel = exchange.value.heads.reference.value.request.method == .connect

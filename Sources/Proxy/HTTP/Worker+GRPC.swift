@@ -9,12 +9,14 @@ extension Worker {
     /// The caller's own time bounds the exchange as the route's does.
     func boundCall(_ exchange: SlabReference<Exchange>) {
         guard let timeout = exchange.value.heads.reference.value.request.grpcTimeout else { return }
-        let deadline = exchange.value.startedAt + min(timeout, Self.callNanosecondsMax)
+        let deadline = exchange.value.startedAt + min(max(timeout, Self.callNanosecondsMin), Self.callNanosecondsMax)
         guard exchange.value.deadline == 0 || deadline < exchange.value.deadline else { return }
         exchange.value.deadline = deadline
         exchange.value.isCallersTime = true
     }
 
+    /// In less nobody answers: it would be a request for nothing.
+    private static var callNanosecondsMin: Int64 { 1_000_000 }
     /// Longer ones are as good as none.
     private static var callNanosecondsMax: Int64 { 365 * 86400 * 1_000_000_000 }
 

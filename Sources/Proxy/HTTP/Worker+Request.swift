@@ -53,6 +53,11 @@ extension Worker {
         lowerTimer(client, exchange.value.client, to: now + client.value.settings.streamIdleTimeout)
         if !meaning.keepsAlive { client.value.isClosing = true }
         if isLeaving(client) { leave(client, exchange.value.client) }
+        // A decoder of HTTP/1 has said so itself.
+        let path = exchange.value.heads.reference.value.request.path
+        guard Int(path.count) <= client.value.settings.requestTargetBytes else {
+            return reply(exchange, status: 414, .badRequest, "the path is too long\n")
+        }
         guard exchange.value.heads.reference.value.request.normalizePath() == nil else {
             return reply(exchange, status: 400, .badRequest, "the path has an escape that means nothing\n")
         }

@@ -57,6 +57,7 @@ extension Worker {
         case .perTryTimeout, .timeout: .perTryTimeout
         case .refused: .refusedStream
         case .goneAway: .staleConnection
+        case .turnedAway: .turnedAway
         }
     }
 
@@ -64,6 +65,7 @@ extension Worker {
     mutating func mayRetry(
         _ exchange: SlabReference<Exchange>, _ outcome: RetryState.Outcome, callStatus: Int? = nil
     ) -> Bool {
+        let before = exchange.value.retry.retries
         let decision = exchange.value.retry.decide(
             outcome: outcome, isReplayable: isReplayable(exchange), isIdempotent: exchange.value.isRepeatable,
             callStatus: callStatus, random: &random)
@@ -74,6 +76,7 @@ extension Worker {
             exchange.value.tried = TriedEndpoints()
             return true
         }
+        guard outcome != .turnedAway || exchange.value.retry.retries > before else { return true }
         guard takeRetry(exchange) else {
             exchange.value.record.flags.add(.retryOverflow)
             return false

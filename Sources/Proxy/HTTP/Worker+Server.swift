@@ -222,8 +222,9 @@ extension Worker {
         // Whom it serves alone may be gone.
         let client = SlabHandle(bits: server.value.key.client)
         guard client.isNone || clients.find(client) != nil else { return false }
-        return !isDraining && !server.value.isLast && !hasLeft(server.value.key.pod, since: server.value.plan.generation)
-            && !isEndpointGone(server) && !yields(clusterSlot: server.value.plan.clusterSlot)
+        return !isDraining && !server.value.isLast && !isEndpointGone(server)
+            && !hasLeft(server.value.key.pod, since: server.value.plan.generation)
+            && !yields(clusterSlot: server.value.plan.clusterSlot)
     }
 
     /// Whether its endpoint has left since it was made, even if it is back: that may be another server.

@@ -18,7 +18,11 @@ extension Worker {
         }
         if multiplex.value.isStalled, !server.value.io.isBlocked { resumeStreams(multiplex, pumpsDown: false) }
         moved += receiveFrames(server, handle, multiplex)
-        guard let server = servers.find(handle) else { return moved }
+        guard let server = servers.find(handle) else {
+            opened.removeAll(keepingCapacity: true)
+            return moved
+        }
+        resumeOpened(multiplex, pumpsDown: false)
         if server.value.io.isBroken, !server.value.io.isReadable { streamsBroken(server, handle, multiplex) }
         return moved
     }
@@ -117,11 +121,8 @@ extension Worker {
             if let violation { exchange.value.detail = violation.kind.label }
             streamReset(exchange, code, isOurs: isOurs)
         case .windowOpened(_, let stream, let tag):
-            if stream == 0 {
-                resumeStreams(multiplex, pumpsDown: false)
-                return settingsReceived(server, handle, multiplex)
-            }
-            if let exchange = findExchange(tag, of: handle, stream) { resumeRequest(exchange) }
+            noteOpened(stream, tag, multiplex)
+            if stream == 0 { settingsReceived(server, handle, multiplex) }
         case .goAway(_, let last, _): serverGoesAway(server, handle, multiplex, last: last)
         case .consumed: settingsReceived(server, handle, multiplex)
         case .needMoreBytes, .violation: break
@@ -164,7 +165,7 @@ extension Worker {
             guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.serverStream > last else {
                 continue
             }
-            upstreamFailed(exchange, .goneAway)
+            upstreamFailed(exchange, last == 0 ? .turnedAway : .goneAway)
         }
         guard servers.find(handle) != nil, multiplex.value.codec.streamCount == 0 else { return }
         closeServer(handle)

@@ -22,8 +22,7 @@ extension Worker {
         }
         guard multiplex.value.codec.streamCount == 0 else { return first }
         if multiplex.value.isLeaving { return min(first, client.value.lastActivity + Self.leaveUnreadNanoseconds) }
-        let timeout = client.value.settings.keepAliveTimeout
-        return min(first, client.value.lastActivity + (isDraining ? min(timeout, Self.drainIdleNanoseconds) : timeout))
+        return min(first, client.value.lastActivity + restTimeout(client))
     }
 
     /// One of its times is over.

@@ -67,15 +67,6 @@ extension Worker {
         if exchange.value.clientStream == 0 { enqueueClient(exchange.value.client) }
     }
 
-    /// The socket, or the connection's window, takes more: all its streams go on.
-    mutating func resumeStreams(_ multiplex: SlabReference<Multiplex>, pumpsDown: Bool) {
-        multiplex.value.isStalled = false
-        for tag in tags(of: multiplex) {
-            guard let exchange = exchanges.find(SlabHandle(bits: tag)) else { continue }
-            if pumpsDown { resumeResponse(exchange) } else { resumeRequest(exchange) }
-        }
-    }
-
     func countViolation(_ violation: HTTP2Violation, _ peer: HTTP2ViolationCount.Peer) {
         context.statistics.http2Violations.add(1, slot: peer.rawValue, counter: Int(violation.kind.rawValue))
     }

@@ -89,10 +89,13 @@ extension Worker {
     }
 
     /// The client may take more of what is held for it.
-    mutating func pumpDown(_ exchange: SlabReference<Exchange>) {
+    mutating func pumpDown(_ exchange: SlabReference<Exchange>, atMost limit: Int = .max) {
         guard var chunk = exchange.value.heldDown.take() else { return }
+        let isLast = exchange.value.responseEnded && chunk.count <= limit
         // The chunk owns its bytes while they are lent.
-        let taken = unsafe chunk.withBytes { unsafe passDown(exchange, $0, isLast: exchange.value.responseEnded) }
+        let taken = unsafe chunk.withBytes {
+            unsafe passDown(exchange, UnsafeRawBufferPointer(rebasing: $0.prefix(limit)), isLast: isLast)
+        }
         chunk.consume(taken)
         if taken > 0 { exchange.value.lastActivity = now }
         guard chunk.isEmpty else {

@@ -55,28 +55,31 @@ extension Worker {
     private mutating func serveWaiters(
         _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) {
-        var kept: [SlabHandle] = []
-        var index = 0
-        // They stay in the list meanwhile: with that, nobody takes the connection for one at rest.
-        while servers.find(handle) != nil, index < multiplex.value.waiters.count {
-            let waiter = multiplex.value.waiters[index]
-            index += 1
-            guard let exchange = exchanges.find(waiter), exchange.value.server == handle,
+        var place = 0
+        // Those behind stay in the list meanwhile: with that, nobody takes the connection for one at rest. Whoever begins may
+        // fail, and take the connection with it, or leave the list by itself.
+        while servers.find(handle) != nil, place < multiplex.value.waiters.count {
+            guard let exchange = exchanges.find(multiplex.value.waiters[place]), exchange.value.server == handle,
                 exchange.value.serverStream == 0
-            else { continue }
+            else {
+                multiplex.value.waiters.remove(at: place)
+                continue
+            }
             if !multiplex.value.codec.hasPeerSettings,
                 multiplex.value.codec.streamCount > 0 || exchange.value.needsExtendedConnect
             {
-                kept.append(waiter)
-            } else if multiplex.value.codec.streamCount < multiplex.value.codec.streamsMax {
+                place += 1
+                continue
+            }
+            multiplex.value.waiters.remove(at: place)
+            if multiplex.value.codec.streamCount < multiplex.value.codec.streamsMax {
                 attach(exchange, server, handle)
             } else {
                 detach(exchange, server)
                 connect(exchange)
             }
         }
-        guard servers.find(handle) != nil else { return }
-        multiplex.value.waiters = kept
-        if multiplex.value.codec.streamCount == 0 { rest(server, handle, multiplex) }
+        guard servers.find(handle) != nil, multiplex.value.codec.streamCount == 0 else { return }
+        rest(server, handle, multiplex)
     }
 }
