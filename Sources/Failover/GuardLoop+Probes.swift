@@ -55,7 +55,7 @@ extension GuardLoop {
             if trust.isExcusing(now: now) { excused.insert(token) }
         } catch {
             guard !trust.isExcusing(now: now) else { return }
-            remoteProbed(path.name, isAnswered: false, now)
+            remoteProbed(path.name, .unanswered, now)
         }
     }
 
@@ -69,8 +69,9 @@ extension GuardLoop {
         switch probe.purpose {
         case .remote(let name):
             switch result {
-            case .answered: remoteProbed(name, isAnswered: true, now)
-            case .refused, .reset, .foreign, .inconclusive: if !isExcused { remoteProbed(name, isAnswered: false, now) }
+            case .answered(let answer): remoteProbed(name, answer.isLeaving ? .leaving : .answered, now)
+            case .refused, .reset, .foreign: if !isExcused { remoteProbed(name, .refused, now) }
+            case .inconclusive: if !isExcused { remoteProbed(name, .unanswered, now) }
             }
         case .local(let family, let choice): localProbed(family, choice, probe, result, isExcused: isExcused, now)
         }
@@ -115,7 +116,7 @@ extension GuardLoop {
                 continue
             }
             switch probe.purpose {
-            case .remote(let name): remoteProbed(name, isAnswered: false, now)
+            case .remote(let name): remoteProbed(name, .unanswered, now)
             case .local(let family, let choice):
                 view.unanswered += 1
                 record(family, choice, .unanswered, now)
@@ -154,13 +155,17 @@ extension GuardLoop {
         return choice.isLead || outcome == .refused ? .any(family) : nil
     }
 
-    private func remoteProbed(_ name: String, isAnswered: Bool, _ now: Int64) {
-        guard let remote = machine.probed(remote: name, isAnswered: isAnswered, now: now) else { return }
+    private func remoteProbed(_ name: String, _ outcome: RemoteProxy.Outcome, _ now: Int64) {
+        guard let remote = machine.probed(remote: name, outcome, now: now) else { return }
         view.changes += 1
-        note(
-            isAnswered ? .notice : .warning,
-            "remote \(remote.remote.name): \(isAnswered ? "healthy: it answers" : "unhealthy: no answer through the tunnel")"
-        )
+        let words =
+            switch outcome {
+            case .answered: "healthy: it answers"
+            case .leaving: "leaving: it says so; what it has stays with it"
+            case .refused: "unhealthy: it refuses"
+            case .unanswered: "unhealthy: no answer through the tunnel"
+            }
+        note(outcome == .answered ? .notice : .warning, "remote \(remote.remote.name): \(words)")
     }
 
     // MARK: hang

@@ -26,6 +26,21 @@ import Testing
         #expect(try plan(FailoverState(remotes: [])).nexthops == all)
     }
 
+    @Test func connectionsStayWithTheirRemoteUnlessItIsGone() throws {
+        func bound(_ state: FailoverState) throws -> Int {
+            let text = try plan(state).nftText
+            let chain = try #require(
+                text.components(separatedBy: "chain tunnelled {").last?.components(separatedBy: "}\n    ").first)
+            return chain.components(separatedBy: "goto to_remote_").count - 1
+        }
+        #expect(try bound(FailoverState()) == 2)
+        #expect(try bound(FailoverState(remotes: ["C"], kept: ["B"])) == 2)
+        #expect(try bound(FailoverState(remotes: ["C"])) == 1)
+        #expect(try bound(FailoverState(remotes: [])) == 0)
+        let only = PlanCase(name: "one", policy: [.remote, .direct], remotes: ["B"])
+        #expect(try !only.plan().nftText.contains("chain bind"))
+    }
+
     @Test func aPodWithNothingButRemoteIsRefusedNotPassed() throws {
         let text = try plan(FailoverState(remotes: []), pods: [[.remote]]).nftText
         #expect(text.contains("ip saddr @drop_pods4 goto refuse"))
@@ -38,7 +53,8 @@ import Testing
     @Test func theSwitchWritesEverythingThatDiffers() throws {
         let states = [
             FailoverState(), FailoverState(isLocalTaken: true, refusesProtectedHosts: true),
-            FailoverState(remotes: []), FailoverState(drilledPods: ["10.1.0.12", "fd01::12"]),
+            FailoverState(remotes: []), FailoverState(remotes: ["C"], kept: ["B"]),
+            FailoverState(drilledPods: ["10.1.0.12", "fd01::12"]),
         ]
         let plans = try states.map { try plan($0, pods: [[.drop], [.direct]]) }
         #expect(Set(plans.map(\.fixedText)).count == 1)
