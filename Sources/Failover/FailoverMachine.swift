@@ -66,7 +66,9 @@ public struct FailoverMachine: Sendable, Equatable {
     public mutating func killed(now: Int64) { local.killed(now: now) }
 
     /// Whether the local proxy is to be killed now. Never against an operator's word.
-    public func mustKill(now: Int64) -> Bool { forced == .auto && local.mustBeKilled(now: now) }
+    public func mustKill(spun: Int64 = 0, now: Int64) -> Bool {
+        forced == .auto && local.mustBeKilled(spun: spun, now: now)
+    }
 
     /// What the rules are to do.
     public func desired(now: Int64) -> DesiredState {

@@ -173,17 +173,20 @@ extension GuardLoop {
     private func noteProgress(_ now: Int64) {
         guard machine.local.state == .hung || machine.local.state == .returning else {
             heartbeat = nil
+            progress = ProxyProgress()
             return
         }
         askForHeartbeats(now)
-        let used = workerTimes.reduce(0) { $0 &+ $1.read() }
+        let used = workerTimes.reduce(into: [:]) { $0.merge($1.read()) { first, _ in first } }
         if let latest = progress.latest(used: used, now: now) { machine.progressed(now: latest) }
-        if machine.mustKill(now: now) { killListeners(now) }
+        // Without an admin API nothing but CPU time tells.
+        if machine.mustKill(spun: landmarks.admin == nil ? 0 : progress.spun, now: now) { killListeners(now) }
     }
 
-    /// One question at a time: who does not answer is not asked the more.
+    /// One question at a time: who does not answer is not asked the more. One that is starved may take seconds to answer.
     private func askForHeartbeats(_ now: Int64) {
-        if let heartbeat, now - heartbeat.started < ProxyProgress.freshness { return }
+        let patience = max(ProxyProgress.freshness, machine.settings.killAfter.nanoseconds / 2)
+        if let heartbeat, now - heartbeat.started < patience { return }
         guard let admin = landmarks.admin else { return }
         let token = token()
         heartbeat = try? HeartbeatProbe(to: admin, poller, token: token, now: now)
@@ -197,6 +200,7 @@ extension GuardLoop {
 
     private func killListeners(_ now: Int64) {
         machine.killed(now: now)
+        progress = ProxyProgress()
         guard !listeners.isEmpty else {
             note(.error, "local proxy: hangs and is to be killed, but its process is not seen: same PID namespace?")
             thread.report(.listenersUnknown)
