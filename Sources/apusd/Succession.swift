@@ -33,7 +33,8 @@ struct Succession {
         let directory = names.isEmpty ? "" : try ClaimDirectory.make()
         self.directory = directory
         let log: @Sendable (String) -> Void = { logger.info("\($0)") }
-        taker = takesOver ? try Taker.find(names, in: directory, configuration, version: BuildVersion.text, log: log) : nil
+        taker =
+            takesOver ? try Taker.find(names, in: directory, configuration, version: BuildVersion.text, log: log) : nil
         claims = taker == nil ? try names.map { try Self.claim($0, in: directory) } : []
         if takesOver, taker == nil { logger.notice("--take-over: no apusd runs with these ports: starting afresh") }
     }

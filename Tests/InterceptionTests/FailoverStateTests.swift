@@ -61,6 +61,35 @@ import Testing
         #expect(Set(plans.map(\.nftText)).count == states.count)
     }
 
+    /// With one transaction that deletes it and makes it anew, packets on their way would meet neither.
+    @Test func aTableIsReplacedInPlace() throws {
+        let one = try PlanCase(name: "one", policy: [.remote, .direct], remotes: ["B"]).plan().nftText
+        let several = try plan(FailoverState())
+        let text = try #require(several.textInPlace(of: one, installed: (one, one)))
+        #expect(text.hasPrefix("flush table inet apus\nflush set inet apus direct_pods4\n"))
+        #expect(!text.contains("delete") && text.contains("chain bind {"))
+        let back = try PlanCase(name: "none", policy: [.direct]).plan().textInPlace(
+            of: several.nftText, installed: (several.nftText, several.nftText))
+        let ends = [
+            "delete chain inet apus bind\n", "delete set inet apus peers4\n", "delete counter inet apus strangers\n",
+        ]
+        #expect(ends.allSatisfy { back?.contains($0) == true })
+    }
+
+    /// What cannot be changed under the rules that use it, and what somebody else has put in.
+    @Test func aTableOfAnotherMakeIsNotReplacedInPlace() throws {
+        let plan = try plan(FailoverState()), text = plan.nftText
+        let changes = [
+            ("hook prerouting priority mangle;", "hook prerouting priority raw;"),
+            ("type ipv4_addr", "type ipv6_addr"), ("counter taken {", "map taken {"),
+        ]
+        for (word, other) in changes {
+            let changed = text.replacing(word, with: other)
+            #expect(plan.textInPlace(of: changed, installed: (text, text)) == nil, "the kernel's: \(other)")
+            #expect(plan.textInPlace(of: text, installed: (changed, text)) == nil, "what was written: \(other)")
+        }
+    }
+
     @Test func aRemoteThatIsUninstalledResetsFirst() throws {
         let text = try PlanCase(name: "remote", pods: [], isRemote: true, protects: ["A", "B"]).plan().nftText
         let refusals = Uninstaller.refusals(text)
