@@ -192,7 +192,8 @@ extension Configuration {
     @Test func countersAreToldOnce() async throws {
         let (generation, clients, _) = try generation(connections: 4)
         var sum = Totals()
-        let channel = try Channel(LocalSocket(path: Claim.socketPath(generation.name, in: "/tmp")), user: ProcessIdentity.user)
+        let channel = try Channel(
+            LocalSocket(path: Claim.socketPath(generation.name, in: "/tmp")), user: ProcessIdentity.user)
         try channel.send(try Frame(.hello, Hello(formats: [], process: 1, version: "next", interceptionPorts: nil)))
         _ = try channel.receive(.welcome)
         try channel.send(try Frame(.ready, Ready()))

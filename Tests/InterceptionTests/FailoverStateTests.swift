@@ -53,7 +53,7 @@ import Testing
     @Test func theSwitchWritesEverythingThatDiffers() throws {
         let states = [
             FailoverState(), FailoverState(isLocalTaken: true, refusesProtectedHosts: true),
-            FailoverState(remotes: []), FailoverState(remotes: ["C"], kept: ["B"]),
+            FailoverState(remotes: []), FailoverState(remotes: ["C"]),
             FailoverState(drilledPods: ["10.1.0.12", "fd01::12"]),
         ]
         let plans = try states.map { try plan($0, pods: [[.drop], [.direct]]) }

@@ -49,7 +49,7 @@ extension NodeTests {
             let before = try carried(mesh)
             let struck = ContinuousClock.now
             try mesh.a.process.signal(signal)
-            let hasSwitched = eventually(within: .seconds(10)) { guardian.isTaken && guardian.path == "remote" }
+            let hasSwitched = eventually(within: .seconds(30)) { guardian.isTaken && guardian.path == "remote" }
             #expect(hasSwitched, "\(name)")
             for _ in 0..<50 { for target in targets { #expect(client.reaches(target), "\(name), \(target)") } }
             usleep(500_000)
@@ -69,8 +69,8 @@ extension NodeTests {
                 try mesh.a.process.wait(atMost: .seconds(5))
                 try mesh.a.start()
             }
-            let isBack = try eventually(within: .seconds(15)) { try mesh.a.carries(from: client, to: targets[0]) }
-            #expect(isBack, "\(name): local again")
+            let isBack = try eventually(within: .seconds(40)) { try mesh.a.carries(from: client, to: targets[0]) }
+            #expect(isBack, "\(name): local again: \(guardian.errors.suffix(3000))")
             try held.echo("still through the remote")
             held.close()
         }
