@@ -35,7 +35,7 @@ lint: ## check the format of all Swift files
 
 test: setup lint ## as root: all tests, warnings as errors; without root the node tests fail and say why
 	$(STRICT) swift build --build-tests
-	$(STRICT) swift test --skip-build --disable-xctest --filter '$(FILTER)'
+	@$(STRICT) tools/test '$(FILTER)'
 
 sanitize: setup ## as root: the tests with real sockets under ThreadSanitizer, then AddressSanitizer
 	swift build --build-tests --sanitize thread --scratch-path .build-thread

@@ -85,7 +85,7 @@ let package = Package(
             name: "Control", dependencies: ["DNS", "Model", "Patterns", .product(name: "Yams", package: "Yams")],
             swiftSettings: settings),
         .testTarget(
-            name: "ControlTests", dependencies: ["Control", "DNS", "Model"], exclude: ["Problems"],
+            name: "ControlTests", dependencies: ["Control", "DNS", "Loopback", "Model"], exclude: ["Problems"],
             swiftSettings: settings),
 
         // MARK: hand-over

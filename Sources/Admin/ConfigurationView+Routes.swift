@@ -2,14 +2,18 @@ import Model
 
 extension ConfigurationView {
     static func limits(_ limits: Configuration.ProcessLimits) -> JSONValue {
+        var members = httpLimits(limits.http)
+        members["memory"] = .bytes(limits.memoryBytesMax)
+        return .object(members)
+    }
+
+    private static func httpLimits(_ http: Configuration.HTTPLimits) -> [String: JSONValue?] {
         [
-            "memory": .bytes(limits.memoryBytesMax), "headerBytes": .bytes(limits.http.headerBytes),
-            "headerCount": .int(limits.http.headerCount),
-            "requestTargetBytes": .bytes(limits.http.requestTargetBytes),
-            "headerTimeout": .duration(limits.http.headerTimeout),
-            "keepAliveTimeout": .duration(limits.http.keepAliveTimeout),
-            "streamIdleTimeout": .duration(limits.http.streamIdleTimeout),
-            "retryBodyBytes": .bytes(limits.http.retryBodyBytes),
+            "headerBytes": .bytes(http.headerBytes), "headerCount": .int(http.headerCount),
+            "requestTargetBytes": .bytes(http.requestTargetBytes), "headerTimeout": .duration(http.headerTimeout),
+            "keepAliveTimeout": .duration(http.keepAliveTimeout),
+            "streamIdleTimeout": .duration(http.streamIdleTimeout), "retryBodyBytes": .bytes(http.retryBodyBytes),
+            "maxConnectionAge": http.maxConnectionAge.map(JSONValue.duration), "http2": http2Limits(http.http2),
         ]
     }
 
@@ -23,6 +27,7 @@ extension ConfigurationView {
             members["requestId"] = .string(listener.requestId.rawValue)
             members["forwardedFor"] = .string(listener.forwardedFor.rawValue)
             members["trustedHops"] = .int(listener.trustedHops)
+            members["limits"] = listener.limits.map { .object(httpLimits($0)) }
         }
         if !listener.filters.isEmpty { members["filters"] = .array(listener.filters.map(filter)) }
         return .object(members)

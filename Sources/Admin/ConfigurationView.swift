@@ -13,6 +13,7 @@ enum ConfigurationView {
                 "zone": configuration.node.zone.map(JSONValue.string),
             ],
             "workers": configuration.workers.map(JSONValue.int),
+            "gatherMax": .duration(configuration.gatherMax),
             "drainTimeout": .duration(configuration.drainTimeout),
             "admin": [
                 "address": .string(configuration.admin.address.description),

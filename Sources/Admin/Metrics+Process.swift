@@ -37,6 +37,7 @@ extension Metrics {
 
     private static let workerCounters: [(String, WorkerCounter, MetricsText.Kind, String)] = [
         ("apus_worker_turns_total", .turns, .counter, "Turns of the event loop."),
+        ("apus_worker_gathers_total", .gathers, .counter, "Looks at busy HTTP/2 connections that are gathered."),
         ("apus_worker_accept_errors_total", .acceptErrors, .counter, "accept(2) failed."),
         (
             "apus_worker_accept_pauses_total", .acceptPauses, .counter,
@@ -61,7 +62,7 @@ extension Metrics {
         ("apus_worker_bugs_total", .bugs, .counter, "Events that should not happen and were survived."),
         ("apus_worker_connections_active", .connectionsActive, .gauge, "Live connections of the worker."),
         ("apus_worker_requests_active", .requestsActive, .gauge, "Requests under way on the worker."),
-        ("apus_worker_buffered_bytes", .bufferedBytes, .gauge, "Bytes held for slow readers."),
+        ("apus_worker_buffered_bytes", .bufferedBytes, .gauge, "Bytes held for slow readers and HTTP/2 requests."),
     ]
 
     /// The access log's writer.

@@ -42,6 +42,7 @@ extension Metrics {
         text.family("apus_discovery_lookups_total", .counter, "Lookups of names that endpoints come from.")
         for (name, status) in names {
             text.sample(status.successes, ["name": name, "result": "found"])
+            text.sample(status.parts, ["name": name, "result": "part"])
             text.sample(status.failures, ["name": name, "result": "failed"])
         }
         text.family("apus_discovery_age_seconds", .gauge, "Since a name was last found.")

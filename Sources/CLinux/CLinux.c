@@ -287,6 +287,10 @@ int apus_epoll_remove(int epoll, int fd) {
 int apus_epoll_wait(int epoll, struct apus_event *events, int count, int milliseconds) {
     return (int)APUS_RESULT(syscall(SYS_epoll_pwait, epoll, events, count, milliseconds, NULL, 0));
 }
+int apus_epoll_wait_briefly(int epoll, struct apus_event *events, int count, int64_t nanoseconds) {
+    struct timespec timeout = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+    return (int)APUS_RESULT(syscall(SYS_epoll_pwait2, epoll, events, count, &timeout, NULL, 0));
+}
 int apus_eventfd(void) { return APUS_RESULT(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
 int apus_eventfd_signal(int fd) { return APUS_RESULT(eventfd_write(fd, 1)); }
 int apus_eventfd_clear(int fd) {
@@ -370,6 +374,12 @@ int apus_usable_cores(void) {
     return result < 0 ? result : CPU_COUNT(&set);
 }
 void apus_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
+void apus_share_priority(void) {
+    errno = 0;
+    int nice = getpriority(PRIO_PROCESS, getpid());
+    // Who may not raise it leaves it.
+    if (nice != -1 || errno == 0) setpriority(PRIO_PROCESS, 0, nice);
+}
 
 // Memory.
 void apus_trim_heap(void) { malloc_trim(0); }

@@ -1,14 +1,24 @@
 import Model
 
-/// `limits`.
+/// `limits` of the process and of listeners.
 extension ConfigurationReader {
+    private static let httpKeys = [
+        "headerBytes", "headerCount", "requestTargetBytes", "headerTimeout", "keepAliveTimeout", "streamIdleTimeout",
+        "retryBodyBytes", "maxConnectionAge", "http2",
+    ]
+
     mutating func readLimits(_ value: Value) {
-        let known = [
-            "memory", "headerBytes", "headerCount", "requestTargetBytes", "headerTimeout", "keepAliveTimeout",
-            "streamIdleTimeout", "retryBodyBytes",
-        ]
-        guard let fields = value.fields(known) else { return }
+        guard let fields = value.fields(["memory"] + Self.httpKeys) else { return }
         if let bytes = fields["memory"]?.size() { configuration.limits.memoryBytesMax = bytes }
+        configuration.limits.http = readHTTPLimits(fields)
+    }
+
+    /// A listener's own; what it leaves out is as for the process.
+    func readListenerLimits(_ value: Value) -> Configuration.HTTPLimits? {
+        value.fields(Self.httpKeys).map(readHTTPLimits)
+    }
+
+    private func readHTTPLimits(_ fields: Fields) -> Configuration.HTTPLimits {
         var http = configuration.limits.http
         if let bytes = fields["headerBytes"]?.size(1 << 10...128 << 10) { http.headerBytes = bytes }
         if let count = fields["headerCount"]?.integer(1...10_000) { http.headerCount = count }
@@ -22,6 +32,8 @@ extension ConfigurationReader {
         if let timeout = fields["keepAliveTimeout"]?.duration() { http.keepAliveTimeout = timeout }
         if let timeout = fields["streamIdleTimeout"]?.duration(Value.idleTimeouts) { http.streamIdleTimeout = timeout }
         if let bytes = fields["retryBodyBytes"]?.size(0...16 << 20) { http.retryBodyBytes = bytes }
-        configuration.limits.http = http
+        if let age = fields["maxConnectionAge"]?.duration(Value.idleTimeouts) { http.maxConnectionAge = age }
+        if let value = fields["http2"] { http.http2 = readHTTP2Limits(value, over: http.http2) }
+        return http
     }
 }

@@ -7,7 +7,7 @@ extension ConfigurationReader {
         for item in value?.list("listeners") ?? [] {
             let known = [
                 "name", "address", "protocol", "routes", "cluster", "filters", "requestId", "forwardedFor",
-                "trustedHops",
+                "trustedHops", "limits",
             ]
             guard let fields = item.fields(known) else { continue }
             let name = names.declare(fields.required("name", "a name"))
@@ -24,6 +24,7 @@ extension ConfigurationReader {
                 listener.forwardedFor = choice
             }
             if let count = fields["trustedHops"]?.integer(0...100) { listener.trustedHops = count }
+            listener.limits = fields["limits"].flatMap(readListenerLimits)
             configuration.listeners.append(listener)
         }
     }

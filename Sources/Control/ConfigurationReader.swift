@@ -17,8 +17,8 @@ struct ConfigurationReader {
     var bindings = BindingCheck()
 
     private static let keys = [
-        "version", "node", "workers", "drainTimeout", "admin", "accessLog", "statistics", "interception", "failover",
-        "passthrough", "pods", "podDefaults", "limits", "listeners", "routes", "clusters",
+        "version", "node", "workers", "gatherMax", "drainTimeout", "admin", "accessLog", "statistics", "interception",
+        "failover", "passthrough", "pods", "podDefaults", "limits", "listeners", "routes", "clusters",
     ]
 
     init(problems: ProblemCollector) { self.problems = problems }
@@ -28,6 +28,9 @@ struct ConfigurationReader {
         readVersion(fields)
         if let node = fields["node"] { configuration.node = readNode(node) }
         configuration.workers = fields["workers"]?.integer(1...256)
+        if let gatherMax = fields["gatherMax"]?.duration(.zero...(.milliseconds(10))) {
+            configuration.gatherMax = gatherMax
+        }
         if let timeout = fields["drainTimeout"]?.duration(.zero...(.seconds(86400))) {
             configuration.drainTimeout = timeout
         }

@@ -112,15 +112,13 @@ extension DNSSource {
                 return (due, state.schedule.delay(Self.now()))
             }
             if !due.isEmpty, channel == nil { channel = open() }
-            for host in due {
-                if let channel { channel.ask(host) } else { take(host, .failed("no resolver"), &random) }
-            }
+            if let channel { due.forEach(channel.ask) } else if !due.isEmpty { refuse(due, &random) }
             let milliseconds = Int32(clamping: min((delay ?? .max) / 1_000_000 + 1, Int64(Self.sleepMax)))
             guard let busy = channel else {
                 wakeup.sleep(milliseconds: milliseconds)
                 continue
             }
-            for (host, answer) in busy.wait(milliseconds: milliseconds, wakeup: wakeup) { take(host, answer, &random) }
+            take(busy.wait(milliseconds: milliseconds, wakeup: wakeup), &random)
             if busy.pending == 0 { channel = nil }
         }
     }
@@ -134,14 +132,32 @@ extension DNSSource {
         }
     }
 
-    private func take(_ host: String, _ answer: DNSAnswer, _ random: inout SystemRandomNumberGenerator) {
-        let changed = state.withLock { state -> [Update] in
-            let addresses = state.schedule.answered(host, answer, now: Self.now(), random: &random)
-            board.set(state.schedule.statuses)
-            guard let addresses else { return [] }
-            return state.names.filter { $0.host == host }
-                .map { Update(name: $0, endpoints: Self.endpoints($0, addresses)) }
+    private func refuse(_ hosts: [String], _ random: inout SystemRandomNumberGenerator) {
+        let answers = hosts.flatMap { host in
+            DNSFamily.allCases.map {
+                DNSChannel.Answered(host: host, family: $0, answer: .failed("no resolver"))
+            }
         }
-        for update in changed { updated.yield(update) }
+        take(answers, &random)
+    }
+
+    /// Takes in answers, and what has waited for the rest for long enough; tells of what has changed, and how names fare.
+    private func take(_ answers: [DNSChannel.Answered], _ random: inout SystemRandomNumberGenerator) {
+        let now = Self.now()
+        let updates = state.withLock { state -> [Update] in
+            var changed: [(host: String, addresses: [IPAddress])] = []
+            for answered in answers {
+                let addresses = state.schedule.answered(
+                    answered.host, answered.family, answered.answer, now: now, random: &random)
+                if let addresses { changed.append((answered.host, addresses)) }
+            }
+            changed += state.schedule.halves(now)
+            if !answers.isEmpty { board.set(state.schedule.statuses) }
+            return changed.flatMap { host, addresses in
+                state.names.filter { $0.host == host }
+                    .map { Update(name: $0, endpoints: Self.endpoints($0, addresses)) }
+            }
+        }
+        for update in updates { updated.yield(update) }
     }
 }

@@ -9,8 +9,8 @@ import Model
 @safe public final class DNSChannel {
     // Made in `init`, destroyed in `deinit`, used by the owner's thread only.
     private var channel: ares_channel?
-    private var answers: [(host: String, answer: DNSAnswer)] = []
-    /// Lookups without an answer yet.
+    private var answers: [Answered] = []
+    /// Questions without an answer yet.
     public private(set) var pending = 0
 
     /// Addresses of one name that are used; a name with more is somebody's mistake.
@@ -18,14 +18,33 @@ import Model
     private static let attemptMilliseconds: Int32 = 2000
     private static let attempts: Int32 = 2
 
-    /// What a lookup's callback needs to find its way back.
-    private final class Lookup {
+    /// A question that is answered.
+    public struct Answered: Sendable {
+        /// What was asked for.
+        public let host: String
+        /// Which question.
+        public let family: DNSFamily
+        /// What it came to.
+        public let answer: DNSAnswer
+
+        /// An answer.
+        public init(host: String, family: DNSFamily, answer: DNSAnswer) {
+            self.host = host
+            self.family = family
+            self.answer = answer
+        }
+    }
+
+    /// What a question's callback needs to find its way back.
+    private final class Question {
         let channel: DNSChannel
         let host: String
+        let family: DNSFamily
 
-        init(_ channel: DNSChannel, _ host: String) {
+        init(_ channel: DNSChannel, _ host: String, _ family: DNSFamily) {
             self.channel = channel
             self.host = host
+            self.family = family
         }
     }
 
@@ -45,7 +64,7 @@ import Model
     }
 
     deinit {
-        // Lookups under way hold the channel, so there are none.
+        // Questions under way hold the channel, so there are none.
         if let channel = unsafe channel { unsafe ares_destroy(channel) }
     }
 
@@ -61,31 +80,37 @@ import Model
         unsafe String(cString: ares_strerror(status))
     }
 
-    /// Begins to look a name up.
+    /// Begins to look a name up: a question for each family. Asked for both at once, the library says nothing of a family that
+    /// failed as long as the other was found, and keeps what was found until the other has timed out.
     public func ask(_ host: String) {
+        for family in DNSFamily.allCases { ask(host, family) }
+    }
+
+    private func ask(_ host: String, _ family: DNSFamily) {
         pending += 1
         var hints = ares_addrinfo_hints()
-        hints.ai_family = AF_UNSPEC
+        hints.ai_family = family == .v4 ? AF_INET : AF_INET6
         // Sorting would connect a socket to each address, to learn what nobody asks for here.
         hints.ai_flags = Int32(ARES_AI_NOSORT)
-        let lookup = unsafe Unmanaged.passRetained(Lookup(self, host)).toOpaque()
-        // c-ares calls back exactly once for each call, also when the channel is destroyed: that takes the lookup back.
+        let question = unsafe Unmanaged.passRetained(Question(self, host, family)).toOpaque()
+        // c-ares calls back exactly once for each call, also when the channel is destroyed: that takes the question back.
         unsafe ares_getaddrinfo(
             channel, host, nil, &hints,
             { argument, status, _, result in
                 guard let argument = unsafe argument else { return }
-                let lookup = unsafe Unmanaged<Lookup>.fromOpaque(argument).takeRetainedValue()
+                let question = unsafe Unmanaged<Question>.fromOpaque(argument).takeRetainedValue()
                 let answer = unsafe DNSChannel.answer(status, result)
                 // Copied above; nil is allowed.
                 unsafe ares_freeaddrinfo(result)
-                lookup.channel.pending -= 1
-                lookup.channel.answers.append((lookup.host, answer))
-            }, lookup)
+                question.channel.pending -= 1
+                question.channel.answers.append(
+                    Answered(host: question.host, family: question.family, answer: answer))
+            }, question)
     }
 
-    /// Waits until something has come, `wakeup` says so, or so much time is over. Returns the lookups that
+    /// Waits until something has come, `wakeup` says so, or so much time is over. Returns the questions that
     /// are answered.
-    public func wait(milliseconds: Int32, wakeup: DNSWakeup) -> [(host: String, answer: DNSAnswer)] {
+    public func wait(milliseconds: Int32, wakeup: DNSWakeup) -> [Answered] {
         var sockets = [ares_socket_t](repeating: 0, count: Int(ARES_GETSOCK_MAXNUM))
         // As many as the array has; the bits say which are in use.
         let bits = unsafe ares_getsock(channel, &sockets, Int32(ARES_GETSOCK_MAXNUM))
@@ -108,7 +133,7 @@ import Model
             unsafe ares_process_fd(
                 channel, isReadable ? entry.fd : bad, entry.revents & Int16(POLLOUT) != 0 ? entry.fd : bad)
         }
-        // Lookups that have taken too long.
+        // Questions that have taken too long.
         unsafe ares_process_fd(channel, bad, bad)
         defer { answers = [] }
         return answers

@@ -1,6 +1,6 @@
 import Buffers
 
-/// RFC 4648 4, for sixteen bytes: what WebSocket asks a key to be.
+/// RFC 4648 4, for sixteen bytes and for twenty: what WebSocket asks a key to be, and its answer.
 public enum Base64 {
     private static let alphabet: StaticString = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
@@ -12,6 +12,22 @@ public enum Base64 {
         }
         output.append(character(bits(high, low, from: 0, count: 2) << 4))
         output.append("==")
+    }
+
+    /// Appends the characters of the bytes of these words, the highest byte first.
+    static func append(_ words: [UInt32], to output: inout OutputBuffer) {
+        var (rest, count) = (UInt64(0), 0)
+        for word in words {
+            (rest, count) = (rest << 32 | UInt64(word), count + 32)
+            while count >= 6 {
+                count -= 6
+                output.append(character(UInt8(truncatingIfNeeded: rest >> UInt64(count)) & 63))
+            }
+            rest &= (1 << UInt64(count)) - 1
+        }
+        guard count > 0 else { return }
+        output.append(character(UInt8(truncatingIfNeeded: rest << UInt64(6 - count)) & 63))
+        for _ in 0..<(6 - count) / 2 { output.append("=") }
     }
 
     private static func bits(_ high: UInt64, _ low: UInt64, from place: Int, count: Int) -> UInt8 {

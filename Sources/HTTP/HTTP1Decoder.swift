@@ -76,6 +76,9 @@ public struct HTTP1Decoder: BitwiseCopyable, Sendable {
         (state == .startLine && scanned == 0 && interimResponses == 0) || state == .unexpected
     }
 
+    /// All of a message has come, and only its end is still to be said: `next` does so without input.
+    @inlinable public var isFinished: Bool { state == .finished }
+
     /// Of responses: one was announced by `expectResponse`, and its end was not said.
     @inlinable public var isExpecting: Bool { role == .response && state != .unexpected }
 

@@ -41,10 +41,13 @@ extension MessageHead {
     }
 
     /// Whether the first field of that name has the value `text`, which is in lower case, in any case.
-    func hasValue(_ name: HeaderName, _ text: StaticString) -> Bool {
+    public func hasValue(_ name: HeaderName, _ text: StaticString) -> Bool {
         guard let value = value(name) else { return false }
         return isText(value, text)
     }
+
+    /// Of requests: whether an extended CONNECT asks for WebSocket.
+    public var isWebSocket: Bool { isText(protocolName, "websocket") }
 
     func isToken(_ range: ByteRange) -> Bool {
         let bytes = bytes(range)

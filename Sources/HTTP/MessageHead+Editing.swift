@@ -66,6 +66,9 @@ extension MessageHead {
         method = Method(bytes.word(at: 0), count: bytes.count)
     }
 
+    /// Makes this an extended CONNECT (RFC 8441) for that protocol.
+    public mutating func setProtocol(_ bytes: Span<UInt8>) { protocolName = copy(bytes, .target) }
+
     // MARK: - bytes
 
     /// Which bytes are not let through.

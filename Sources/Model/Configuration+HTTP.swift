@@ -54,12 +54,18 @@ extension Configuration {
         public var streamIdleTimeout: Duration
         /// A request body up to this size is kept, so that the request can be sent again.
         public var retryBodyBytes: Int
+        /// A client's connection this old, give or take a tenth, is led to its end; nil: none is too old.
+        public var maxConnectionAge: Duration?
+        /// See `HTTP2Limits`.
+        public var http2: HTTP2Limits
 
         /// The documented defaults.
         public init(
             headerBytes: Int = 64 << 10, headerCount: Int = 128, requestTargetBytes: Int = 16 << 10,
             headerTimeout: Duration = .seconds(10), keepAliveTimeout: Duration = .seconds(60),
-            streamIdleTimeout: Duration = .seconds(300), retryBodyBytes: Int = 64 << 10
+            streamIdleTimeout: Duration = .seconds(300), retryBodyBytes: Int = 64 << 10,
+            maxConnectionAge: Duration? = nil,
+            http2: HTTP2Limits = HTTP2Limits()
         ) {
             self.headerBytes = headerBytes
             self.headerCount = headerCount
@@ -68,6 +74,8 @@ extension Configuration {
             self.keepAliveTimeout = keepAliveTimeout
             self.streamIdleTimeout = streamIdleTimeout
             self.retryBodyBytes = retryBodyBytes
+            self.maxConnectionAge = maxConnectionAge
+            self.http2 = http2
         }
     }
 }

@@ -19,6 +19,7 @@ extension Configuration {
         var reload = Reload(effective: self, restartNeeded: [])
         reload.keep(\.node.mode, "node.mode", of: running)
         reload.keep(\.workers, "workers", of: running)
+        reload.keep(\.gatherMax, "gatherMax", of: running)
         reload.keep(\.admin, "admin", of: running)
         guard var new = interception, let old = running.interception else {
             if interception != running.interception {

@@ -6,6 +6,8 @@ public struct Configuration: Sendable, Equatable {
     public var node: Node
     /// Worker threads; nil: one per core the process may use.
     public var workers: Int?
+    /// The longest time for which frames of busy HTTP/2 connections wait to be handled together; zero: none.
+    public var gatherMax: Duration
     /// How long live connections may finish after SIGTERM or `POST /drain`.
     public var drainTimeout: Duration
     /// Where the admin API listens.
@@ -35,7 +37,8 @@ public struct Configuration: Sendable, Equatable {
 
     /// A configuration with the documented defaults.
     public init(
-        node: Node = Node(name: "local"), workers: Int? = nil, drainTimeout: Duration = .seconds(30),
+        node: Node = Node(name: "local"), workers: Int? = nil, gatherMax: Duration = .microseconds(400),
+        drainTimeout: Duration = .seconds(30),
         admin: SocketAddress = SocketAddress(.loopbackV4, 15000), accessLog: AccessLog? = nil,
         statisticsSeriesMax: Int = 50000, interception: Interception? = nil, failover: Failover = Failover(),
         passthrough: Passthrough = Passthrough(), pods: [Pod] = [], podDefaults: PodTables = PodTables(),
@@ -44,6 +47,7 @@ public struct Configuration: Sendable, Equatable {
     ) {
         self.node = node
         self.workers = workers
+        self.gatherMax = gatherMax
         self.drainTimeout = drainTimeout
         self.admin = admin
         self.accessLog = accessLog
@@ -307,12 +311,14 @@ extension Configuration {
         public var forwardedFor: ForwardedFor
         /// Proxies in front of this one that write `x-forwarded-for` and are believed.
         public var trustedHops: Int
+        /// For HTTP; nil: the process's.
+        public var limits: HTTPLimits?
 
         /// A listener.
         public init(
             name: String, address: SocketAddress, cluster: String? = nil, protocolKind: TrafficProtocol = .tcp,
             routes: String? = nil, filters: [Filter] = [], requestId: RequestIdentity = .keep,
-            forwardedFor: ForwardedFor = .replace, trustedHops: Int = 0
+            forwardedFor: ForwardedFor = .replace, trustedHops: Int = 0, limits: HTTPLimits? = nil
         ) {
             self.name = name
             self.address = address
@@ -323,6 +329,7 @@ extension Configuration {
             self.requestId = requestId
             self.forwardedFor = forwardedFor
             self.trustedHops = trustedHops
+            self.limits = limits
         }
     }
 }

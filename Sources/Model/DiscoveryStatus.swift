@@ -2,11 +2,11 @@ import Synchronization
 
 /// How discovery of one name fares.
 public struct DiscoveryStatus: Sendable, Equatable {
-    /// Lookups that found addresses, and that did not.
-    public private(set) var successes = 0, failures = 0
+    /// Lookups that found addresses, that did so for one family while the other failed, and that found none.
+    public private(set) var successes = 0, parts = 0, failures = 0
     /// When one last found addresses, monotonic nanoseconds; nil: none yet. What it found is in use since.
     public private(set) var lastSuccess: Int64?
-    /// Why the last lookup found none; nil: it did.
+    /// Why the last lookup found none, or not all; nil: it did.
     public private(set) var problem: String?
 
     /// Nothing has been looked up.
@@ -17,6 +17,13 @@ public struct DiscoveryStatus: Sendable, Equatable {
         successes += 1
         lastSuccess = now
         problem = nil
+    }
+
+    /// A lookup found addresses of one family; whether there are any of the other is not known.
+    public mutating func foundPart(at now: Int64, _ reason: String) {
+        parts += 1
+        lastSuccess = now
+        problem = reason
     }
 
     /// A lookup found none.

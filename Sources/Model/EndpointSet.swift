@@ -58,4 +58,6 @@ public struct EndpointUpdate: Sendable {
     public let cluster: Int
     /// What it had, and what it has from now on.
     public let old: EndpointSet, new: EndpointSet
+    /// Slots of endpoints that it no longer has.
+    public let gone: [UInt32]
 }

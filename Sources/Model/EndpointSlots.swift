@@ -29,11 +29,19 @@ struct EndpointSlots: Sendable {
     private var head = 0
     /// By slot: the generation that knew it last, 0 for one in use.
     private var retiredSince: [UInt64] = []
+    /// Retired since somebody asked; some may have come back.
+    private var gone: [UInt32] = []
 
     init(shared: SharedState) { self.shared = shared }
 
     /// One past the highest slot given so far.
     var count: Int { retiredSince.count }
+
+    /// Slots of the endpoints that have gone since the last time. One that is back already may be among them.
+    mutating func takeGone() -> [UInt32] {
+        defer { gone = [] }
+        return gone
+    }
 
     /// What a change of a cluster's endpoints comes with.
     struct Context {
@@ -170,6 +178,7 @@ extension EndpointSlots {
         _ record: EndpointRecord, _ cluster: inout Cluster, _ clusterSlot: Int, _ generation: UInt64
     ) {
         cluster.retired[record.address] = UInt32(record.slot)
+        gone.append(UInt32(record.slot))
         shared.readmit(endpointSlot: record.slot, clusterSlot: clusterSlot)
         append(
             Retirement(

@@ -19,6 +19,10 @@ public struct HTTPListenerRecord: Sendable, BitwiseCopyable, Equatable {
     public var headerBytes, headerCount, requestTargetBytes, retryBodyBytes: Int
     /// See `Configuration.HTTPLimits`.
     public var headerTimeout, keepAliveTimeout, streamIdleTimeout: Int64
+    /// See `Configuration.HTTPLimits`; 0: none.
+    public var maxConnectionAge: Int64
+    /// Index into `Snapshot.http2Limits`.
+    public var http2: Int32 = 0
 
     init(
         routeTable: Int32, filters: IndexRange, direction: ConnectionDirection,
@@ -38,5 +42,6 @@ public struct HTTPListenerRecord: Sendable, BitwiseCopyable, Equatable {
         headerTimeout = limits.headerTimeout.nanoseconds
         keepAliveTimeout = limits.keepAliveTimeout.nanoseconds
         streamIdleTimeout = limits.streamIdleTimeout.nanoseconds
+        maxConnectionAge = limits.maxConnectionAge?.nanoseconds ?? 0
     }
 }

@@ -35,6 +35,8 @@ public struct SubsetRecord: Sendable, BitwiseCopyable, Equatable {
     public let cluster: Int
     /// Among the subsets of its cluster; `Snapshot.subsetLabels` has what its endpoints must have.
     public let number: Int
+    /// The same in every generation: of the cluster's slot and the labels. Never 0.
+    public let identity: UInt64
 }
 
 /// What a rule is called in counters, logs and `explain`.

@@ -22,6 +22,8 @@ public final class Snapshot: Sendable {
     public let listeners: RecordTable<ListenerRecord>
     /// Where HTTP is spoken; entries and listeners name one.
     public let httpListeners: RecordTable<HTTPListenerRecord>
+    /// Limits of HTTP/2: the process's first, then those of listeners that have their own.
+    public let http2Limits: RecordTable<Configuration.HTTP2Limits>
     /// Filters; HTTP listeners and rules name ranges of it.
     public let filters: RecordTable<FilterRecord>
     /// What each of `filters` is for.
@@ -48,6 +50,8 @@ public final class Snapshot: Sendable {
     public let freshSlots: FreshSlots
     /// Slots of pods that the generation before had and this one has not: their connections end on adoption.
     public let gonePods: [Int]
+    /// Slots of endpoints that were there before and are not any more.
+    public let goneEndpoints: [UInt32]
     /// Memory of blocked connections at most, bytes: of the process, and by pod slot + 1 (place 0: without a pod).
     public let memoryBytesMax: Int, bufferBytesMax: RecordTable<Int>
 
@@ -55,6 +59,8 @@ public final class Snapshot: Sendable {
     let podsByAddress: AddressIndex
     let podCIDRs: RecordTable<CIDR>
     let clusterBySlot, listenerBySlot, hostByID: RecordTable<Int32>
+    /// Indices into `subsets`, in ascending order of their identities.
+    let subsetsByIdentity: RecordTable<Int32>
     /// A bit for each port of `listeners`.
     let listenerPorts: RecordTable<UInt64>
     /// One record, for `view`.
@@ -75,6 +81,7 @@ public final class Snapshot: Sendable {
         subsetLabels = parts.routes.subsetLabels
         listeners = RecordTable(parts.listeners)
         httpListeners = RecordTable(parts.routes.httpListeners)
+        http2Limits = RecordTable([parts.configuration.limits.http.http2] + parts.routes.http2Limits)
         filters = RecordTable(parts.routes.filters)
         filterMatches = parts.routes.filterMatches
         routeTables = parts.routes.tables
@@ -85,21 +92,26 @@ public final class Snapshot: Sendable {
         hosts = RecordTable(parts.hosts)
         freshSlots = parts.freshSlots
         gonePods = parts.gonePods
+        goneEndpoints = parts.goneEndpoints
         memoryBytesMax = parts.configuration.limits.memoryBytesMax
         bufferBytesMax = RecordTable(parts.bufferBytesMax)
         podsByAddress = AddressIndex(parts.podIndexByAddress)
         podCIDRs = RecordTable(parts.configuration.interception?.podCIDRs ?? [])
         clusterBySlot = SlotIndex.table(parts.clusters.map(\.slot))
         listenerBySlot = SlotIndex.table(parts.listeners.map(\.slot))
+        let identities = parts.routes.subsets.map(\.identity)
+        subsetsByIdentity = RecordTable(identities.indices.sorted { identities[$0] < identities[$1] }.map(Int32.init))
         hostByID = SlotIndex.table(parts.hosts.map(\.id))
         listenerPorts = SlotIndex.ports(parts.listeners)
         let tables = SnapshotTables(
             pods: pods.view, entries: entries.view, clusters: clusters.view, listeners: listeners.view,
-            httpListeners: httpListeners.view, filters: filters.view, subsets: subsets.view, hosts: hosts.view,
+            httpListeners: httpListeners.view, http2Limits: http2Limits.view, filters: filters.view,
+            subsets: subsets.view, hosts: hosts.view,
             preservesSource: configuration.interception?.preserveSource ?? false, memoryBytesMax: memoryBytesMax,
             bufferBytesMax: bufferBytesMax.view, cidrs: cidrs.view, ports: ports.view, podCIDRs: podCIDRs.view,
-            podPlaces: podsByAddress.places.view, clusterBySlot: clusterBySlot.view, hostByID: hostByID.view,
-            listenerBySlot: listenerBySlot.view, listenerPorts: listenerPorts.view)
+            podPlaces: podsByAddress.places.view, clusterBySlot: clusterBySlot.view,
+            subsetsByIdentity: subsetsByIdentity.view, hostByID: hostByID.view, listenerBySlot: listenerBySlot.view,
+            listenerPorts: listenerPorts.view)
         self.tables = RecordTable([tables])
     }
 

@@ -98,7 +98,8 @@ extension SnapshotCompiler {
         self.oldestGenerationInUse = oldestGenerationInUse
         let set = endpointSlots.update(endpoints, of: snapshot.clusters[index], context(isFresh: false, now))
         guard let set else { throw TooMany(description: "endpoints: more than \(SlotLimits.endpoints)") }
-        return EndpointUpdate(generation: generation, cluster: index, old: old, new: set)
+        return EndpointUpdate(
+            generation: generation, cluster: index, old: old, new: set, gone: endpointSlots.takeGone())
     }
 }
 

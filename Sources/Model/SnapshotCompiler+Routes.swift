@@ -32,6 +32,7 @@ extension SnapshotCompiler {
         var filters: [FilterRecord] = []
         var filterMatches: [Configuration.RequestMatch] = []
         var httpListeners: [HTTPListenerRecord] = []
+        var http2Limits: [Configuration.HTTP2Limits] = []
         var httpByKey: [HTTPKey: Int32] = [:]
     }
 
@@ -149,7 +150,11 @@ extension SnapshotCompiler {
         let filters = try addFilters(listener.filters, place: "listener \(listener.name)", to: &parts)
         var record = HTTPListenerRecord(
             routeTable: table, filters: filters, direction: .listener, protocolKind: listener.protocolKind,
-            limits: parts.configuration.limits.http)
+            limits: listener.limits ?? parts.configuration.limits.http)
+        if let limits = listener.limits, limits.http2 != parts.configuration.limits.http.http2 {
+            parts.routes.http2Limits.append(limits.http2)
+            record.http2 = Int32(parts.routes.http2Limits.count)
+        }
         record.requestId = listener.requestId
         record.forwardedFor = listener.forwardedFor
         record.trustedHops = listener.trustedHops
@@ -187,9 +192,18 @@ extension SnapshotCompiler.Parts {
         if let known = routes.subsetByKey[key] { return known }
         let index = Int32(routes.subsets.count)
         let number = routes.subsetLabels[cluster]?.count ?? 0
-        routes.subsets.append(SubsetRecord(cluster: cluster, number: number))
+        let identity = Self.identity(clusters[cluster].slot, labels)
+        routes.subsets.append(SubsetRecord(cluster: cluster, number: number, identity: identity))
         routes.subsetLabels[cluster, default: []].append(labels)
         routes.subsetByKey[key] = index
         return index
+    }
+
+    /// 64 bits under the process's own key: that two of a configuration meet takes billions of them.
+    private static func identity(_ clusterSlot: Int, _ labels: [String: String]) -> UInt64 {
+        var hasher = Hasher()
+        hasher.combine(clusterSlot)
+        hasher.combine(labels)
+        return max(1, UInt64(bitPattern: Int64(hasher.finalize())))
     }
 }

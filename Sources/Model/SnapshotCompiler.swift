@@ -44,6 +44,7 @@ public struct SnapshotCompiler: Sendable {
         var routes = RouteParts()
         var freshSlots = FreshSlots()
         var gonePods: [Int] = []
+        var goneEndpoints: [UInt32] = []
         var bufferBytesMax = [Int.max]
         var podIndexByAddress: [IPAddress: UInt32] = [:]
         var clusterIndexByName: [String: Int] = [:]
@@ -71,6 +72,7 @@ public struct SnapshotCompiler: Sendable {
         try addListeners(to: &parts)
         parts.gonePods = podSlots.retireUnseen(in: generation)
         removeUnseenClusters()
+        parts.goneEndpoints = endpointSlots.takeGone()
         parts.endpointSlotCount = endpointSlots.count
         listenerSlots.retireUnseen(in: generation)
         routeSlots.retireUnseen(in: generation)

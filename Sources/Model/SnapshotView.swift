@@ -20,6 +20,7 @@ public struct SnapshotView: Sendable, BitwiseCopyable {
     @usableFromInline let clusters: RecordView<ClusterRecord>
     @usableFromInline let listeners: RecordView<ListenerRecord>
     @usableFromInline let httpListeners: RecordView<HTTPListenerRecord>
+    let http2Limits: RecordView<Configuration.HTTP2Limits>
     @usableFromInline let filters: RecordView<FilterRecord>
     @usableFromInline let subsets: RecordView<SubsetRecord>
     @usableFromInline let hosts: RecordView<HostRecord>
@@ -31,6 +32,7 @@ public struct SnapshotView: Sendable, BitwiseCopyable {
     let podCIDRs: RecordView<CIDR>
     let podPlaces: RecordView<AddressIndex.Place>
     let clusterBySlot: RecordView<Int32>
+    let subsetsByIdentity: RecordView<Int32>
     let hostByID: RecordView<Int32>
     let listenerBySlot: RecordView<Int32>
     let listenerPorts: RecordView<UInt64>
@@ -47,6 +49,8 @@ extension SnapshotView {
     @inlinable public var listeners: RecordView<ListenerRecord> { all[0].listeners }
     /// See `Snapshot`.
     @inlinable public var httpListeners: RecordView<HTTPListenerRecord> { all[0].httpListeners }
+    /// See `Snapshot`.
+    public var http2Limits: RecordView<Configuration.HTTP2Limits> { all[0].http2Limits }
     /// See `Snapshot`.
     @inlinable public var filters: RecordView<FilterRecord> { all[0].filters }
     /// See `Snapshot`.
@@ -88,6 +92,22 @@ extension SnapshotView {
 
     /// The cluster with this slot: an index into `clusters`.
     public func cluster(slot: Int) -> Int? { Self.index(slot, clusterBySlot) }
+
+    /// The subset with this `SubsetRecord.identity`: an index into `subsets`; nil: no rule of this snapshot names it.
+    public func subset(identity: UInt64) -> Int32? {
+        var (lower, upper) = (0, all[0].subsetsByIdentity.count)
+        while lower < upper {
+            let middle = (lower + upper) / 2
+            if subsets[Int(all[0].subsetsByIdentity[middle])].identity < identity {
+                lower = middle + 1
+            } else {
+                upper = middle
+            }
+        }
+        guard lower < all[0].subsetsByIdentity.count else { return nil }
+        let index = all[0].subsetsByIdentity[lower]
+        return subsets[Int(index)].identity == identity ? index : nil
+    }
 
     /// The explicit listener with this slot: an index into `listeners`.
     public func listener(slot: Int) -> Int? { Self.index(slot, listenerBySlot) }

@@ -146,9 +146,9 @@ extension WorkerCounter {
         case .connectionsActive, .requestsActive, .upstreamsActive, .upstreamsIdle, .bufferedBytes, .halfOpen,
             .heartbeatMilliseconds:
             false
-        case .turns, .acceptErrors, .acceptPauses, .accessLogDropped, .bugs, .connectionsPassedOn, .rebalances,
-            .patternsOverLimit, .detectedTLS, .detectedHTTP2, .detectedHTTP1, .detectedBytes, .detectedServerFirst,
-            .detectedNothing, .upstreamsUnused:
+        case .turns, .gathers, .acceptErrors, .acceptPauses, .accessLogDropped, .bugs, .connectionsPassedOn,
+            .rebalances, .patternsOverLimit, .detectedTLS, .detectedHTTP2, .detectedHTTP1, .detectedBytes,
+            .detectedServerFirst, .detectedNothing, .upstreamsUnused:
             true
         }
     }
@@ -158,6 +158,8 @@ extension WorkerCounter {
 public enum WorkerCounter: Int, CaseIterable, Sendable {
     /// Turns of the event loop.
     case turns
+    /// Looks at gathered connections; see `GatherPace`.
+    case gathers
     /// accept(2) failed; accepting was paused for want of descriptors or memory.
     case acceptErrors, acceptPauses
     /// Access log records that the ring had no room for.

@@ -37,8 +37,9 @@ struct FairQueue: ~Copyable {
     /// Nanoseconds of work a pod may cause before the next pod has its turn: one visit that relays 256 KiB, or one new
     /// connection, or some thirty small messages.
     static let quantum = 100_000
-    /// A pod owes no more than this, however much was done for it out of turn (accepting does not ask whose).
-    static let debtMax = 16 * quantum
+    /// A pod owes no more than this, however much was done for it out of turn (accepting does not ask whose). As much as the
+    /// longest visits take: who causes those pays for all of them.
+    static let debtMax = 100 * quantum
 
     private struct PodQueue: BitwiseCopyable {
         var first: UInt32 = FairQueue.none

@@ -164,10 +164,7 @@ public final class ProxyServer: Sendable {
             try? await Task.sleep(for: .milliseconds(10))
         }
         let left = connectionCount
-        for context in contexts {
-            context.mailbox.send(.abortAll(.drainTimeout))
-            context.mailbox.send(.exit)
-        }
+        for context in contexts { context.mailbox.send(.exit) }
         for thread in threads.withLock({ $0 }) { thread.join() }
         threads.withLock { $0.removeAll() }
         state.withLock { $0.phase = .stopped }

@@ -119,6 +119,11 @@ struct Transport: ~Copyable, Sendable {
         try poller.change(socket.descriptor, token: token)
     }
 
+    /// Puts it among the gathered connections, or back: what is ready now is told once more.
+    func move(within poller: inout Poller, token: UInt64, gathered: Bool) throws(Errno) {
+        try poller.move(socket.descriptor, token: token, gathered: gathered)
+    }
+
     /// Takes the registration back: a copy of the descriptor in another process would keep it alive.
     func unregister(from poller: borrowing Poller) { poller.remove(socket.descriptor) }
 

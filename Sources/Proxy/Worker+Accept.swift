@@ -145,7 +145,7 @@ extension Worker {
             try? listener.value.listening.socket.dropHandshakes()
         }
         _ = timers.set(now + grace, payload: Token(.drainDue).bits)
-        drainClients()
+        sweep = Sweep(.drain)
     }
 
     /// The grace is over: takes what has come meanwhile, and lets go of the sockets.

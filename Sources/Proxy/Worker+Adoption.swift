@@ -8,18 +8,21 @@ struct Adoption {
     let old: Generation?
     /// Other endpoints of one cluster, to be handed back; nil: a whole generation.
     var replacement: Replacement?
-    /// Connections up to this place of the slab have been asked whether their pod is gone.
-    var tunnelsSeen = 0
-    var clientsSeen = 0
+    /// Connections up to this place have been asked whether their pod is gone: clients', servers'.
+    var walk = ConnectionWalk()
     var serversSeen = 0
-    var arrivalsSeen = 0
+    /// So many of the pods, and of the endpoints, that are gone have no idle connection any more.
+    var podsDone = 0
+    var endpointsDone = 0
+    /// The same places for what is asked whether it is still wanted.
+    var streamsSeen = 0
+    var endpointsSeen = 0
     /// So many of the check plan's changes have been made.
     var checksDone = 0
 }
 
 extension Worker {
-    /// Connections, and changes of health checks, in one turn. Each piece takes about 0.1 ms.
-    static let adoptionTunnelsPerTurn = 1024
+    /// Changes of health checks in one turn. Each piece takes about 0.1 ms.
     static let adoptionChecksPerTurn = 128
 
     /// Begins to go over to `next`: connections that come from now on meet it. One at a time: while this one is not
@@ -30,15 +33,25 @@ extension Worker {
         for slot in next.snapshot.gonePods {
             if slot >= podsGone.count { podsGone += repeatElement(0, count: slot + 1 - podsGone.count) }
             podsGone[slot] = snapshot.generation
-            // Nobody uses them: they go at once.
-            while let index = idle.removeAny(pod: Int32(slot)) { closeIdle(index) }
         }
+        note(gone: next.snapshot.goneEndpoints, with: snapshot.generation)
         adoption = Adoption(old: old)
+    }
+
+    /// These endpoints are not used any more from this number on: connections to them that were made before do not go back
+    /// into the pool.
+    private mutating func note(gone endpoints: [UInt32], with number: UInt64) {
+        published = number
+        guard let last = endpoints.max() else { return }
+        let missing = Int(last) + 1 - endpointsGone.count
+        if missing > 0 { endpointsGone += repeatElement(0, count: missing) }
+        for slot in endpoints { endpointsGone[Int(slot)] = number }
     }
 
     /// Begins to use other endpoints of one cluster: picks from now on meet them.
     mutating func adopt(_ replacement: Replacement) {
         picker.adopt(replacement.change)
+        note(gone: replacement.gone, with: replacement.number)
         adoption = Adoption(old: nil, replacement: replacement)
     }
 
@@ -48,12 +61,13 @@ extension Worker {
         snapshot = next.snapshot.view
         routes = next.routes.view
         picker.adopt(next.tables)
+        published = snapshot.generation
     }
 
     /// This turn's piece of an adoption.
     mutating func continueAdoption() {
         guard var step = adoption.take() else { return }
-        guard endConnectionsOfGonePods(&step), changeChecks(&step) else {
+        guard endConnectionsOfGonePods(&step), leaveOutdated(&step), closeIdle(&step), changeChecks(&step) else {
             adoption = step
             return
         }
@@ -75,54 +89,39 @@ extension Worker {
     /// whether all connections have been looked at; those that come meanwhile are admitted under the new snapshot.
     private mutating func endConnectionsOfGonePods(_ step: inout Adoption) -> Bool {
         guard step.old != nil, !generation.snapshot.gonePods.isEmpty else { return true }
-        let end = min(step.tunnelsSeen + Self.adoptionTunnelsPerTurn, tunnels.indexEnd)
-        for index in step.tunnelsSeen..<end {
-            guard let handle = tunnels.handle(at: index), let tunnel = tunnels.find(handle),
-                isGone(tunnel.value.record.pod) || isGone(tunnel.value.record.destinationPod)
-            else { continue }
+        return endClientsOfGonePods(&step.walk) && endServersOfGonePods(&step)
+    }
+
+    /// Each ends at its own next turn.
+    private mutating func endClientsOfGonePods(_ walk: inout ConnectionWalk) -> Bool {
+        var budget = ConnectionWalk.placesPerTurn
+        while let handle = ConnectionWalk.next(tunnels, &walk.tunnels, &budget) {
+            guard let tunnel = tunnels.find(handle), isOfGonePod(tunnel.value.record) else { continue }
             tunnel.value.abortReason = .podGone
             enqueue(tunnel, handle)
         }
-        step.tunnelsSeen = end
-        guard end == tunnels.indexEnd else { return false }
-        return endClientsOfGonePods(&step)
-    }
-
-    private mutating func endClientsOfGonePods(_ step: inout Adoption) -> Bool {
-        let end = min(step.clientsSeen + Self.adoptionTunnelsPerTurn, clients.indexEnd)
-        for index in step.clientsSeen..<end {
-            guard let handle = clients.handle(at: index), let client = clients.find(handle),
-                isGone(client.value.record.pod) || isGone(client.value.record.destinationPod)
-            else { continue }
+        while let handle = ConnectionWalk.next(clients, &walk.clients, &budget) {
+            guard let client = clients.find(handle), isOfGonePod(client.value.record) else { continue }
             client.value.abortReason = .podGone
             enqueue(client, handle)
         }
-        step.clientsSeen = end
-        guard end == clients.indexEnd else { return false }
-        return endArrivalsOfGonePods(&step)
-    }
-
-    private mutating func endArrivalsOfGonePods(_ step: inout Adoption) -> Bool {
-        let end = min(step.arrivalsSeen + Self.adoptionTunnelsPerTurn, arrivals.indexEnd)
-        for index in step.arrivalsSeen..<end {
-            guard let handle = arrivals.handle(at: index), let arrival = arrivals.find(handle),
-                isGone(arrival.value.record.pod) || isGone(arrival.value.record.destinationPod)
-            else { continue }
+        while let handle = ConnectionWalk.next(arrivals, &walk.arrivals, &budget) {
+            guard let arrival = arrivals.find(handle), isOfGonePod(arrival.value.record) else { continue }
             arrival.value.abortReason = .podGone
             enqueue(arrival, handle)
         }
-        step.arrivalsSeen = end
-        guard end == arrivals.indexEnd else { return false }
-        return endServersOfGonePods(&step)
+        return budget > 0
     }
+
+    private func isOfGonePod(_ record: ConnectionRecord) -> Bool { isGone(record.pod) || isGone(record.destinationPod) }
 
     /// Connections of other pods to one that has left: they lead to nobody, or to whoever has its address next.
     private mutating func endServersOfGonePods(_ step: inout Adoption) -> Bool {
-        let end = min(step.serversSeen + Self.adoptionTunnelsPerTurn, servers.indexEnd)
-        for index in step.serversSeen..<end {
-            guard let handle = servers.handle(at: index), let server = servers.find(handle),
-                isGone(Int32(server.value.admission.destinationPod))
-            else { continue }
+        var budget = ConnectionWalk.placesPerTurn
+        while let handle = ConnectionWalk.next(servers, &step.serversSeen, &budget) {
+            guard let server = servers.find(handle), isGone(Int32(server.value.admission.destinationPod)) else {
+                continue
+            }
             if server.value.multiplex != nil {
                 failStreams(handle, .reset)
             } else if let exchange = exchanges.find(server.value.exchange) {
@@ -133,8 +132,31 @@ extension Worker {
                 closeServer(handle)
             }
         }
-        step.serversSeen = end
-        return end == servers.indexEnd
+        return budget > 0
+    }
+
+    /// Idle connections of pods, and to endpoints, that are gone: nobody will use them. Returns whether there are none left.
+    private mutating func closeIdle(_ step: inout Adoption) -> Bool {
+        let pods = step.replacement == nil ? generation.snapshot.gonePods : []
+        let endpoints = step.replacement?.gone ?? generation.snapshot.goneEndpoints
+        var (closed, looked) = (0, 0)
+        while closed < Self.idleClosedPerTurn, looked < ConnectionWalk.placesPerTurn {
+            looked += 1
+            let index: UInt32?
+            if step.podsDone < pods.count {
+                index = idle.removeAny(pod: Int32(pods[step.podsDone]))
+                if index == nil { step.podsDone += 1 }
+            } else if step.endpointsDone < endpoints.count {
+                index = idle.removeAny(endpointSlot: Int32(endpoints[step.endpointsDone]))
+                if index == nil { step.endpointsDone += 1 }
+            } else {
+                return true
+            }
+            guard let index else { continue }
+            closed += 1
+            closeIdle(index)
+        }
+        return false
     }
 
     /// Whether the pod with this slot left with the generation in force. An earlier leave does not count: it is back.

@@ -58,12 +58,23 @@ struct Worker: ~Copyable {
     var shared: [PoolKey: SlabHandle] = [:]
     var streamHead = MessageHead()
     var collected: [UInt64] = []
+    /// Tags of streams whose windows have opened in this turn of their connection; memory for the tags of those that go on.
+    var opened: [UInt64] = []
+    var resumed: [UInt64] = []
+    /// Busy ones are looked at together: how often, when the next time is, which ones, and the output of theirs that waits
+    /// for it; see `Worker+Gather`.
+    var gatherPace: GatherPace
+    var nextGather = Int64.max
+    var gathered: [UInt64] = []
+    var gatheredOutput: [UInt64] = []
+    var isGatherTurn = false
     /// The route tables in force, and memory for their patterns.
     var routes: RouteView
     var patterns = PatternScratch()
     /// A text in the making.
     var text = OutputBuffer(capacity: 1 << 10)
     var retryBudgets = RetryBudgets()
+    var abandoned: AbandonedRequests
     /// Exchanges that wait until their cluster may have another connection.
     var waiting: [SlabHandle] = []
     /// The wall clock minus the monotonic one, nanoseconds.
@@ -95,8 +106,14 @@ struct Worker: ~Copyable {
     var checks: [SlabHandle] = []
     /// By pod slot: the generation with which the pod left last.
     var podsGone: [UInt64] = []
-    /// What is left to do to take up the generation in force; `inbox` holds messages that wait for that.
+    /// By endpoint slot: the number of the generation, or of the replacement, with which it left last; and the newest number.
+    var endpointsGone: [UInt64] = []
+    var published: UInt64 = 0
+    /// What is left to do to take up the generation in force; `inbox` holds messages that wait for that, or for the end
+    /// of a sweep.
     var adoption: Adoption?
+    /// What is being done with all connections.
+    var sweep: Sweep?
     var inbox: [WorkerMessage] = []
     /// Connections that are leaving, and requests for the next batches.
     var departure: Departure?
@@ -133,9 +150,11 @@ struct Worker: ~Copyable {
         routes = generation.routes.view
         now = Clock.monotonic()
         self.poller = poller
+        gatherPace = GatherPace(delayMax: context.settings.gatherNanoseconds, now: now)
         cpu = CPUScale(now: now, cpu: Clock.threadCPU())
         timers = TimerWheel(now: now)
         random = SmallRandom(seed: UInt64(truncatingIfNeeded: now) &+ UInt64(context.index) &* 0x9e37_79b9_7f4a_7c15)
+        abandoned = AbandonedRequests(seed: UInt64.random(in: 0...UInt64.max))
         picker = EndpointPicker(shared: context.shared, outcomes: context.statistics.endpoints)
         outliers = OutlierDetector(
             shared: context.shared, worker: context.index, outcomes: context.group.statistics.map(\.endpoints))
@@ -149,11 +168,10 @@ struct Worker: ~Copyable {
     /// Runs until told to exit.
     mutating func run() {
         while isRunning {
-            let count = poller.wait(milliseconds: waitMilliseconds())
-            now = Clock.monotonic()
+            let count = wait()
             isOnlyServing =
                 count <= Self.eventsUntimedMax && accepting.isEmpty && waiting.isEmpty && adoption == nil
-                && now < nextTend
+                && sweep == nil && now < nextTend
             heartbeat()
             for index in 0..<count { takeIn(poller.event(index)) }
             fireTimers()
@@ -162,7 +180,8 @@ struct Worker: ~Copyable {
             acceptPending()
             serveWaiting()
             continueAdoption()
-            isOnlyServing = isOnlyServing && collected.isEmpty
+            continueSweep()
+            isOnlyServing = isOnlyServing && collected.isEmpty && gatheredOutput.isEmpty
             flushCollected()
             if cpu.isDue(now) { cpu.measure(now: now, cpu: Clock.threadCPU()) }
             turns.addTurn(nanoseconds: (isOnlyServing ? served : Clock.monotonic()) - now)
@@ -170,13 +189,27 @@ struct Worker: ~Copyable {
         closeEverything()
     }
 
-    private mutating func waitMilliseconds() -> Int32 {
-        guard ready.isEmpty, accepting.isEmpty, !isOverMemory, adoption == nil else { return 0 }
+    /// Waits for events, and returns how many there are.
+    private mutating func wait() -> Int {
+        isGatherTurn = false
+        let delay = waitNanoseconds()
+        guard poller.holdsGathered else {
+            let count = poller.wait(milliseconds: Int32((delay + 999_999) / 1_000_000))
+            now = Clock.monotonic()
+            return count
+        }
+        let count = poller.wait(nanoseconds: max(0, min(delay, nextGather - now)))
+        now = Clock.monotonic()
+        return now < nextGather ? count : gather(behind: count)
+    }
+
+    private mutating func waitNanoseconds() -> Int64 {
+        guard ready.isEmpty, accepting.isEmpty, !isOverMemory, adoption == nil, sweep == nil else { return 0 }
         var delay = context.settings.heartbeatNanoseconds
         if let due = timers.delay(from: now) { delay = min(delay, due) }
         if let due = tendDelay { delay = min(delay, due) }
         if !waiting.isEmpty { delay = min(delay, Self.waitingNanoseconds) }
-        return Int32((delay + 999_999) / 1_000_000)
+        return delay
     }
 
     private mutating func heartbeat() {
@@ -194,6 +227,7 @@ struct Worker: ~Copyable {
             isOnlyServing = false
             tendOutliers()
         }
+        if gatherPace.measure(now: now) { paceChanged() }
         counters.set(Int(now / 1_000_000), WorkerCounter.heartbeatMilliseconds.rawValue)
     }
 

@@ -70,6 +70,8 @@ struct WorkerSettings: Sendable {
     /// A worker turns at least this often, so that its heartbeat tells a hung one from an idle one. The guard looks
     /// several times a second.
     let heartbeatNanoseconds: Int64
+    /// See `GatherPace`.
+    let gatherNanoseconds: Int64
     /// The interception listeners' ports: connections *to* them are loops.
     let interceptionPorts: InterceptionPorts
     /// Connections of this process at most.
@@ -86,6 +88,7 @@ struct WorkerSettings: Sendable {
         hasOwnPods = !isRemote
         hostMarkMask = configuration.failover.hostMarkMask
         heartbeatNanoseconds = interception == nil ? 250_000_000 : 100_000_000
+        gatherNanoseconds = configuration.gatherMax.nanoseconds
         interceptionPorts = InterceptionPorts(
             outbound: interception?.outboundPort ?? 0, inbound: interception?.inboundPort ?? 0)
         self.connectionsMax = connectionsMax

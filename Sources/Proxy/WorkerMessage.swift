@@ -24,11 +24,14 @@ final class Generation: Sendable {
 final class Replacement: Sendable {
     let number: UInt64
     let change: EndpointChange
+    /// Slots of endpoints that the cluster no longer has.
+    let gone: [UInt32]
     /// By worker.
     let checks: [CheckPlan]
 
     init(_ update: EndpointUpdate, of generation: Generation, workers: Int) {
         number = update.generation
+        gone = update.gone
         change = generation.tables.change(update, in: generation.snapshot)
         checks = CheckPlan.plans(for: update, in: generation.snapshot, workers: workers)
     }
@@ -67,15 +70,21 @@ enum WorkerMessage: Sendable {
     case list(limit: Int, reply: @Sendable ([ConnectionView], _ truncated: Bool) -> Void)
     /// Say what was learned of a destination.
     case recall(SocketAddress, reply: @Sendable (LearnedProtocol?) -> Void)
-    /// Reset all connections for this reason.
-    case abortAll(EndReason)
-    /// Leave the loop.
+    /// Reset all connections and leave the loop.
     case exit
 
     /// Whether it changes what the worker works with, which takes more than a turn.
     var isAdoption: Bool {
         switch self {
         case .adopt, .replaceEndpoints: true
+        default: false
+        }
+    }
+
+    /// Whether it is about all connections, which takes more than a turn, or needs what such a one before it has done.
+    var isSweep: Bool {
+        switch self {
+        case .list, .resume, .drain, .depart: true
         default: false
         }
     }

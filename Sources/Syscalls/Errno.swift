@@ -28,6 +28,8 @@ public struct Errno: Error, Equatable, Sendable, BitwiseCopyable {
     public static let addressInUse = Errno(code: EADDRINUSE), addressNotAvailable = Errno(code: EADDRNOTAVAIL)
     /// The peer reset; the peer is gone for writing; a connection that died before it was accepted.
     public static let reset = Errno(code: ECONNRESET), brokenPipe = Errno(code: EPIPE)
+    /// The kernel has no such call.
+    public static let notImplemented = Errno(code: ENOSYS)
     /// A message carries too much.
     public static let messageSize = Errno(code: EMSGSIZE)
     /// A connection that died before it was accepted.

@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// A named kernel thread that runs a closure to its end.
+/// A named kernel thread that runs a closure to its end, with the nice value that the process was started with.
 public final class Thread: @unchecked Sendable {
     // Sound to share: written once in init before anybody else has the reference.
     private var handle = pthread_t()
@@ -19,6 +19,7 @@ public final class Thread: @unchecked Sendable {
                 let start = unsafe Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
                 // The string is terminated and lives for the call.
                 unsafe String(start.name.prefix(15)).withCString { unsafe apus_name_thread($0) }
+                apus_share_priority()
                 start.body()
                 return nil
             }, argument)

@@ -25,6 +25,12 @@ public struct OutlierDetector: Sendable {
         var isSecondPass = false
     }
 
+    /// More or fewer ejected endpoints were found than are counted.
+    private struct Drift: Sendable, BitwiseCopyable {
+        var difference = 0
+        var since: Int64 = 0
+    }
+
     private let shared: SharedState
     private let worker: Int, workers: Int
     private let outcomes: [CounterTable]
@@ -32,6 +38,8 @@ public struct OutlierDetector: Sendable {
     private var seen: [Seen] = []
     /// By cluster slot: when it is compared next, when ejections are looked at next.
     private var comparisons: [Int64] = [], readmissions: [Int64] = []
+    /// By cluster slot: how far its count has been from what was found, and since when.
+    private var drifts: [Drift] = []
     /// The cluster slot that is looked at next, and what is under way there.
     private var next = 0
     private var comparison: Comparison?
@@ -40,6 +48,9 @@ public struct OutlierDetector: Sendable {
     static let endpointsPerTick = 1024
     /// How exact the end of an ejection is.
     static let readmissionNanoseconds: Int64 = 200_000_000
+    /// A count that has been wrong by the same number for so long, ten looks, is put right. Before that it may be an ejection
+    /// under way, which is counted before it is seen: taking that back would let more be ejected than may be.
+    private static let driftNanoseconds: Int64 = 2_000_000_000
     /// How often ejections are forgiven where nothing is compared.
     private static let intervalDefault: Int64 = 10_000_000_000
 
@@ -76,6 +87,7 @@ public struct OutlierDetector: Sendable {
         guard comparisons.count < count else { return }
         comparisons += repeatElement(now + Self.intervalDefault, count: count - comparisons.count)
         readmissions += repeatElement(now, count: count - readmissions.count)
+        drifts += repeatElement(Drift(), count: count - drifts.count)
     }
 
     // MARK: readmission
@@ -98,9 +110,18 @@ public struct OutlierDetector: Sendable {
                 shared.readmit(endpointSlot: slot, clusterSlot: cluster.slot)
             }
         }
-        // A worker that had not heard yet that an endpoint is gone may have ejected it: nobody else takes that back.
-        let left = shared.clusterEjected.load(cluster.slot)
-        if left != ejected { shared.clusterEjected.add(ejected - left, at: cluster.slot) }
+        settle(cluster.slot, difference: ejected - shared.clusterEjected.load(cluster.slot), now)
+    }
+
+    /// A worker that had not heard yet that an endpoint is gone may have ejected it: nobody else takes that back.
+    private mutating func settle(_ slot: Int, difference: Int, _ now: Int64) {
+        guard difference != 0, difference == drifts[slot].difference else {
+            drifts[slot] = Drift(difference: difference, since: now)
+            return
+        }
+        guard now - drifts[slot].since >= Self.driftNanoseconds else { return }
+        shared.clusterEjected.add(difference, at: slot)
+        drifts[slot] = Drift()
     }
 
     // MARK: comparison

@@ -11,6 +11,8 @@ public struct RetryState: BitwiseCopyable, Sendable {
     public enum Outcome: BitwiseCopyable, Sendable, Equatable {
         /// A connection from the pool was dead before the kernel accepted the first byte of the request.
         case staleConnection
+        /// The server ended a fresh connection, and had not looked at the request.
+        case turnedAway
         /// No connection came about: refused, unreachable, or no answer in time.
         case connectFailure
         /// The connection broke after bytes of the request had gone out, before the response's head.
@@ -37,10 +39,13 @@ public struct RetryState: BitwiseCopyable, Sendable {
     /// Retries that counted against the policy.
     public private(set) var retries = 0
     private var staleConnections = 0
+    private var turnsAway = 0
 
     /// Dead connections that one request goes past: a pool that is all dead (a server that restarted) holds many, and
     /// each costs next to nothing to find.
     static let staleMax = 64
+    /// Servers that are about to end: whoever is asked next is probably another one.
+    static let turnsAwayMax = 2
 
     /// A request's machine; nil: its route has no `retry`.
     public init(_ policy: RetryPolicy?) {
@@ -66,6 +71,10 @@ public struct RetryState: BitwiseCopyable, Sendable {
             staleConnections += 1
             return .retry(after: 0)
         }
+        if outcome == .turnedAway, turnsAway < Self.turnsAwayMax {
+            turnsAway += 1
+            return .retry(after: 0)
+        }
         let isAsked = isAsked(outcome) || callStatus.map(policy.retries(grpcStatus:)) ?? false
         guard retries < policy.attempts, isAsked, isIdempotent || !mayBeExecuted(outcome) else { return .giveUp }
         retries += 1
@@ -76,6 +85,7 @@ public struct RetryState: BitwiseCopyable, Sendable {
         switch outcome {
         case .staleConnection, .reset: policy.when.contains(.reset)
         case .connectFailure: policy.when.contains(.connectFailure)
+        case .turnedAway: policy.when.contains(.connectFailure) || policy.when.contains(.refusedStream)
         // Handed on it would be a 504.
         case .perTryTimeout: policy.when.contains(.reset) || policy.retries(status: 504)
         case .refusedStream: policy.when.contains(.refusedStream)
@@ -86,7 +96,7 @@ public struct RetryState: BitwiseCopyable, Sendable {
 
     private func mayBeExecuted(_ outcome: Outcome) -> Bool {
         switch outcome {
-        case .connectFailure, .refusedStream, .staleConnection: false
+        case .connectFailure, .refusedStream, .staleConnection, .turnedAway: false
         case .reset, .perTryTimeout, .status, .grpcStatus: true
         }
     }

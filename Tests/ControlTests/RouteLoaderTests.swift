@@ -9,7 +9,8 @@ struct RouteLoaderTests {
         version: 1
         interception: {podCIDRs: [10.1.0.0/24]}
         limits: {headerBytes: 32KiB, headerCount: 64, headerTimeout: 5s, requestTargetBytes: 4KiB, keepAliveTimeout: 1m,
-                 streamIdleTimeout: 1h, retryBodyBytes: 0B}
+                 streamIdleTimeout: 1h, retryBodyBytes: 0B, maxConnectionAge: 2h,
+                 http2: {initialStreamWindow: 1MiB, resets: {burst: 5, perSecond: 6}}}
         listeners:
           - name: web
             address: 127.0.0.1:8080
@@ -18,6 +19,7 @@ struct RouteLoaderTests {
             requestId: generate
             forwardedFor: append
             trustedHops: 2
+            limits: {maxConnectionAge: 10m, headerCount: 7, http2: {maxConcurrentStreams: 7, pings: {burst: 9}}}
             filters: [{localRateLimit: {requests: 100, per: 1s, burst: 20, status: 503}}]
         pods:
           - name: a
@@ -111,12 +113,17 @@ struct RouteLoaderTests {
     @Test func listenersAndTablesSayHowTheyAreRead() throws {
         let configuration = try LoaderTests.load(Self.document)
         let address = try #require(SocketAddress("127.0.0.1:8080"))
+        var own = configuration.limits.http
+        own.headerCount = 7
+        own.maxConnectionAge = .seconds(600)
+        own.http2.maxConcurrentStreams = 7
+        own.http2.pings = .init(burst: 9, perSecond: 200)
         #expect(
             configuration.listeners == [
                 .init(
                     name: "web", address: address, protocolKind: .http, routes: "shop",
                     filters: [.init(.localRateLimit(.init(requests: 100, per: .seconds(1), burst: 20, status: 503)))],
-                    requestId: .generate, forwardedFor: .append, trustedHops: 2)
+                    requestId: .generate, forwardedFor: .append, trustedHops: 2, limits: own)
             ])
         let tables = try #require(configuration.pods.first?.tables)
         #expect(
@@ -129,11 +136,15 @@ struct RouteLoaderTests {
             ])
         #expect(tables.inbound == [.init(protocolKind: .http, routes: "own")])
         #expect(tables.pendingRequestsMax == 7)
+        var http2 = Configuration.HTTP2Limits()
+        http2.initialStreamWindow = 1 << 20
+        http2.resets = .init(burst: 5, perSecond: 6)
         #expect(
             configuration.limits.http
                 == .init(
                     headerBytes: 32 << 10, headerCount: 64, requestTargetBytes: 4 << 10, headerTimeout: .seconds(5),
-                    keepAliveTimeout: .seconds(60), streamIdleTimeout: .seconds(3600), retryBodyBytes: 0))
+                    keepAliveTimeout: .seconds(60), streamIdleTimeout: .seconds(3600), retryBodyBytes: 0,
+                    maxConnectionAge: .seconds(7200), http2: http2))
     }
 
     @Test func aSmallHeadHasASmallTarget() throws {

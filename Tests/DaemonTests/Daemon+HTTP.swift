@@ -106,10 +106,15 @@ extension Daemon {
     }
 
     /// Resident memory, KiB.
-    func residentKiB() throws -> Int {
+    func residentKiB() throws -> Int { try memoryKiB("VmRSS:") }
+
+    /// The most it has been.
+    func peakKiB() throws -> Int { try memoryKiB("VmHWM:") }
+
+    private func memoryKiB(_ name: String) throws -> Int {
         let process = try #require(process)
         let text = try String(contentsOfFile: "/proc/\(process.pid)/status", encoding: .utf8)
-        let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("VmRSS:") })
+        let line = try #require(text.split(separator: "\n").first { $0.hasPrefix(name) })
         return try #require(line.split(separator: " ").dropFirst().first.flatMap { Int($0) })
     }
 

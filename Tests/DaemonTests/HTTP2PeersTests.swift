@@ -65,6 +65,39 @@ extension RunningDaemon {
             if server == "http2" { #expect(try daemon.sum("apus_cluster_connections_total") <= 4) }
         }
 
+        /// Frames of busy connections gather, whatever the server speaks; with the load that ends, and one request is
+        /// served at once.
+        @Test(arguments: ["http1", "http2"])
+        func busyConnectionsGather(server: String) async throws {
+            let nginx = try Nginx(in: FileManager.default.temporaryDirectory, speaks: server == "http2" ? "http2" : "")
+            let (daemon, web) = try await Daemon.http(
+                to: [nginx], cluster: ", protocol: \(server)", more: "gatherMax: 10ms")
+            // How many there must be depends on how fast the machine is: in time any machine has gathered.
+            var gathers = 0.0
+            for _ in 0..<20 where gathers == 0 {
+                let result = try daemon.run(["h2load", "-t1", "-c8", "-m32", "-n10000", "http://\(web)/"])
+                #expect(result.output.contains("10000 succeeded, 0 failed, 0 errored"), "\(result)")
+                gathers = try daemon.sum("apus_worker_gathers_total")
+            }
+            #expect(gathers > 0)
+            let isOver = try await eventually {
+                let before = try daemon.sum("apus_worker_gathers_total")
+                try await Task.sleep(for: .milliseconds(50))
+                return try daemon.sum("apus_worker_gathers_total") == before
+            }
+            #expect(isOver)
+            #expect(try Self.curl(daemon, true, ["http://\(web)/"]) == "nginx")
+            #expect(try await daemon.isAtRest())
+        }
+
+        @Test func nothingGathersWhereItIsOff() async throws {
+            let nginx = try Nginx(in: FileManager.default.temporaryDirectory, speaks: "http2")
+            let (daemon, web) = try await Daemon.http(to: [nginx], cluster: ", protocol: http2", more: "gatherMax: 0s")
+            let result = try daemon.run(["h2load", "-t1", "-c8", "-m32", "-n10000", "http://\(web)/"])
+            #expect(result.output.contains("10000 succeeded, 0 failed, 0 errored"), "\(result)")
+            #expect(try daemon.sum("apus_worker_gathers_total") == 0)
+        }
+
         /// nginx says GOAWAY after so many requests of a connection: what it has not looked at goes by another one.
         @Test func connectionsThatEndInOrder() async throws {
             let nginx = try Nginx(in: FileManager.default.temporaryDirectory, speaks: "http2", requestsMax: 50)

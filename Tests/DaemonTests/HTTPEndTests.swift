@@ -91,6 +91,35 @@ extension RunningDaemon {
             #expect(try await daemon.isAtRest())
         }
 
+        /// A client's FIN may be the end of its request or its own: nobody can tell before something is sent to it. Then it is
+        /// known; until then the route's timeout holds.
+        @Test(arguments: [true, false])
+        func aClientThatHasGoneIsFoundOutByTheFirstBytesOrItsTimeEnds(isAnswered: Bool) async throws {
+            let (asked, ends) = (Journal<Void>(), Journal<Int32?>())
+            let server = try Server { peer in
+                _ = try HTTPConnection(peer).message(answersHead: true)
+                asked.add(())
+                // Until what it sends meets a reset, which the proxy passes on.
+                while isAnswered, ends.all.isEmpty {
+                    guard (try? peer.send(asked.all.count == 1 ? Self.chunksWithoutEnd : "1\r\nx\r\n")) != nil else {
+                        break
+                    }
+                    asked.add(())
+                    usleep(1000)
+                }
+                ends.add(peer.end())
+            }
+            let (daemon, web) = try await Daemon.http(to: [server], route: ", timeout: \(isAnswered ? "60s" : "500ms")")
+            let client = try HTTPConnection(to: web)
+            try client.send("GET", "/")
+            #expect(await eventually { !asked.all.isEmpty })
+            client.peer.close()
+            #expect(await eventually { ends.all.count == 1 })
+            let line = await daemon.requestLines(1).first
+            #expect(line?.responseFlags == (isAnswered ? "DC" : "UT"), "\(daemon.accessLog)")
+            #expect(try await daemon.isAtRest())
+        }
+
         @Test func anEarlyResponseToALargeBody() async throws {
             let server = try Server { peer in
                 let connection = HTTPConnection(peer)

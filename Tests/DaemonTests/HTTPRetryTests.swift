@@ -1,3 +1,4 @@
+import Dispatch
 import Loopback
 import Model
 import Synchronization
@@ -105,6 +106,46 @@ extension RunningDaemon {
             #expect(twice.isEmpty)
             #expect(server.connections > 100)
             #expect(try await daemon.isAtRest())
+        }
+
+        /// Subsets are numbered by the rules that name them, and a reload brings rules before the one of the request.
+        @Test(arguments: [true, false])
+        func aRetryStaysWithItsLabelsAcrossAReload(isStillNamed: Bool) async throws {
+            let asked = Atomic<Int>(0)
+            let reloaded = DispatchSemaphore(value: 0)
+            let wrong = try HTTPServer.echo()
+            let right = try HTTPServer { _, _, connection in
+                guard asked.add(1, ordering: .relaxed).newValue == 1 else {
+                    try connection.answer(Array("right".utf8))
+                    return true
+                }
+                _ = reloaded.wait(timeout: .now() + 30)
+                try connection.answer(Array("first".utf8), status: 503)
+                return true
+            }
+            let members = [(wrong.address, "v1"), (right.address, "v2")]
+                .map { "{address: \"\($0)\", labels: {version: \($1)}}" }
+            let cluster = "{name: both, endpoints: [\(members.joined(separator: ", "))]}"
+            func rule(_ version: String, _ prefix: String) -> String {
+                """
+                {match: {path: {prefix: \(prefix)}}, route: {cluster: both, labels: {version: \(version)}, \
+                retry: {attempts: 2, when: [5xx], budget: 100%, backoff: {base: 1ms}}}}
+                """
+            }
+            let (daemon, web) = try await Daemon.http(to: [right], rules: [rule("v2", "/")], clusters: [cluster])
+            let client = try HTTPConnection(to: web)
+            try client.send("GET", "/")
+            #expect(await eventually { asked.load(ordering: .relaxed) == 1 })
+            let after = [rule("v1", "/other")] + (isStillNamed ? [rule("v2", "/")] : [])
+            try await daemon.reload(daemon.http(web, to: [right.address], rules: after, clusters: [cluster]))
+            reloaded.signal()
+            let answer = try client.required()
+            if isStillNamed {
+                #expect(answer.text == "right" && answer.status == 200, "\(answer.text)")
+            } else {
+                #expect(answer.status == 503 && asked.load(ordering: .relaxed) == 1, "\(answer.text)")
+            }
+            #expect(wrong.requests.isEmpty)
         }
     }
 }

@@ -12,10 +12,11 @@ final class Nginx {
     private let process: LabProcess
 
     /// `counting`: a second server behind the first, which passes on whole requests only, keeps the count. `name` is what
-    /// it answers. `speaks` may be `http2`; `requestsMax` is for each connection.
+    /// it answers. `speaks` may be `http2`; `requestsMax` is for each connection. `failing` percent of the requests for `/`,
+    /// at random, are answered with 503.
     init(
         in parent: URL, at given: SocketAddress? = nil, counting: Bool = false, name: String = "nginx",
-        speaks: String = "", requestsMax: Int = 1_000_000
+        speaks: String = "", requestsMax: Int = 1_000_000, failing percent: Int = 0
     ) throws {
         address = try given ?? freeAddress()
         folder = parent.appendingPathComponent("nginx-\(UUID().uuidString)")
@@ -24,7 +25,7 @@ final class Nginx {
             to: folder.appendingPathComponent("large"))
         let back = try freeAddress()
         let configuration = folder.appendingPathComponent("nginx.conf")
-        let text = Self.text(address, counting ? back : nil, folder.path, name, speaks, requestsMax)
+        let text = Self.text(address, counting ? back : nil, folder.path, name, speaks, requestsMax, percent)
         try Data(text.utf8).write(to: configuration)
         process = try LabProcess(
             ["nginx", "-p", folder.path, "-e", "\(folder.path)/error.log", "-c", configuration.path],
@@ -40,19 +41,22 @@ final class Nginx {
 
     private static func text(
         _ front: SocketAddress, _ back: SocketAddress?, _ folder: String, _ name: String, _ speaks: String,
-        _ requestsMax: Int
+        _ requestsMax: Int, _ failing: Int
     ) -> String {
         let location =
-            back.map { "proxy_pass http://\($0); proxy_request_buffering on;" } ?? "return 200 '\(name)';"
+            back.map { "proxy_pass http://\($0); proxy_request_buffering on;" }
+            ?? "if ($failing) { return 503; } return 200 '\(name)';"
         let counter = back.map {
             "server { listen \($0); access_log \(folder)/counted; location / { return 200 'ok'; } }"
         }
+        let failures = failing > 0 ? "\(failing)% 1;" : ""
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(folder)/\($0);" }
         return """
             daemon off; master_process off; pid \(folder)/pid;
             events { worker_connections 512; }
             http {
                 \(temporary.joined(separator: " "))
+                split_clients $request_id $failing { \(failures) * 0; }
                 access_log off; keepalive_requests \(requestsMax); client_max_body_size 16m; lingering_close always;
                 server {
                     listen \(front) \(speaks);

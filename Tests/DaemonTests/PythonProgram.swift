@@ -9,11 +9,15 @@ import class Lab.LabProcess
 final class PythonProgram: Listening {
     let address: SocketAddress
     let process: LabProcess
+    /// For files that it shares with its test; it has the path as `folder`.
+    let folder: URL
 
     init(_ text: String, arguments: [String] = []) async throws {
+        folder = FileManager.default.temporaryDirectory.appending(path: "python-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let process = try LabProcess(
-            ["/usr/bin/python3", "-c", text] + arguments, directory: FileManager.default.temporaryDirectory.path,
-            label: "python-\(UUID().uuidString)")
+            ["/usr/bin/python3", "-c", "folder = '\(folder.path)'\n" + text] + arguments, directory: folder.path,
+            label: "python")
         self.process = process
         _ = await eventually { process.output.contains("\n") || !process.isRunning }
         let line = process.output.split(separator: "\n").first.map(String.init) ?? ""
@@ -23,6 +27,7 @@ final class PythonProgram: Listening {
     deinit {
         process.signal(SIGKILL)
         _ = try? process.wait()
+        try? FileManager.default.removeItem(at: folder)
     }
 
     /// What it has said behind its port.
@@ -44,34 +49,38 @@ final class PythonProgram: Listening {
     }
 
     /// Speaks HTTP/2 with Python's library: `handle(connection, event)` is called for each event of it, and may use
-    /// `connection.h2`, `connection.store` (a dict for its own use) and `connection.number` (its place among all).
+    /// `connection.h2`, `connection.flush()` (from other threads, with `lock`), `connection.store` (a dict for its own use) and `connection.number` (its place among all).
     static func http2(_ handler: String) async throws -> PythonProgram {
         try await PythonProgram(
             """
             import socket, sys, threading, h2.config, h2.connection, h2.errors, h2.events, h2.settings
             from h2.events import *
-            lock = threading.Lock()
-            total = 0
+            lock = threading.RLock()
+            total, validates = 0, True
             class Connection:
                 def __init__(self, s, number):
                     self.s, self.number, self.store = s, number, {}
-                    config = h2.config.H2Configuration(client_side=False, header_encoding='utf-8')
+                    config = h2.config.H2Configuration(client_side=False, header_encoding='utf-8', validate_inbound_headers=validates)
                     self.h2 = h2.connection.H2Connection(config)
                     started(self)
                 def run(self):
                     try:
                         while True:
-                            self.s.sendall(self.h2.data_to_send())
+                            self.flush()
                             data = self.s.recv(65536)
                             if not data: break
-                            for event in self.h2.receive_data(data):
-                                handle(self, event)
+                            with lock: events = self.h2.receive_data(data)
+                            for event in events: handle(self, event)
                     except (OSError, h2.exceptions.ProtocolError) as error: print('ended', error, flush=True)
                     self.s.close()
+                    closed(self)
+                def flush(self):
+                    with lock: self.s.sendall(self.h2.data_to_send())
                 def answer(self, stream, body=b'ok', headers=(), status='200'):
                     self.h2.send_headers(stream, [(':status', status), *headers])
                     self.h2.send_data(stream, body, end_stream=True)
             def started(connection): connection.h2.initiate_connection()
+            def closed(connection): pass
             \(handler)
             listener = socket.create_server(('127.0.0.1', 0), backlog=128)
             print(listener.getsockname()[1], flush=True)

@@ -2,4 +2,4 @@ import Loopback
 import Testing
 
 /// Tests of `apusd` as a process; the files beside this one extend it.
-@Suite(.serialized, OwnThreadTrait()) enum RunningDaemon {}
+@Suite(.serialized, AloneTrait(), OwnThreadTrait()) enum RunningDaemon {}

@@ -5,7 +5,7 @@ import Testing
 
 /// Two pods of the DaemonSet beside each other, as a rolling update has them: the real scripts and programs, with the
 /// capabilities of the manifest and no more. Needs root.
-@Suite(OwnThreadTrait()) struct PodTests {
+@Suite(.serialized, AloneTrait(), OwnThreadTrait()) struct PodTests {
     @Test func aPodIsReplacedByTheOneBesideIt() throws {
         let programs = URL(filePath: try Programs.path("apus-guard")).deletingLastPathComponent().path
         let output = try Deployment.run(

@@ -29,6 +29,19 @@ struct HTTP2FlowTests {
         #expect(peer.session.sendWindow(3) == 535 && peer.session.streamCount == 1)
     }
 
+    /// Who keeps a stream decides when it is over; the peer knows that it is.
+    @Test func aKeptStreamStays() {
+        var peer = TestPeer(.server)
+        peer.feed(Wire.clientStart + Wire.headers(1, Wire.get) + Wire.headers(3, Wire.get))
+        peer.session.setTag(1, 7, isKept: true)
+        peer.respond(1, isEnd: true)
+        peer.respond(3, isEnd: true)
+        _ = peer.take()
+        #expect(peer.session.streamCount == 1 && peer.session.tag(1) == 7)
+        peer.session.reset(1, .cancel, into: &peer.output)
+        #expect(peer.frames() == [] && peer.session.streamCount == 0)
+    }
+
     @Test func windowsFollowSettings() {
         var peer = TestPeer(.server)
         peer.feed(Wire.clientStart + Wire.headers(1, Wire.get))
@@ -105,8 +118,49 @@ struct HTTP2FlowTests {
         // What streams held that are gone is given back, as soon as it is worth it.
         peer.feed(Wire.headers(3, Wire.post, flags: 4))
         for _ in 0..<8 { peer.feed(Wire.data(3, piece)) }
+        #expect(peer.frames() == ["WINDOW_UPDATE 0 60001"])
         peer.session.reset(3, .cancel, into: &peer.output)
-        #expect(peer.frames() == ["WINDOW_UPDATE 0 140001", "RST_STREAM 3 8"])
+        #expect(peer.frames() == ["WINDOW_UPDATE 0 80000", "RST_STREAM 3 8"])
+    }
+
+    /// However much of the connection's window streams hold that nobody reads, and in whatever order they took it: the rest
+    /// goes round, and a stream that is read goes on.
+    @Test(arguments: [0, 1, 50, 98, 99]) func aReaderGoesOnBesideOthersWhoDoNot(held: Int) {
+        var limits = HTTP2Limits()
+        limits.streamWindow = 100_000
+        limits.connectionWindow = 100 * limits.streamWindow
+        var peer = TestPeer(.server, limits: limits)
+        peer.feed(Wire.clientStart + Wire.headers(1, Wire.post, flags: 4))
+        var window = (connection: 100 * 100_000, stream: 100_000)
+        func update(_ frame: String) {
+            let words = frame.split(separator: " ")
+            guard words[0] == "WINDOW_UPDATE", let count = Int(words[2]) else { return }
+            if words[1] == "0" { window.connection += count } else { window.stream += count }
+        }
+        _ = peer.take()
+        var (sent, others) = (0, 0)
+        while sent < 30_000_000 {
+            let size = min(16384, window.connection, window.stream)
+            guard size > 0 else { break }
+            peer.feed(Wire.data(1, [UInt8](repeating: 1, count: size)))
+            peer.session.release(size, of: 1, into: &peer.output)
+            window = (window.connection - size, window.stream - size)
+            sent += size
+            peer.frames().forEach(update)
+            // One more that nobody reads takes all it may, however much of the window is not announced at the moment.
+            if others < held, sent > others * 77_777 {
+                let stream = UInt32(others * 2 + 3)
+                peer.feed(Wire.headers(stream, Wire.post, flags: 4))
+                for _ in 0..<8 where window.connection > 0 {
+                    let piece = min(12_500, window.connection)
+                    peer.feed(Wire.data(stream, [UInt8](repeating: 1, count: piece)))
+                    window.connection -= piece
+                    peer.frames().forEach(update)
+                }
+                others += 1
+            }
+        }
+        #expect(sent >= 30_000_000 && others == held && peer.violation == nil, "\(sent) \(others) \(peer.lines)")
     }
 
     @Test func theConnectionsWindowIsNotExceeded() {
@@ -176,6 +230,24 @@ struct HTTP2FlowTests {
         #expect(peer.frames() == ["GOAWAY 2147483647 0", "GOAWAY 3 0"])
         peer.feed(Wire.headers(5, Wire.post, flags: 4) + Wire.data(5, [1]) + Wire.data(1, [1], flags: 1))
         #expect(peer.violation == nil && peer.lines.count == 2 && peer.ended == [1, 3])
+    }
+
+    /// What was opened before the peer knew is taken, and what it has answered says when that is over.
+    @Test func goAwayInTwoSteps() {
+        var peer = TestPeer(.server)
+        peer.feed(Wire.clientStart + Wire.headers(1, Wire.get))
+        _ = peer.take()
+        peer.session.drain(into: &peer.output)
+        peer.session.drain(into: &peer.output)
+        let written = peer.take()
+        #expect(HTTP2Bytes.describe(written) == ["GOAWAY 2147483647 0", "PING"] && !peer.session.hasSaidLast)
+        // An answer to something else says nothing.
+        peer.feed(Wire.headers(3, Wire.get) + Wire.frame(6, flags: 1, [1, 2, 3, 4, 5, 6, 7, 8]))
+        #expect(peer.frames() == [] && !peer.session.hasSaidLast)
+        peer.feed(Wire.frame(6, flags: 1, Array(written.suffix(8))) + Wire.headers(5, Wire.get))
+        #expect(peer.frames() == ["GOAWAY 3 0"] && peer.session.hasSaidLast && peer.ended == [1, 3])
+        peer.feed(Wire.frame(6, flags: 1, Array(written.suffix(8))))
+        #expect(peer.frames() == [] && peer.violation == nil)
     }
 
     @Test func goAwayOfTheOtherSide() {

@@ -38,6 +38,7 @@ struct HTTP2LimitTests {
         Flood(
             name: "frames of a closed stream", limit: \.ignoredFrames, kind: .ignoredFrameFlood,
             start: Wire.headers(1, Wire.fields([("a", "b")]), flags: 4)
+                + (0..<16).flatMap { _ in Wire.data(1, [UInt8](repeating: 1, count: 16384)) }
         ) { _ in Wire.data(1, [1]) },
         Flood(name: "WINDOW_UPDATE", limit: \.windowUpdates, kind: .windowUpdateFlood, start: post) { _ in
             Wire.windowUpdate(1, 1)
@@ -93,6 +94,44 @@ struct HTTP2LimitTests {
             peer.feed(HTTP2Bytes.windowUpdate(1, 3) + HTTP2Bytes.windowUpdate(0, 3))
         }
         #expect(peer.violation == nil)
+    }
+
+    /// A download whose reader says of each frame that it was read, late and in any number, is no flood, whether the window
+    /// cuts what is sent or not.
+    @Test(arguments: [1000, 65535, 1 << 20]) func updatesOfDownloadsAreFree(window: Int) {
+        var limits = HTTP2Limits()
+        limits.windowUpdates = .init(burst: 3, perSecond: 1)
+        var peer = TestPeer(.server, limits: limits)
+        peer.feed(HTTP2Bytes.clientStart + HTTP2Bytes.settings([(4, UInt32(window))]) + Self.post)
+        if window > 65535 { peer.feed(HTTP2Bytes.windowUpdate(0, UInt32(window - 65535))) }
+        peer.respond(1, isEnd: false)
+        let body = [UInt8](repeating: 7, count: 4 << 20)
+        for _ in 0..<20 where peer.violation == nil {
+            _ = peer.take()
+            peer.send(body, on: 1)
+            let sizes = peer.frames().map { UInt32($0.split(separator: " ")[2]) ?? 0 }
+            for size in sizes { peer.feed(HTTP2Bytes.windowUpdate(0, size) + HTTP2Bytes.windowUpdate(1, size)) }
+        }
+        #expect(peer.violation == nil && peer.session.sendWindow(1) == window)
+    }
+
+    /// A window that opens in crumbs is one, whatever was sent before.
+    @Test func crumbsAreCounted() {
+        var limits = HTTP2Limits()
+        limits.windowUpdates = .init(burst: 20, perSecond: 1)
+        var peer = TestPeer(.server, limits: limits)
+        peer.feed(HTTP2Bytes.clientStart + Self.post)
+        peer.respond(1, isEnd: false)
+        let body = [UInt8](repeating: 7, count: 1 << 20)
+        peer.send(body, on: 1)
+        var rounds = 0
+        while peer.violation == nil && rounds < 1000 {
+            peer.feed(HTTP2Bytes.windowUpdate(0, 1) + HTTP2Bytes.windowUpdate(1, 1))
+            peer.send(body, on: 1)
+            rounds += 1
+        }
+        // The window of 65,535 bytes was worth 255 of them.
+        #expect(peer.violation?.kind == .windowUpdateFlood && (130...145).contains(rounds), "\(rounds)")
     }
 
     @Test func continuations() {

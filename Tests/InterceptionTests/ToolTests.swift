@@ -29,10 +29,10 @@ import Testing
         let clock = ContinuousClock()
         let start = clock.now
         let error = await #expect(throws: InterceptionError.self) {
-            _ = try await look("exec sleep 60", within: .milliseconds(100))
+            _ = try await look("exec sleep 600", within: .milliseconds(100))
         }
         #expect(error.map { "\($0)".contains("no end within") } == true, "\(String(describing: error))")
-        #expect(clock.now - start < .seconds(30))
+        #expect(clock.now - start < .seconds(300))
     }
 
     /// Changes of a host take the same way: one that was killed has not been made.

@@ -120,4 +120,29 @@ import Testing
         }
         #expect(error?.description == "routes: more than 65536")
     }
+
+    @Test func subsetsAreFoundAgainInTheNextGenerationHoweverTheyAreNumbered() throws {
+        func configuration(_ labels: [[String: String]]) throws -> Configuration {
+            var configuration = try sample()
+            configuration.clusters.append(.init(name: "b", discovery: .endpoints([])))
+            let targets = labels.flatMap { labels in
+                ["a", "b"].map { Configuration.Target(cluster: $0, labels: labels) }
+            }
+            configuration.routes[0].virtualHosts[0].rules = [.init(action: .forward(.init(targets: targets)))]
+            return configuration
+        }
+        let (v1, v2, v3) = (["version": "1", "tier": "x"], ["version": "2"], ["version": "3"])
+        var compiler = SnapshotCompiler(shared: SharedState(), names: SlotNames())
+        let before = try compiler.compile(try configuration([v1, v2]), oldestGenerationInUse: 0)
+        let after = try compiler.compile(try configuration([v3, v2, v1]), oldestGenerationInUse: 1)
+        #expect(Set(before.subsets.map(\.identity)).count == 4)
+        for subset in before.subsets {
+            let labels = before.subsetLabels[subset.cluster]?[subset.number]
+            let index = try #require(after.view.subset(identity: subset.identity))
+            let found = after.subsets[Int(index)]
+            #expect(found.cluster == subset.cluster && after.subsetLabels[found.cluster]?[found.number] == labels)
+        }
+        let last = try compiler.compile(try configuration([v3]), oldestGenerationInUse: 2)
+        #expect(before.subsets.allSatisfy { last.view.subset(identity: $0.identity) == nil })
+    }
 }

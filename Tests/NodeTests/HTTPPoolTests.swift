@@ -89,6 +89,35 @@ extension NodeTests {
             }
         }
 
+        /// Over HTTP/2 a pod that has gone is told before the reset: which stream is lost, and that there will be no others.
+        @Test func aPodThatGoesIsToldByGOAWAY() throws {
+            try withMesh({ crowded(&$0) }) { mesh in
+                _ = try mesh.lab[.b1].serveHTTP()
+                let client = try mesh.lab[.a1].connect(to: Self.target, from: SocketAddress(Self.addresses[0], 0))
+                // The preface, SETTINGS, and GET /wait/60000 of host `a` on stream 1.
+                let head: [UInt8] = [0x82, 0x86, 0x04, 11] + Array("/wait/60000".utf8) + [0x41, 1, 0x61]
+                try client.send(
+                    Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + [0, 0, 0, 4, 0, 0, 0, 0, 0]
+                        + [0, 0, UInt8(head.count), 1, 5, 0, 0, 0, 1] + head)
+                let isUnderWay = try eventually { try mesh.b.admin.metric("apus_requests_active") >= 1 }
+                #expect(isUnderWay)
+                try mesh.a.reload { $0.pods = Self.crowd("second") }
+                var received: [UInt8] = []
+                let error = #expect(throws: LabError.self) {
+                    while true {
+                        let bytes = try client.receive()
+                        if bytes.isEmpty { break }
+                        received += bytes
+                    }
+                }
+                #expect(error?.isReset == true, "\(String(describing: error))")
+                // RST_STREAM of 1, CANCEL; GOAWAY, the last stream is 1, NO_ERROR.
+                let last: [UInt8] =
+                    [0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 8] + [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
+                #expect(Array(received.suffix(last.count)) == last, "\(received)")
+            }
+        }
+
         /// Three servers, killed and started again in turn, under POSTs that may be retried where that is safe.
         @Test func noPOSTRunsTwice() throws {
             let pods = [PodName.b1, .b2, .a2]

@@ -218,7 +218,12 @@ extension DataPlane {
                 let client = try proxy.client()
                 let upstream = try acceptor.accept()
                 var moved = 0
-                for (from, to) in [(0, 1), (1, 0), (0, 1)] {
+                // Not before its own worker has been told that it is connected on.
+                let deadline = ContinuousClock.now + .seconds(10)
+                var turn = 0
+                while turn < 3 || (moved == 0 && ContinuousClock.now < deadline) {
+                    let (from, to) = (turn % 2, 1 - turn % 2)
+                    turn += 1
                     let contexts = proxy.server.contexts
                     moved += await withCheckedContinuation { done in
                         contexts[from].mailbox.send(

@@ -22,6 +22,38 @@ import Testing
         #expect(poller.wait(milliseconds: 1000) == 1 && poller.event(0).token == tokens[2])
     }
 
+    @Test func gatheredOnesWakeNobodyWhileTheyAreHeld() throws {
+        var poller = try Poller(capacity: 4)
+        let busy = try EventCounter()
+        let other = try EventCounter()
+        try poller.add(busy.descriptor, token: 7)
+        try poller.add(other.descriptor, token: 8)
+        try poller.move(busy.descriptor, token: 7, gathered: true)
+        // Both can be written to: that is told once.
+        let (first, second) = (poller.wait(milliseconds: 1000), poller.wait(milliseconds: 0))
+        #expect(first == 2 && second == 0)
+
+        poller.holdGathered(true)
+        busy.signal()
+        let (brief, none) = (poller.wait(nanoseconds: 1_000_000), poller.wait(milliseconds: 0))
+        #expect(brief == 0 && none == 0)
+        other.signal()
+        let woken = poller.wait(nanoseconds: 1_000_000_000)
+        #expect(woken == 1 && poller.event(0).token == 8)
+        let (all, full) = (poller.takeGathered(behind: 1), poller.event(1))
+        #expect(all == 2 && full.token == 7 && full.readiness.contains(.readable) && poller.event(0).token == 8)
+        let noRoom = poller.takeGathered(behind: 4)
+        #expect(noRoom == 4)
+
+        poller.holdGathered(false)
+        busy.signal()
+        let atOnce = poller.wait(milliseconds: 1000)
+        #expect(atOnce == 1 && poller.event(0).token == 7)
+        try poller.move(busy.descriptor, token: 9, gathered: false)
+        let again = poller.wait(milliseconds: 1000)
+        #expect(again == 1 && poller.event(0).token == 9, "what is ready is told again")
+    }
+
     /// An array cannot hold what is not copyable.
     private final class Box: Sendable {
         let counter: EventCounter

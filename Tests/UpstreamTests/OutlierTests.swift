@@ -157,6 +157,31 @@ import Testing
         #expect(mesh.ejected.isEmpty, "it comes back with a clean slate")
     }
 
+    /// An ejection is counted first and seen then, and the owner of the cluster may look in between.
+    @Test func anEjectionUnderWayKeepsItsPlace() throws {
+        var mesh = try Mesh(judged(4, .init(baseEjection: .seconds(60), maxEjected: 0.5)))
+        let shared = mesh.fixture.shared
+        mesh.pass(Self.second)
+        let isTaken = shared.clusterEjected.take(at: mesh.clusterSlot, limit: 2)
+        #expect(isTaken)
+        mesh.pass(Self.second)
+        _ = shared.endpointHealth.set(SharedState.ejected, at: mesh.fixture.slot(0))
+        mesh.pass(100_000_000)
+        for number in 1..<4 { for _ in 0..<20 { mesh.report(number, .failure(.reset)) } }
+        #expect(mesh.ejected.count <= 2, "\(mesh.ejected)")
+    }
+
+    /// A worker may eject an endpoint that the others know to be gone.
+    @Test func anEjectionOfNobodyIsTakenBackInTheEnd() throws {
+        var mesh = try Mesh(judged(4, .init(baseEjection: .seconds(60), maxEjected: 0.5)))
+        let shared = mesh.fixture.shared
+        let isTaken = shared.clusterEjected.take(at: mesh.clusterSlot, limit: 2)
+        #expect(isTaken)
+        for _ in 0..<5 { mesh.report(3, .failure(.reset)) }
+        mesh.pass(4 * Self.second)
+        #expect(shared.clusterEjected.load(mesh.clusterSlot) == 1 && mesh.ejected == [3])
+    }
+
     /// Any sequence of outcomes against a plain model of failures in a row.
     @Test func behavesLikeTheModel() throws {
         let seed = UInt64.random(in: 0 ... .max)
@@ -202,5 +227,45 @@ import Testing
                 #expect(mesh.ejected == out.keys.sorted(), "seed \(seed), step \(step)")
             }
         }
+    }
+
+    /// Rates at random against means and deviations worked out from all of them at once.
+    @Test func comparesLikeTheModel() throws {
+        let seed = UInt64.random(in: 0 ... .max)
+        var random = SmallRandom(seed: seed)
+        var ejections = 0
+        for round in 0..<200 {
+            let count = 2 + random.below(12)
+            let (share, factor, least) = ([0.1, 0.3, 0.5, 1][random.below(4)], 0.5 + Double(random.below(20)) / 10, 20)
+            var mesh = try Mesh(
+                judged(
+                    count,
+                    .init(
+                        consecutiveFailures: 1_000_000, baseEjection: .seconds(60), maxEjected: share,
+                        successRate: .init(requestsMin: least, endpointsMin: 3, factor: factor))))
+            var rates: [Int: Double] = [:]
+            for number in 0..<count {
+                let (requests, good) = (random.below(60), random.below(101))
+                var successes = 0
+                for _ in 0..<requests {
+                    let isSuccess = random.below(100) < good
+                    if isSuccess { successes += 1 }
+                    mesh.report(number, isSuccess ? .success : .failure(.status5xx), worker: random.below(2))
+                }
+                if requests >= least { rates[number] = Double(successes) / Double(requests) }
+            }
+            let mean = rates.values.reduce(0, +) / Double(max(1, rates.count))
+            let variance = rates.values.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / Double(max(1, rates.count))
+            let bound = mean - factor * variance.squareRoot()
+            // Whether one lies right on the bound is a matter of rounding.
+            guard rates.values.allSatisfy({ abs($0 - bound) > 1e-6 }) else { continue }
+            let worse = rates.count < 3 ? [] : rates.keys.sorted().filter { (rates[$0] ?? 1) < bound }
+            mesh.pass(11 * Self.second)
+            let most = max(1, Int(Double(count) * share + 1e-9))
+            #expect(mesh.ejected == Array(worse.prefix(most)), "seed \(seed), round \(round): \(rates), \(bound)")
+            #expect(mesh.ejections == mesh.ejected.count, "seed \(seed), round \(round)")
+            ejections += mesh.ejections
+        }
+        #expect(ejections > 50, "seed \(seed)")
     }
 }

@@ -31,6 +31,18 @@ import Testing
         #expect(state.retries == 0)
     }
 
+    /// A server that ends every connection at once is not asked for ever, and then it is the policy's.
+    @Test func whoIsTurnedAwayGoesElsewhereAFewTimes() {
+        for policy: RetryPolicy? in [nil, RetryPolicy(attempts: 3, when: .connectFailure)] {
+            var state = RetryState(policy)
+            var count = 0
+            while case .retry = decide(&state, .turnedAway, idempotent: false), count < 100 { count += 1 }
+            let attempts = policy?.attempts ?? 0
+            #expect(count == RetryState.turnsAwayMax + attempts && state.retries == attempts, "\(count)")
+        }
+        #expect(!retries(nil, .turnedAway, replayable: false))
+    }
+
     @Test func withoutAPolicyNothingElseIsTriedAgain() {
         for outcome in [RetryState.Outcome.connectFailure, .reset, .perTryTimeout, .refusedStream, .status(503)] {
             #expect(!retries(nil, outcome), "\(outcome)")

@@ -82,6 +82,8 @@ int apus_epoll_add(int epoll, int fd, uint32_t events, uint64_t token);
 int apus_epoll_change(int epoll, int fd, uint32_t events, uint64_t token);
 int apus_epoll_remove(int epoll, int fd);
 int apus_epoll_wait(int epoll, struct apus_event *events, int count, int milliseconds);
+// Since Linux 5.11.
+int apus_epoll_wait_briefly(int epoll, struct apus_event *events, int count, int64_t nanoseconds);
 int apus_eventfd(void);
 int apus_eventfd_signal(int fd);
 int apus_eventfd_clear(int fd);
@@ -93,6 +95,9 @@ int apus_open_process(int process);
 int apus_signal_process(int process_fd, int signal);
 int apus_usable_cores(void);
 void apus_name_thread(const char *name);
+// The calling thread gets the nice value of the process's first thread, which is what `nice` and a service manager set: threads
+// of Swift's own pools have one of their own, and hand it on.
+void apus_share_priority(void);
 
 // Netlink sockets that are told of every change: of nf_tables; of links, routes, rules and next hops.
 int apus_watch_tables(void);

@@ -102,6 +102,23 @@ struct HPACKDecoder: ~Copyable, Sendable {
     }
 }
 
+// MARK: - hand-over
+
+extension HPACKDecoder {
+    func export(into writer: inout HandoverWriter) {
+        table.export(into: &writer)
+        writer.put(sizeLimit)
+        writer.put(mustShrink)
+    }
+
+    /// The same in a decoder at the start of a connection.
+    mutating func restore(from reader: inout HandoverReader) throws(HTTP2HandoverFlaw) {
+        try table.restore(from: &reader)
+        sizeLimit = try reader.number(0...HPACKTable.capacityMax)
+        mustShrink = try reader.flag()
+    }
+}
+
 extension Span<UInt8> {
     /// An integer (RFC 7541 5.1) whose first bits are those of `mask` in the byte at `position`, which is there. -1 if it is
     /// not complete, or has more than 28 bits behind them: nothing is that large.

@@ -114,6 +114,24 @@ struct HPACKEncoder: ~Copyable, Sendable {
     }
 }
 
+// MARK: - hand-over
+
+extension HPACKEncoder {
+    func export(into writer: inout HandoverWriter) {
+        table.export(into: &writer)
+        index.export(into: &writer)
+        writer.put(smallest ?? -1)
+    }
+
+    /// The same in an encoder at the start of a connection.
+    mutating func restore(from reader: inout HandoverReader) throws(HTTP2HandoverFlaw) {
+        try table.restore(from: &reader)
+        try index.restore(from: &reader)
+        let size = try reader.number(-1...HPACKTable.capacityMax)
+        smallest = size < 0 ? nil : size
+    }
+}
+
 extension HeaderField {
     /// Whether somebody who sees only how long messages are might guess it (RFC 7541 7.1.3).
     @inline(__always) fileprivate var isGuessable: Bool {

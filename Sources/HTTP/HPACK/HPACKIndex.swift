@@ -120,6 +120,41 @@
     }
 }
 
+// MARK: - hand-over
+
+extension HPACKIndex {
+    /// What it has found and seen: on it depends how fields are written.
+    func export(into writer: inout HandoverWriter) {
+        writer.put(turn)
+        writer.put(unsafe buckets != nil)
+        guard let buckets = unsafe buckets else { return }
+        for index in 0..<1 << Self.bucketBits {
+            // In bounds: as many were allocated.
+            let bucket = unsafe buckets[index]
+            for way in 0..<Self.ways {
+                writer.put(bucket.hashes[way])
+                writer.put(bucket.numbers[way])
+            }
+        }
+    }
+
+    /// The same in an index that is empty. Any numbers will do: they are looked up in the table, and compared.
+    mutating func restore(from reader: inout HandoverReader) throws(HTTP2HandoverFlaw) {
+        turn = try reader.number()
+        guard try reader.flag() else { return }
+        allocate()
+        for index in 0..<1 << Self.bucketBits {
+            var bucket = Bucket()
+            for way in 0..<Self.ways {
+                bucket.hashes[way] = try reader.number()
+                bucket.numbers[way] = try reader.number()
+            }
+            // In bounds: as many were allocated just now.
+            unsafe buckets.unsafelyUnwrapped[index] = bucket
+        }
+    }
+}
+
 extension HPACKEntry {
     /// Whether the bytes of this entry, without the end of the line, are the `count` at `other`. Both have slack behind them.
     @inline(__always) func matches(_ own: UnsafeRawPointer, _ other: UnsafeRawPointer, _ count: Int) -> Bool {

@@ -113,3 +113,55 @@
         unsafe entries = .allocate(capacity: Int(mask) + 1)
     }
 }
+
+// MARK: - hand-over
+
+extension HPACKTable {
+    /// Its entries with their numbers, the oldest first.
+    func export(into writer: inout HandoverWriter) {
+        writer.put(sizeMax)
+        writer.put(next)
+        writer.put(UInt32(count))
+        var number = oldest
+        while number != next {
+            let entry = entry(number)
+            writer.put(entry.known.rawValue)
+            writer.put(entry.flags)
+            writer.put(entry.pseudo.rawValue)
+            writer.put(entry.nameCount)
+            // As many bytes are stored.
+            let stored = unsafe UnsafeRawBufferPointer(start: pointer(entry), count: entry.stored)
+            unsafe writer.put(stored)
+            number &+= 1
+        }
+    }
+
+    /// The same in a table that is empty. Its capacity is the connection's, and was said before.
+    mutating func restore(from reader: inout HandoverReader) throws(HTTP2HandoverFlaw) {
+        setSizeMax(try reader.number(0...capacity))
+        let last = try reader.number(UInt32.self)
+        let count = try reader.word(0...UInt32(capacity / Self.entrySizeMin))
+        next = last &- count
+        oldest = next
+        for _ in 0..<count { try restoreEntry(from: &reader) }
+    }
+
+    private mutating func restoreEntry(from reader: inout HandoverReader) throws(HTTP2HandoverFlaw) {
+        let known = try reader.value(HeaderName.self)
+        let flags = try reader.number(UInt8.self)
+        let pseudo = try reader.value(PseudoField.self)
+        let nameCount = try reader.word(0...UInt32(capacity))
+        var stored = try reader.run(max: capacity)
+        let around = pseudo == .none ? Int(nameCount) + 4 : 0
+        guard stored.count >= around, pseudo == .none || Int(nameCount) == pseudo.text.utf8CodeUnitCount else {
+            throw reader.flaw
+        }
+        let entry = HPACKEntry(
+            nameCount: nameCount, valueCount: UInt32(stored.count - around), known: known, flags: flags, pseudo: pseudo)
+        // It has to fit beside the others, as it did.
+        guard size + entry.size <= sizeMax else { throw reader.flaw }
+        stored += repeatElement(0, count: MessageHead.slack)
+        // The array has what is stored of the entry, and lives for the call.
+        _ = unsafe stored.withUnsafeBytes { unsafe insert(entry, from: $0.baseAddress.unsafelyUnwrapped) }
+    }
+}

@@ -36,6 +36,7 @@ extension HTTP2Session {
             creditConnection(frame.length, &output)
             return skipBody(input, start)
         }
+        announceConnection(&output)
         let overhead = frame.length &- size
         streams[slot].receiveWindow &-= Int32(truncatingIfNeeded: frame.length)
         streams[slot].unreleased &+= UInt32(truncatingIfNeeded: size)
@@ -66,7 +67,7 @@ extension HTTP2Session {
     ) -> HTTP2Event? {
         if isIdle(frame.stream) { return fail(.idleStream, &output) }
         if !ids.mayBeInFlight(frame.stream) { return fail(.closedStream, &output) }
-        return gates.ignoredFrames.passes(limits.ignoredFrames, now: now) ? nil : fail(.ignoredFrameFlood, &output)
+        return judgeLate(bytes: frame.length, &output, now)
     }
 
     /// More of a frame whose header was read.
@@ -122,15 +123,20 @@ extension HTTP2Session {
         creditStream(slot, released, &output)
     }
 
-    /// Opens the connection's window by `count`, and tells the peer when it is worth it.
+    /// Opens the connection's window by `count`.
     @inline(__always) mutating func creditConnection(_ count: Int, _ output: inout OutputBuffer) {
         flow.unannounced &+= count
-        if flow.unannounced >= flow.updateSize {
-            output.appendFrame(4, HTTP2Frame.Kind.windowUpdate, 0, 0)
-            output.appendWord(UInt32(truncatingIfNeeded: flow.unannounced))
-            flow.receiveWindow &+= flow.unannounced
-            flow.unannounced = 0
-        }
+        announceConnection(&output)
+    }
+
+    /// Tells the peer of the connection's window when it is worth it: at half of it all, or of what streams that nobody reads
+    /// have left of it. So nothing is kept from the peer once it has nothing, whoever holds the rest.
+    @inline(__always) private mutating func announceConnection(_ output: inout OutputBuffer) {
+        guard flow.unannounced >= min(flow.updateSize, max(flow.receiveWindow, 1)) else { return }
+        output.appendFrame(4, HTTP2Frame.Kind.windowUpdate, 0, 0)
+        output.appendWord(UInt32(truncatingIfNeeded: flow.unannounced))
+        flow.receiveWindow &+= flow.unannounced
+        flow.unannounced = 0
     }
 
     /// The same for a stream; one that has ended needs no window.
@@ -150,6 +156,8 @@ extension HTTP2Session {
     @inline(__always) mutating func close(_ slot: Int, _ output: inout OutputBuffer) {
         let unreleased = Int(streams[slot].unreleased)
         streams.remove(slot)
+        // A reset of the peer's own, which may cross the end.
+        ids.expectLate(bytes: 0, frames: 1)
         if unreleased > 0 { creditConnection(unreleased, &output) }
     }
 }

@@ -84,7 +84,9 @@ extension HTTP2Session {
         if frame.stream != 0 { return fail(.streamIdentifier, &output) }
         guard payload.count == 8 else { return fail(.frameSize, &output) }
         guard gates.pings.passes(limits.pings, now: now) else { return fail(.pingFlood, &output) }
-        if !frame.has(HTTP2Frame.Flag.acknowledgement) {
+        if frame.has(HTTP2Frame.Flag.acknowledgement) {
+            pingAnswered(payload, &output)
+        } else {
             if let event = countAnswer(&output) { return event }
             output.appendFrame(8, HTTP2Frame.Kind.ping, HTTP2Frame.Flag.acknowledgement, 0)
             output.append(payload)
@@ -99,7 +101,7 @@ extension HTTP2Session {
         guard payload.count == 4 else { return fail(.frameSize, &output) }
         if isIdle(frame.stream) { return fail(.idleStream, &output) }
         let slot = streams.find(frame.stream)
-        guard slot >= 0 else { return ignore(frame, &output, now) }
+        guard slot >= 0 else { return judgeLate(bytes: 0, &output, now) ?? .consumed(frame.size) }
         let stream = streams[slot]
         // Rapid reset: of a request that was not answered yet.
         if role == .server && !stream.has(.headSent) && !gates.resets.passes(limits.resets, now: now) {
@@ -115,7 +117,7 @@ extension HTTP2Session {
         _ frame: HTTP2Frame, _ payload: Span<UInt8>, _ output: inout OutputBuffer, _ now: Int64
     ) -> HTTP2Event {
         guard payload.count == 4 else { return fail(.frameSize, &output) }
-        guard gates.windowUpdates.passes(limits.windowUpdates, now: now) else {
+        guard gates.takesWindowUpdate(limits.windowUpdates, now: now) else {
             return fail(.windowUpdateFlood, &output)
         }
         let increment = Int(payload.bigEndianWord(at: 0) & 0x7fff_ffff)

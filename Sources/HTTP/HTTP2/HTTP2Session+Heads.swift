@@ -103,10 +103,7 @@ extension HTTP2Session {
         var section = FieldSection(.ignored, bytes: limits.headerBytes, count: limits.headerCount)
         head.removeAll()
         guard decoder.decode(bytes, &section, into: &head) else { return fail(.compression, &output) }
-        guard gates.ignoredFrames.passes(limits.ignoredFrames, now: now) else {
-            return fail(.ignoredFrameFlood, &output)
-        }
-        return .consumed(consumed)
+        return judgeLate(bytes: 0, &output, now) ?? .consumed(consumed)
     }
 
     // MARK: - messages
@@ -117,7 +114,10 @@ extension HTTP2Session {
     ) -> HTTP2Event {
         ids.use(id)
         // RFC 9113 6.8: it was told.
-        if id > ids.lastAccepted { return readStray(id, bytes, consumed: consumed, &head, &output, now) }
+        if id > ids.lastAccepted {
+            if !isEnd { ids.expectLate(bytes: flow.streamWindow, frames: 0) }
+            return readStray(id, bytes, consumed: consumed, &head, &output, now)
+        }
         let isOne = streams.count < limits.concurrentStreams
         var section = FieldSection(isOne ? .request : .ignored, bytes: limits.headerBytes, count: limits.headerCount)
         head.removeAll()
@@ -194,7 +194,8 @@ extension HTTP2Session {
     }
 
     private static func framing(_ length: Int?, _ isEmpty: Bool) -> BodyFraming {
-        if isEmpty { return .none }
+        // A length of nothing that was announced is passed on: some servers ask for it.
+        if isEmpty { return length == 0 ? .length(0) : .none }
         return length.map(BodyFraming.length) ?? .chunked
     }
 }

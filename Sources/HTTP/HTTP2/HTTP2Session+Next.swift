@@ -80,14 +80,23 @@ extension HTTP2Session {
         streamViolation = violation
         var tag: UInt64 = 0
         var hasEnded = isEnd
+        var window = flow.streamWindow
         if slot >= 0 {
             tag = streams[slot].tag
             hasEnded = hasEnded || streams[slot].has(.remoteEnded)
+            window = Int(streams[slot].receiveWindow)
             close(slot, &output)
         }
-        if !hasEnded { ids.noteReset(stream, limit: limits.concurrentStreams) }
+        if !hasEnded { ids.noteReset(stream, window: window, limit: limits.concurrentStreams) }
         writeReset(stream, violation.code, &output)
         return .reset(consumed: consumed, stream: stream, tag: tag, code: violation.code.rawValue, isOurs: true)
+    }
+
+    /// A frame of a stream that is gone, of so many body bytes. Nothing: it was on its way when the stream ended. Those are
+    /// as many as others make them; what is beyond passes a gate.
+    mutating func judgeLate(bytes: Int, _ output: inout OutputBuffer, _ now: Int64) -> HTTP2Event? {
+        if ids.takeLate(bytes: bytes) || gates.ignoredFrames.passes(limits.ignoredFrames, now: now) { return nil }
+        return fail(.ignoredFrameFlood, &output)
     }
 
     /// A frame that is read for its length only.

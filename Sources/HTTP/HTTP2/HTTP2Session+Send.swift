@@ -84,40 +84,27 @@ extension HTTP2Session {
         if count == 0 && isLast { output.appendFrame(0, HTTP2Frame.Kind.data, HTTP2Frame.Flag.endStream, stream) }
         streams[slot].sendWindow &-= Int32(truncatingIfNeeded: count)
         flow.sendWindow &-= count
-        // What the window cut short is not worth a WINDOW_UPDATE.
-        if count == bytes.count { gates.windowUpdates.credit(3, limits.windowUpdates) }
+        gates.earnWindowUpdates(count, isCutShort: count < bytes.count)
         if isLast { endStream(slot, &output) }
         return count
     }
 
     // MARK: - the end
 
-    /// Ends a stream at once. Nothing happens if it is not there. After a violation it only goes.
+    /// Ends a stream at once. Nothing happens if it is not there. Nothing is sent if both sides have ended. After a violation it only goes.
     public mutating func reset(_ stream: UInt32, _ code: HTTP2ErrorCode, into output: inout OutputBuffer) {
         let slot = streams.find(stream)
         guard slot >= 0 else { return }
         guard state != .failed else { return streams.remove(slot) }
+        // It was only kept: the peer knows that it is over.
+        if streams[slot].hasEnded { return close(slot, &output) }
         let isUnknownToPeer = role == .client && (!streams[slot].has(.headSent) || stream > ids.lastPeerAccepts)
-        if !streams[slot].has(.remoteEnded) { ids.noteReset(stream, limit: limits.concurrentStreams) }
+        if !streams[slot].has(.remoteEnded) {
+            let window = Int(streams[slot].receiveWindow)
+            ids.noteReset(stream, window: window, limit: limits.concurrentStreams)
+        }
         close(slot, &output)
         if !isUnknownToPeer { writeReset(stream, code, &output) }
-    }
-
-    /// GOAWAY. Not `isFinal`: new streams are still taken, but the peer shall open none (RFC 9113 6.8). Else those that come
-    /// after this are not processed.
-    public mutating func goAway(_ code: HTTP2ErrorCode, isFinal: Bool, into output: inout OutputBuffer) {
-        guard state != .failed else { return }
-        ids.goAwaySent = true
-        if isFinal { ids.lastAccepted = min(ids.lastAccepted, ids.lastProcessed) }
-        writeGoAway(last: isFinal ? ids.lastProcessed : HTTP2StreamIDs.max, code, &output)
-    }
-
-    /// PING. Its answer is `consumed`.
-    public mutating func ping(_ payload: UInt64, into output: inout OutputBuffer) {
-        guard state != .failed else { return }
-        output.appendFrame(8, HTTP2Frame.Kind.ping, 0, 0)
-        output.appendWord(UInt32(truncatingIfNeeded: payload &>> 32))
-        output.appendWord(UInt32(truncatingIfNeeded: payload))
     }
 
     // MARK: - frames
@@ -176,12 +163,6 @@ extension HTTP2Session {
 
     func writeReset(_ stream: UInt32, _ code: HTTP2ErrorCode, _ output: inout OutputBuffer) {
         output.appendFrame(4, HTTP2Frame.Kind.resetStream, 0, stream)
-        output.appendWord(code.rawValue)
-    }
-
-    func writeGoAway(last: UInt32, _ code: HTTP2ErrorCode, _ output: inout OutputBuffer) {
-        output.appendFrame(8, HTTP2Frame.Kind.goAway, 0, 0)
-        output.appendWord(last)
         output.appendWord(code.rawValue)
     }
 }

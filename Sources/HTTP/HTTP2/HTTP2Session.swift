@@ -1,4 +1,5 @@
 import Buffers
+import Synchronization
 
 /// One side of an HTTP/2 connection (RFC 9113), sans-IO: bytes in, events out, and frames for what is to be sent.
 ///
@@ -10,6 +11,9 @@ import Buffers
 /// Time is passed in, for rate limits alone. It allocates when the first field enters a table and when there are more streams
 /// than ever before, not in steady state.
 public struct HTTP2Session: ~Copyable, Sendable {
+    /// Keeps it where it is: a struct that could be loaded as a whole is copied, half a KiB, for each call that only reads it. One
+    /// with an atomic has an address, and is lent.
+    private let anchor = Atomic<UInt8>(0)
     /// Which side of the connection this is.
     public let role: Role
     let limits: HTTP2Limits
@@ -98,10 +102,13 @@ public struct HTTP2Session: ~Copyable, Sendable {
 
     // MARK: - streams
 
-    /// Sets the word that events of the stream carry.
-    public mutating func setTag(_ stream: UInt32, _ tag: UInt64) {
+    /// Sets the word that events of the stream carry. `isKept`: also when both sides have ended it stays, and counts, until
+    /// `reset`: what was begun for it may not be over.
+    public mutating func setTag(_ stream: UInt32, _ tag: UInt64, isKept: Bool = false) {
         let slot = streams.find(stream)
-        if slot >= 0 { streams[slot].tag = tag }
+        guard slot >= 0 else { return }
+        streams[slot].tag = tag
+        if isKept { streams[slot].set(.isKept) }
     }
 
     /// That word; nil: there is no such stream.
@@ -133,6 +140,22 @@ public struct HTTP2Session: ~Copyable, Sendable {
     public func forEachStream(_ body: (UInt32, UInt64) -> Void) {
         for slot in streams.indices where streams[slot].id != 0 { body(streams[slot].id, streams[slot].tag) }
     }
+
+    /// Whether a header block has begun that goes on in further frames.
+    public var isInBlock: Bool { block.isOpen }
+
+    /// The tags, but for 0, of all streams, beginning about where `first` is: another one each time gives all a turn.
+    public func appendTags(from first: UInt32, to tags: inout [UInt64]) {
+        let count = streams.indices.count
+        let start = streams.place(first)
+        for step in 0..<count {
+            let slot = (start &+ step) & (count &- 1)
+            if streams[slot].id != 0, streams[slot].tag != 0 { tags.append(streams[slot].tag) }
+        }
+    }
+
+    /// Of all bodies, what the peer takes now.
+    public var connectionWindow: Int { max(flow.sendWindow, 0) }
 
     /// Whether the peer's first SETTINGS are there.
     public var hasPeerSettings: Bool { state == .frames }

@@ -34,7 +34,7 @@ struct HTTP2ConnectionFlow: BitwiseCopyable, Sendable {
     var receiveWindow: Int
     /// Released, and not in a WINDOW_UPDATE yet.
     var unannounced = 0
-    /// From which on it is worth one.
+    /// From which on it is always worth one.
     let updateSize: Int
     /// The receive window of a new stream: until the peer knows a smaller one, that of the start.
     var streamWindow: Int
@@ -55,4 +55,25 @@ struct HTTP2Gates: BitwiseCopyable, Sendable {
     var ignoredFrames = RateGate()
     var windowUpdates = RateGate()
     var unreadAnswers = 0
+    /// What body that was sent is worth in WINDOW_UPDATEs, in bytes: they come later than the body, and many together.
+    private var earned = 0
+
+    /// Of a body, that is worth one.
+    private static let bytesPerUpdate = 256
+    /// As much is remembered: more than the updates that are under way for the largest windows in use.
+    private static let earnedMax = 16 << 20
+
+    /// Body was sent. Small pieces are acknowledged one by one, too; pieces that the window made small are not.
+    @inline(__always) mutating func earnWindowUpdates(_ count: Int, isCutShort: Bool) {
+        earned = min(earned &+ count &+ (isCutShort ? 0 : 3 &* Self.bytesPerUpdate), Self.earnedMax)
+    }
+
+    /// Whether one more may come.
+    @inline(__always) mutating func takesWindowUpdate(_ rate: HTTP2Limits.Rate, now: Int64) -> Bool {
+        guard earned < Self.bytesPerUpdate else {
+            earned &-= Self.bytesPerUpdate
+            return true
+        }
+        return windowUpdates.passes(rate, now: now)
+    }
 }

@@ -27,10 +27,14 @@ struct HTTP2Stream: BitwiseCopyable, Sendable {
         /// We have asked with HEAD, with CONNECT.
         static let isHead = Flags(rawValue: 16)
         static let isConnect = Flags(rawValue: 32)
+        /// It stays when both sides have ended, until `reset`.
+        static let isKept = Flags(rawValue: 64)
     }
 
     @inline(__always) func has(_ flag: Flags) -> Bool { flags.rawValue & flag.rawValue != 0 }
     @inline(__always) mutating func set(_ flag: Flags) { flags = Flags(rawValue: flags.rawValue | flag.rawValue) }
     /// Both sides have ended.
-    @inline(__always) var isClosed: Bool { flags.rawValue & 3 == 3 }
+    @inline(__always) var hasEnded: Bool { flags.rawValue & 3 == 3 }
+    /// ... and nobody keeps it.
+    @inline(__always) var isClosed: Bool { flags.rawValue & 67 == 3 }
 }

@@ -49,6 +49,12 @@
         }
     }
 
+    /// Where `id` is, or would be looked for first; 0 if there is no slot.
+    func place(_ id: UInt32) -> Int {
+        let slot = find(id)
+        return slot >= 0 || capacity == 0 ? max(slot, 0) : home(id)
+    }
+
     /// Puts a stream in that is not there; its slot.
     @discardableResult
     mutating func insert(_ stream: HTTP2Stream) -> Int {

@@ -5,7 +5,8 @@ public struct HTTP2Violation: Error, BitwiseCopyable, Sendable, Equatable {
     /// What was sent in GOAWAY or RST_STREAM.
     public let code: HTTP2ErrorCode
 
-    init(_ kind: Kind) {
+    /// What was wrong, with its code.
+    public init(_ kind: Kind) {
         self.kind = kind
         code = kind.code
     }

@@ -56,6 +56,8 @@ struct ClientSession: ~Copyable {
     let startedAt: Int64
     var lastActivity: Int64
     var headStartedAt: Int64 = 0
+    /// When it is too old: what is under way goes on, nothing new is begun. `max`: never.
+    var expiresAt = Int64.max
     var timer = TimerWheel.Timer.none
     var timerAt: Int64 = 0
 
@@ -65,6 +67,8 @@ struct ClientSession: ~Copyable {
     var heldPlace: Int32 = -1
     /// Memory of body bytes that its exchanges hold.
     var heldBytes = 0
+    /// Memory of heads, and of bodies for other attempts, that its exchanges have.
+    var keptBytes = 0
     /// Its place in the ready queue.
     var queued = false
 
@@ -85,6 +89,10 @@ struct ClientSession: ~Copyable {
 
     /// Takes the transport out, the rest goes.
     consuming func takeTransport() -> Transport { io.transport }
+
+    /// What of its exchanges' memory is charged: ordinary requests need some, and are not asked about it each time.
+    var chargedBytes: Int { heldBytes + (keptBytes > Self.keptBytesFree ? keptBytes : 0) }
+    private static let keptBytesFree = 256 << 10
 
     /// The pod whose share of the worker it uses: the client's, else the receiver's.
     var fairnessSlot: Int { record.pod >= 0 ? Int(record.pod) : Int(record.destinationPod) }

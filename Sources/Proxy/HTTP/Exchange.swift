@@ -37,6 +37,8 @@ struct Exchange: ~Copyable {
         case filters
         /// The next attempt.
         case retry
+        /// The server has a moment to end a response of which nothing more may come.
+        case serverEnd
     }
 
     /// Which counts it takes part in.
@@ -74,6 +76,10 @@ struct Exchange: ~Copyable {
     /// It asks for a tunnel on its stream, which nobody has agreed to yet; it is one.
     var awaitsTunnel = false
     var isTunnel = false
+    /// Over HTTP/2 it asks for what the server may not offer (RFC 8441).
+    var needsExtendedConnect: Bool { wantsUpgrade }
+    /// The key of a WebSocket client of HTTP/1.1 whose request goes on as a stream: its bytes stay in the head.
+    var webSocketKey = ByteRange.none
     /// How long nothing may happen, nanoseconds; 0: as the listener says.
     var idleTimeout: Int64 = 0
     /// A gRPC call.
@@ -93,6 +99,9 @@ struct Exchange: ~Copyable {
     var replay: Chunk?
     var keepsReplay = false
     var replayMax = 0
+    /// Memory that is counted for its connection: see `Worker+Kept`; what of it is the request's head.
+    var keptBytes = 0
+    var headBytes = 0
     /// Bytes of a body that nobody wanted.
     var dropped = 0
 
@@ -120,6 +129,8 @@ struct Exchange: ~Copyable {
     var nextFilter = 0
     var target = ClusterTarget(cluster: 0, subset: -1)
     var clusterSlot = -1
+    /// `SubsetRecord.identity` of the target's subset: subsets are numbered anew with each generation; 0: none.
+    var subsetIdentity: UInt64 = 0
     var hash: UInt64 = 0
 
     // MARK: attempts
@@ -151,6 +162,8 @@ struct Exchange: ~Copyable {
     var lastActivity: Int64
     /// When the exchange, the attempt, the pause is over; 0: no such time.
     var deadline: Int64 = 0
+    /// `deadline` is what the caller has asked for, and says nothing about the endpoint.
+    var isCallersTime = false
     var tryDeadline: Int64 = 0
     var pauseEnd: Int64 = 0
     /// Until when it waits for a connection that the cluster's limit allows; 0: it has not had to.
@@ -158,7 +171,8 @@ struct Exchange: ~Copyable {
     var timer = TimerWheel.Timer.none
 
     /// When nothing will have happened for too long.
-    var idleDeadline: Int64 { lastActivity + (idleTimeout > 0 ? idleTimeout : settings.streamIdleTimeout) }
+    var idleDeadline: Int64 { lastActivity + silenceMax }
+    var silenceMax: Int64 { idleTimeout > 0 ? idleTimeout : settings.streamIdleTimeout }
 
     /// A body that nobody wants is dropped up to here; then a new connection is cheaper.
     static let droppedBytesMax = 256 << 10

@@ -21,6 +21,8 @@ struct RequestMeaning: BitwiseCopyable {
 struct ResponseMeaning: BitwiseCopyable {
     /// How its body ends.
     let framing: BodyFraming
+    /// Nothing follows it on its stream.
+    var isEnd = false
     /// The server has agreed to another protocol: what follows are bytes both ways.
     var isTunnel = false
 }

@@ -40,6 +40,8 @@ struct ServerSession: ~Copyable {
     var source: SocketAddress
     /// How long it may be idle, nanoseconds.
     let idleTimeout: Int64
+    /// `Worker.published` when it was made.
+    let madeUnder: UInt64
 
     /// Requests it has carried, the current one included.
     var requests = 0
@@ -50,6 +52,8 @@ struct ServerSession: ~Copyable {
     var bytesSent = 0
     /// It said more than the response it was asked for, or its end was the response's.
     var hasLeftover = false
+    /// Its endpoint is gone: what it carries is its last.
+    var isLast = false
     /// What is kept of its input is too little to go on with.
     var needsMoreInput = false
     let startedAt: Int64
@@ -62,8 +66,9 @@ struct ServerSession: ~Copyable {
 
     init(
         _ io: consuming SessionIO, key: PoolKey, plan: ConnectPlan, admission: Admission, _ record: ConnectionRecord,
-        idleTimeout: Int64, limits: HTTP1Limits, now: Int64
+        idleTimeout: Int64, limits: HTTP1Limits, madeUnder: UInt64, now: Int64
     ) {
+        self.madeUnder = madeUnder
         self.io = io
         decoder = HTTP1Decoder(.response, limits: limits)
         self.key = key

@@ -14,6 +14,8 @@ struct SessionIO: ~Copyable, Sendable {
     var output: Chunk?
     /// `output` is still being added to in this turn of the worker: the peer has not been asked yet.
     var isCollecting = false
+    /// It is gathered with others; see `Worker+Gather`.
+    var isGathered = false
     /// A read may bring something.
     var isReadable = false
     /// A write may be taken.
@@ -53,7 +55,7 @@ struct SessionIO: ~Copyable, Sendable {
     /// Bytes held in user memory.
     var heldBytes: Int { Self.capacity(input) + Self.capacity(output) }
 
-    private static func capacity(_ chunk: borrowing Chunk?) -> Int {
+    static func capacity(_ chunk: borrowing Chunk?) -> Int {
         switch chunk {
         case .some(let chunk): chunk.capacity
         case .none: 0

@@ -23,6 +23,8 @@ enum UpstreamFailure: UInt8, BitwiseCopyable {
     case refused
     /// ... because it was about to end the connection.
     case goneAway
+    /// ... and has not looked at any: it ends the connections that are made to it.
+    case turnedAway
     /// The route's time for one attempt, for the whole exchange, is over.
     case perTryTimeout
     case timeout
@@ -30,7 +32,7 @@ enum UpstreamFailure: UInt8, BitwiseCopyable {
     /// What the client is told when nothing of a response has been sent.
     var status: Int {
         switch self {
-        case .connectFailed, .connectTimeout, .portsExhausted, .nodeLimit, .refused, .goneAway: 503
+        case .connectFailed, .connectTimeout, .portsExhausted, .nodeLimit, .refused, .goneAway, .turnedAway: 503
         // A pod of another host that denies resets the connection, and its callers are to see the same of one here.
         case .denied, .receiverFull, .reset, .vanished, .protocolError: 502
         case .perTryTimeout, .timeout: 504
@@ -50,7 +52,7 @@ enum UpstreamFailure: UInt8, BitwiseCopyable {
         case .reset: .upstreamReset
         case .vanished: .upstreamVanished
         case .protocolError: .upstreamProtocolError
-        case .refused, .goneAway: .upstreamRefused
+        case .refused, .goneAway, .turnedAway: .upstreamRefused
         case .perTryTimeout: .perTryTimeout
         case .timeout: .upstreamTimeout
         }
@@ -65,7 +67,7 @@ enum UpstreamFailure: UInt8, BitwiseCopyable {
         case .forbidden: "the proxy may not connect\n"
         case .denied, .receiverFull, .reset, .vanished: "the connection to the endpoint ended before its response\n"
         case .protocolError: "the endpoint's response is not valid HTTP\n"
-        case .refused, .goneAway: "the endpoint refuses the request\n"
+        case .refused, .goneAway, .turnedAway: "the endpoint refuses the request\n"
         case .perTryTimeout, .timeout: "the endpoint took too long\n"
         }
     }
@@ -73,7 +75,7 @@ enum UpstreamFailure: UInt8, BitwiseCopyable {
     /// What it says of the endpoint; nil: nothing.
     var endpointFailure: EndpointFailure? {
         switch self {
-        case .connectFailed, .connectTimeout: .connect
+        case .connectFailed, .connectTimeout, .turnedAway: .connect
         // To its callers, a pod that denies is an endpoint that resets.
         case .denied, .receiverFull, .reset, .vanished, .protocolError: .reset
         case .perTryTimeout, .timeout: .timeout

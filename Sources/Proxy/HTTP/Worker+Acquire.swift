@@ -29,11 +29,16 @@ extension Worker {
     func currentCluster(_ exchange: SlabReference<Exchange>) -> Int? {
         if exchange.value.generation != snapshot.generation {
             guard let index = snapshot.cluster(slot: exchange.value.clusterSlot) else { return nil }
-            // Subsets are numbered anew with each generation: a retry right after a reload may leave its subset.
-            exchange.value.target = ClusterTarget(cluster: index, subset: -1)
+            exchange.value.target = ClusterTarget(cluster: index, subset: currentSubset(exchange))
             exchange.value.generation = snapshot.generation
         }
         return exchange.value.target.cluster
+    }
+
+    /// Labels that no rule names any more have no endpoints: an attempt more must not go where the first would not have gone.
+    private func currentSubset(_ exchange: SlabReference<Exchange>) -> Int32 {
+        let identity = exchange.value.subsetIdentity
+        return identity == 0 ? -1 : snapshot.subset(identity: identity) ?? .max
     }
 
     private mutating func pickEndpoint(
@@ -75,12 +80,24 @@ extension Worker {
             return reply(exchange, status: 503, .noEndpoint, "its cluster is gone\n")
         }
         let key = poolKey(exchange, cluster)
+        guard !hasAbandonedTooMuch(exchange, key) else {
+            return reply(exchange, status: 429, .rateLimited, "too many requests were given up before their answer\n")
+        }
         if !shared.isEmpty, key.protocolNumber == PoolKey.http2, let (server, handle) = findShared(key) {
             return join(exchange, server, handle, cluster)
         }
-        if let index = idle.take(key), let handle = servers.handle(at: Int(index)), let server = servers.find(handle) {
+        while let index = idle.take(key) {
+            guard let handle = servers.handle(at: Int(index)), let server = servers.find(handle) else { return bug() }
             count(.upstreamsIdle, -1)
-            if let multiplex = server.value.multiplex?.reference { share(server, handle, multiplex) }
+            server.value.state = .busy
+            if let multiplex = server.value.multiplex?.reference {
+                guard hasPlace(server, multiplex) else {
+                    // It allows no streams, or ends.
+                    closeServer(handle)
+                    continue
+                }
+                share(server, handle, multiplex)
+            }
             return attach(exchange, server, handle)
         }
         connectAnew(exchange, cluster, key)
@@ -110,9 +127,12 @@ extension Worker {
         _ exchange: SlabReference<Exchange>, _ server: SlabReference<ServerSession>, _ handle: SlabHandle,
         _ cluster: Int
     ) {
-        guard server.value.state == .connecting else { return attach(exchange, server, handle) }
+        guard let multiplex = server.value.multiplex?.reference, !isKnown(server, multiplex) else {
+            return attach(exchange, server, handle)
+        }
         guard takePending(exchange, snapshot.clusters[cluster]) else { return }
-        server.value.multiplex?.reference.value.waiters.append(exchange.value.id)
+        multiplex.value.waiters.append(exchange.value.id)
+        if server.value.state != .connecting, server.value.timer == .none { boundSettings(server, handle) }
         exchange.value.server = handle
         exchange.value.record.source = server.value.source
     }
@@ -180,7 +200,7 @@ extension Worker {
             ServerSession(
                 SessionIO(Transport(socket)), key: key, plan: plan, admission: admission, record,
                 idleTimeout: snapshot.clusters[cluster].idleTimeout, limits: HTTP1Limits(exchange.value.settings),
-                now: now))
+                madeUnder: published, now: now))
         count(.upstreamsActive)
         guard let server = servers.find(handle) else { return bug() }
         if key.protocolNumber == PoolKey.http2 {
@@ -204,9 +224,13 @@ extension Worker {
     private mutating func beginStreams(
         _ server: SlabReference<ServerSession>, _ handle: SlabHandle, waiter exchange: SlabReference<Exchange>
     ) {
-        let (place, reference) = multiplexes.place(Multiplex(.client, HTTP2Limits(exchange.value.settings)))
+        let (place, reference) = multiplexes.place(
+            Multiplex(.client, HTTP2Limits(exchange.value.settings, snapshot.http2Limits[0])))
         server.value.multiplex = LentMultiplex(handle: place, reference: reference)
         reference.value.waiters.append(exchange.value.id)
+        if let known = streamsMax(server.value.key) {
+            reference.value.waitersMax = max(1, min(known, reference.value.waitersMax))
+        }
         share(server, handle, reference)
     }
 
@@ -221,6 +245,7 @@ extension Worker {
         exchange.value.record.source = server.value.source
         startAttempt(exchange)
         releasePending(exchange)
+        gatherIfBusy(server, handle, exchange)
         if exchange.value.endpointSlot >= 0 {
             picker.requestStarted(endpointSlot: exchange.value.endpointSlot)
             exchange.value.counted.endpoint = true

@@ -45,7 +45,7 @@ extension Worker {
     private mutating func receiveRequests(_ client: SlabReference<ClientSession>, _ handle: SlabHandle) -> Int {
         var (moved, reads) = (0, 0)
         decodeKept(client, handle)
-        if let multiplex = client.value.multiplex?.reference { return receiveFrames(client, handle, multiplex) }
+        if let multiplex = client.value.multiplex?.reference { return serveFrames(client, handle, multiplex) }
         while moved < Self.clientBytesMax, reads < Self.clientReadsMax, mayReceive(client) {
             reads += 1
             let kept = client.value.io.inputCount
@@ -58,7 +58,7 @@ extension Worker {
                 if client.value.isUndecided, unsafe !decideProtocol(bytes, client, handle) {
                     unsafe client.value.io.keepInput(bytes, &pool)
                     guard let multiplex = client.value.multiplex?.reference else { continue }
-                    return moved + receiveFrames(client, handle, multiplex)
+                    return moved + serveFrames(client, handle, multiplex)
                 }
                 let consumed = unsafe decodeRequests(bytes, client, handle)
                 unsafe client.value.io.keepInput(UnsafeRawBufferPointer(rebasing: bytes[consumed...]), &pool)
@@ -77,6 +77,11 @@ extension Worker {
 
     /// Decodes what was kept, unless it is known to be too little.
     private mutating func decodeKept(_ client: SlabReference<ClientSession>, _ handle: SlabHandle) {
+        if client.value.io.input == nil, client.value.decoder.isFinished, mayReceive(client) {
+            // The last bytes of the body had to wait, and nothing has come behind them.
+            _ = unsafe decodeRequests(UnsafeRawBufferPointer(start: nil, count: 0), client, handle)
+            return flushAll()
+        }
         guard client.value.io.input != nil, !client.value.needsMoreInput, mayReceive(client),
             var chunk = client.value.io.input.take()
         else { return }
@@ -97,7 +102,9 @@ extension Worker {
 
     /// Whether a byte more of it could be used now: nothing it has to take first, and its exchange takes the request.
     func mayReceive(_ client: SlabReference<ClientSession>) -> Bool {
-        guard client.value.state == .open, !client.value.io.hasOutput, client.value.io.hasInput else { return false }
+        guard client.value.state == .open, !client.value.io.hasOutput,
+            client.value.io.hasInput || client.value.decoder.isFinished
+        else { return false }
         guard let exchange = exchanges.find(client.value.exchange) else { return !client.value.isClosing }
         return takesRequest(exchange)
     }
@@ -117,6 +124,10 @@ extension Worker {
             guard let exchange = exchanges.find(client.value.exchange), takesRequest(exchange) else { break }
             // In bounds: the decoder consumes no more than it is given.
             let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[offset...])
+            if exchange.value.isTunnel {
+                unsafe requestBodyReceived(exchange, rest)
+                return bytes.count
+            }
             guard let consumed = unsafe decodeRequest(rest, client, exchange) else { return bytes.count }
             offset += consumed
         }
@@ -188,6 +199,7 @@ extension Worker {
             // Nothing under way: the turn's end closes.
             return
         }
+        if exchange.value.isTunnel { return requestEnded(exchange) }
         if !exchange.value.requestEnded { closeClient(client, handle, .clientReset, by: .client) }
     }
 }

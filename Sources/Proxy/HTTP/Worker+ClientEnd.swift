@@ -41,6 +41,18 @@ extension Worker {
         client.value.lastActivity + Self.lingerNanoseconds
     }
 
+    /// The client is told as far as that can be done at once: what of its streams is lost, and that there will be no others.
+    private mutating func sayGoodbye(
+        _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
+    ) {
+        guard client.value.state == .open, !client.value.io.isBroken, !client.value.io.inputEnded else { return }
+        collect(forClient: handle)
+        multiplex.value.codec.goAway(.noError, isFinal: true, into: &toClient)
+        flushClient()
+        var taken = 0
+        _ = client.value.io.flush(&pool, taken: &taken)
+    }
+
     /// Closes the connection: with FIN when it is `completed`, else with a reset. What it asked for ends, too. Only from
     /// the session's own turn, or outside of any.
     mutating func closeClient(
@@ -51,6 +63,7 @@ extension Worker {
         if !client.value.exchange.isNone { abandon(client.value.exchange, reason) }
         if let lent = client.value.multiplex {
             abandonStreams(lent.reference, reason == .completed ? .clientReset : reason)
+            sayGoodbye(client, handle, lent.reference)
             client.value.multiplex = nil
             _ = multiplexes.discard(lent.handle)
         }

@@ -8,17 +8,13 @@ import Syscalls
 ///
 /// As with one exchange, what happens to an exchange never ends its client's session from within.
 extension Worker {
-    private static let streamBytesMax = 256 << 10
-    private static let streamReadsMax = 64
-
     /// A turn of such a connection. Returns the bytes moved. The session may be gone afterwards.
     mutating func serveStreams(
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) -> Int {
         var moved = 0
         if client.value.io.hasOutput, !client.value.io.isCollecting {
-            _ = client.value.io.flush(&pool, taken: &moved)
-            multiplex.value.codec.outputIsBlocked = client.value.io.hasOutput
+            _ = client.value.io.flush(multiplex, &pool, taken: &moved)
             sent(moved, to: client)
         }
         if client.value.io.isBroken {
@@ -27,18 +23,18 @@ extension Worker {
         }
         if client.value.state == .lingering { return moved + linger(client, handle) }
         if multiplex.value.isStalled, !client.value.io.isBlocked { resumeStreams(multiplex, pumpsDown: true) }
-        moved += receiveFrames(client, handle, multiplex)
+        moved += serveFrames(client, handle, multiplex)
         guard let client = clients.find(handle), let multiplex = client.value.multiplex?.reference else { return moved }
         if client.value.isClosing, multiplex.value.codec.streamCount == 0 { endStreams(client, handle, multiplex) }
         return moved
     }
 
-    /// No stream is left, and none is to come: says so, and ends.
+    /// No stream is left, and none is to come: once the client knows that, ends.
     private mutating func endStreams(
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) {
-        collect(forClient: handle)
-        multiplex.value.codec.goAway(.noError, isFinal: true, into: &toClient)
+        leave(client, handle)
+        guard multiplex.value.codec.hasSaidLast else { return }
         flushClient()
         flushCollected()
         guard let client = clients.find(handle), !client.value.io.hasOutput, !client.value.io.isBroken else { return }
@@ -49,8 +45,11 @@ extension Worker {
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) -> Int {
         var (moved, reads) = (0, 0)
-        decodeKeptFrames(client, handle, multiplex)
-        while moved < Self.streamBytesMax, reads < Self.streamReadsMax, mayReceiveFrames(client, multiplex) {
+        var share = FrameShare(output: client.value.io.outputCount)
+        decodeKeptFrames(client, handle, multiplex, &share)
+        while moved < Self.streamBytesMax, reads < Self.streamReadsMax, mayReceiveFrames(client, multiplex),
+            client.value.io.input == nil || client.value.needsMoreInput
+        {
             reads += 1
             let kept = client.value.io.inputCount
             switch client.value.io.read(into: scratch, &pool) {
@@ -59,31 +58,32 @@ extension Worker {
                 received(count - kept, from: client)
                 // Valid until the next read into the scratch memory.
                 let bytes = unsafe UnsafeRawBufferPointer(scratch.prefix(count))
-                let consumed = unsafe decodeFrames(bytes, client, handle, multiplex)
+                let consumed = unsafe decodeFrames(bytes, client, handle, multiplex, &share)
                 unsafe client.value.io.keepInput(UnsafeRawBufferPointer(rebasing: bytes[consumed...]), &pool)
                 flushAll()
-            case .nothing: return moved
+            case .nothing: return moved + share.weight
             case .end:
                 // Nobody half-closes here: what its streams still need, more bytes or wider windows, will not come.
-                client.value.isClosing = true
+                sayLast(client, handle, multiplex)
                 abandonStreams(multiplex, .clientReset)
-                return moved
+                return moved + share.weight
             case .broken(let error):
                 closeClient(client, handle, .broken(by: .client, error), by: .client)
-                return moved
+                return moved + share.weight
             }
         }
-        return moved
+        return moved + share.weight
     }
 
     private mutating func decodeKeptFrames(
-        _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
+        _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>,
+        _ share: inout FrameShare
     ) {
         guard !client.value.needsMoreInput, mayReceiveFrames(client, multiplex),
             var chunk = client.value.io.input.take()
         else { return }
         // The chunk owns its bytes while they are lent; nothing keeps them.
-        let consumed = unsafe chunk.withBytes { unsafe decodeFrames($0, client, handle, multiplex) }
+        let consumed = unsafe chunk.withBytes { unsafe decodeFrames($0, client, handle, multiplex, &share) }
         if consumed < chunk.count {
             chunk.consume(consumed)
             client.value.io.input = consume chunk
@@ -103,16 +103,21 @@ extension Worker {
             && client.value.io.outputCount <= SessionIO.collectedBytesMax
     }
 
-    /// Decodes what there is. Returns the bytes consumed.
+    /// Decodes what there is, or what its share of the turn allows. Returns the bytes consumed.
     private mutating func decodeFrames(
         _ bytes: UnsafeRawBufferPointer, _ client: SlabReference<ClientSession>, _ handle: SlabHandle,
-        _ multiplex: SlabReference<Multiplex>
+        _ multiplex: SlabReference<Multiplex>, _ share: inout FrameShare
     ) -> Int {
         var offset = 0
         client.value.needsMoreInput = false
         while client.value.abortReason == nil {
             // What the codec answers goes to this client.
             collect(forClient: handle)
+            if share.isSpent(output: client.value.io.outputCount + toClient.count) {
+                // What is left is ours to do, not the client's to complete.
+                client.value.headStartedAt = 0
+                break
+            }
             // In bounds: the codec consumes no more than it is given; the bytes are lent for the length of the call.
             let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[offset...])
             let input = unsafe Span<UInt8>(_unsafeBytes: rest)
@@ -120,7 +125,8 @@ extension Worker {
             switch event {
             case .needMoreBytes(let consumed):
                 client.value.needsMoreInput = true
-                noteUnfinished(client, handle, isUnfinished: consumed < rest.count)
+                let isUnfinished = consumed < rest.count || multiplex.value.codec.isInBlock
+                noteUnfinished(client, handle, isUnfinished: isUnfinished)
                 return offset + consumed
             case .violation(let violation):
                 multiplex.value.isBroken = true
@@ -129,6 +135,9 @@ extension Worker {
                 return bytes.count
             default:
                 offset += event.consumedCount
+                // A frame has come to its end: the time of the next one is its own.
+                if !multiplex.value.codec.isInBlock { client.value.headStartedAt = 0 }
+                share.count(event)
                 // In bounds: the codec says where in its input a body lies.
                 unsafe obey(event, rest, client, handle, multiplex)
             }
@@ -136,7 +145,7 @@ extension Worker {
         return offset
     }
 
-    /// A frame has begun and is not complete: it has to be within the time of a head.
+    /// A frame, or a block of several, has begun and is not complete: it has to be within the time of a head.
     private mutating func noteUnfinished(
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, isUnfinished: Bool
     ) {
@@ -177,8 +186,7 @@ extension Worker {
             }
             abandon(exchange.value.id, .clientReset)
         case .windowOpened(_, let stream, let tag):
-            if stream == 0 { return resumeStreams(multiplex, pumpsDown: true) }
-            if let exchange = exchanges.find(SlabHandle(bits: tag)) { resumeResponse(exchange) }
+            noteOpened(stream, tag, multiplex)
         case .goAway:
             // It begins no more streams.
             client.value.isClosing = true
@@ -196,12 +204,19 @@ extension Worker {
         _ client: SlabReference<ClientSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>,
         _ stream: UInt32, _ framing: BodyFraming, isEnd: Bool
     ) {
+        guard multiplex.value.headBytes < Multiplex.headBytesMax else {
+            countViolation(HTTP2Violation(.tooManyStreams), .client)
+            return multiplex.value.codec.reset(stream, .refusedStream, into: &toClient)
+        }
         let exchange = beginExchange(client, handle, stream: stream)
-        multiplex.value.codec.setTag(stream, exchange.value.id.bits)
+        // Whatever of the exchange is still under way when both sides of the stream have ended goes with the connection.
+        multiplex.value.codec.setTag(stream, exchange.value.id.bits, isKept: true)
         swap(&exchange.value.heads.reference.value.request, &streamHead)
+        keepHead(exchange, multiplex)
         exchange.value.requestEnded = isEnd
         var meaning = RequestMeaning(framing: framing, version: .http2)
         meaning.expectsTunnel = exchange.value.heads.reference.value.request.method == .connect
+        gatherIfBusy(client, handle, multiplex)
         requestHeadReceived(exchange, client, meaning)
     }
 

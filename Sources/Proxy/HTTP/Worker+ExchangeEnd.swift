@@ -22,13 +22,15 @@ extension Worker {
     /// The exchange is over: gives back what it took, counts it, leaves its log line. Its client goes on.
     mutating func finishExchange(_ exchange: SlabReference<Exchange>) {
         let (id, client) = (exchange.value.id, exchange.value.client)
+        noteStreamEnd(exchange)
         leaveUpstream(exchange)
         timers.cancel(exchange.value.timer)
         log(exchange)
         // Last: a slot that nothing is under way for may be given to another cluster or route, its counters with it.
         releaseCounts(exchange)
-        if let chunk = exchange.value.replay.take() { pool.give(chunk) }
+        giveReplay(exchange)
         dropHeld(exchange)
+        keepNothing(exchange)
         count(.requestsActive, -1)
         giveBack(exchange.value.heads)
         let stream = exchange.value.clientStream
@@ -52,6 +54,7 @@ extension Worker {
         if !exchange.value.responseEnded || !exchange.value.requestEnded {
             exchange.value.record.flags.add(reason.requestFlag)
         }
+        noteAbandoned(exchange)
         finishExchange(exchange)
     }
 
@@ -116,7 +119,7 @@ extension Worker {
     /// Body bytes kept for another attempt are needed no longer.
     mutating func dropReplay(_ exchange: SlabReference<Exchange>) {
         exchange.value.keepsReplay = false
-        if let chunk = exchange.value.replay.take() { pool.give(chunk) }
+        giveReplay(exchange)
     }
 
     /// What is known of a request when it begins.

@@ -9,10 +9,14 @@ extension Worker {
     /// The caller's own time bounds the exchange as the route's does.
     func boundCall(_ exchange: SlabReference<Exchange>) {
         guard let timeout = exchange.value.heads.reference.value.request.grpcTimeout else { return }
-        let deadline = exchange.value.startedAt + min(timeout, Self.callNanosecondsMax)
-        exchange.value.deadline = exchange.value.deadline > 0 ? min(exchange.value.deadline, deadline) : deadline
+        let deadline = exchange.value.startedAt + min(max(timeout, Self.callNanosecondsMin), Self.callNanosecondsMax)
+        guard exchange.value.deadline == 0 || deadline < exchange.value.deadline else { return }
+        exchange.value.deadline = deadline
+        exchange.value.isCallersTime = true
     }
 
+    /// In less nobody answers: it would be a request for nothing.
+    private static var callNanosecondsMin: Int64 { 1_000_000 }
     /// Longer ones are as good as none.
     private static var callNanosecondsMax: Int64 { 365 * 86400 * 1_000_000_000 }
 
@@ -20,7 +24,7 @@ extension Worker {
     mutating func judgeCall(_ exchange: SlabReference<Exchange>) -> Bool {
         guard let status = exchange.value.heads.reference.value.response.grpcStatus else { return true }
         exchange.value.record.grpcStatus = Int8(status)
-        if let known = GRPCStatus(rawValue: status) { report(exchange, status: known.httpStatus) }
+        reportCall(exchange, status)
         guard status != 0, mayRetry(exchange, .grpcStatus(status)) else { return true }
         exchange.value.record.grpcStatus = -1
         retry(exchange)
@@ -33,7 +37,14 @@ extension Worker {
             let status = exchange.value.heads.reference.value.responseTrailers.grpcStatus
         else { return }
         exchange.value.record.grpcStatus = Int8(status)
-        if let known = GRPCStatus(rawValue: status) { report(exchange, status: known.httpStatus) }
+        reportCall(exchange, status)
+    }
+
+    /// What a call's status says about its endpoint. Nothing, where the time was the caller's.
+    private mutating func reportCall(_ exchange: SlabReference<Exchange>, _ status: Int) {
+        guard let known = GRPCStatus(rawValue: status) else { return }
+        if known == .deadlineExceeded, exchange.value.isCallersTime { return }
+        report(exchange, status: known.httpStatus)
     }
 
     /// What the caller makes of an HTTP status; nil: it is no call, or all is well.

@@ -34,7 +34,9 @@ extension Worker {
     /// opened for it already.
     mutating func holdReplay(_ exchange: SlabReference<Exchange>) {
         guard var chunk = exchange.value.replay.take() else { return }
-        exchange.value.replayed = chunk.count
+        keep(-chunk.capacity, exchange)
+        // Of the attempt before that one some may be left, if it was not the last.
+        exchange.value.replayed += chunk.count
         exchange.value.passedOn = 0
         if let later = exchange.value.heldUp.take() {
             countHeld(-later.capacity, exchange)
@@ -58,9 +60,10 @@ extension Worker {
         if let client = clients.find(exchange.value.client) { client.value.heldBytes += delta }
     }
 
-    /// A copy with more room.
+    /// A copy with more room: so much more that bytes which come in crumbs are not copied for each of them.
     mutating func grown(_ chunk: consuming Chunk, by count: Int) -> Chunk {
-        var larger = pool.take(max(chunk.count + count, min(2 * chunk.count, ChunkPool.sizeMax)))
+        let needed = chunk.count + count
+        var larger = pool.take(needed + min(needed, ChunkPool.sizeMax) / 2)
         // The chunk owns its bytes while they are lent.
         unsafe chunk.withBytes { unsafe larger.append($0) }
         pool.give(chunk)

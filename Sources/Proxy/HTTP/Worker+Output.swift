@@ -85,7 +85,7 @@ extension Worker {
     private mutating func keepCollected(_ client: SlabReference<ClientSession>) {
         if !client.value.io.hasOutput {
             client.value.io.isCollecting = true
-            collected.append(Token(.client, toClientHandle).bits)
+            waits(Token(.client, toClientHandle), gathered: client.value.io.isGathered)
         }
         // The buffer owns its bytes while they are lent.
         unsafe toClient.withBytes { unsafe client.value.io.collect($0, &pool) }
@@ -97,7 +97,7 @@ extension Worker {
     private mutating func keepCollected(_ server: SlabReference<ServerSession>) {
         if !server.value.io.hasOutput {
             server.value.io.isCollecting = true
-            collected.append(Token(.server, toServerHandle).bits)
+            waits(Token(.server, toServerHandle), gathered: server.value.io.isGathered)
         }
         // The buffer owns its bytes while they are lent.
         unsafe toServer.withBytes { unsafe server.value.io.collect($0, &pool) }

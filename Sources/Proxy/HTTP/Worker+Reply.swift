@@ -57,8 +57,9 @@ extension Worker {
     /// Sends a whole response that the proxy has made.
     private mutating func send(_ exchange: SlabReference<Exchange>, _ body: UnsafeRawBufferPointer) {
         leaveUpstream(exchange)
+        forgoTunnel(exchange)
+        endRequest(exchange)
         exchange.value.heads.reference.value.responseTrailers.removeAll()
-        releasePending(exchange)
         let status = exchange.value.heads.reference.value.response.status
         exchange.value.record.status = UInt16(clamping: status)
         exchange.value.responseStarted = true
@@ -73,6 +74,16 @@ extension Worker {
             if rest.count > 0 { unsafe hold(rest, &exchange.value.heldDown, exchange) }
         }
         if exchange.value.heldDown == nil { concludeResponse(exchange) }
+    }
+
+    /// Nothing of the request goes on from here, however long its client takes to read the answer.
+    private mutating func endRequest(_ exchange: SlabReference<Exchange>) {
+        exchange.value.phase = .answered
+        timers.cancel(exchange.value.timer)
+        exchange.value.timer = .none
+        releasePending(exchange)
+        dropReplay(exchange)
+        if let chunk = exchange.value.heldUp.take() { giveHeld(chunk, exchange) }
     }
 
     private static var plainText: StaticString { "text/plain; charset=utf-8" }

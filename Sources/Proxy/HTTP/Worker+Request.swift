@@ -24,7 +24,9 @@ extension Worker {
 
     /// Whether an exchange could use more of its request now.
     func takesRequest(_ exchange: SlabReference<Exchange>) -> Bool {
-        guard !exchange.value.requestEnded else { return false }
+        guard !exchange.value.requestEnded, !exchange.value.awaitsTunnel || exchange.value.clientStream != 0 else {
+            return false
+        }
         switch exchange.value.phase {
         case .receiving, .answered: return true
         case .paused, .acquiring: return false
@@ -50,11 +52,20 @@ extension Worker {
         exchange.value.isGRPC = meaning.version == .http2 && exchange.value.heads.reference.value.request.isGRPC
         lowerTimer(client, exchange.value.client, to: now + client.value.settings.streamIdleTimeout)
         if !meaning.keepsAlive { client.value.isClosing = true }
-        if isDraining { leave(client, exchange.value.client) }
+        if isLeaving(client) { leave(client, exchange.value.client) }
+        // A decoder of HTTP/1 has said so itself.
+        let path = exchange.value.heads.reference.value.request.path
+        guard Int(path.count) <= client.value.settings.requestTargetBytes else {
+            return reply(exchange, status: 414, .badRequest, "the path is too long\n")
+        }
         guard exchange.value.heads.reference.value.request.normalizePath() == nil else {
             return reply(exchange, status: 400, .badRequest, "the path has an escape that means nothing\n")
         }
+        guard !asksForForeignProtocol(exchange) else {
+            return reply(exchange, status: 501, .badRequest, "only websocket is spoken by extended CONNECT\n")
+        }
         guard !client.value.isOrphan else {
+            if exchange.value.clientStream != 0 { return refuseStream(exchange) }
             return reply(exchange, status: 503, .noRoute, "no table takes this connection for HTTP any more\n")
         }
         identify(exchange)
@@ -83,7 +94,8 @@ extension Worker {
         exchange.value.requestEnded = true
         switch exchange.value.phase {
         case .open: finishRequest(exchange)
-        case .answered: finishExchange(exchange)
+        // Not before its client has the answer.
+        case .answered: if exchange.value.heldDown == nil { finishExchange(exchange) }
         case .receiving, .paused, .acquiring: break
         }
     }
@@ -106,12 +118,21 @@ extension Worker {
         reply(exchange, status: violation.status, .badRequest, "the request is not valid HTTP\n")
     }
 
+    /// A stream that was on its way when the tables changed: nothing was done with it, so that the client may send it again,
+    /// by another connection.
+    private mutating func refuseStream(_ exchange: SlabReference<Exchange>) {
+        exchange.value.record.flags.add(.noRoute)
+        cutOffClient(exchange, .refusedStream, .clientReset)
+        finishExchange(exchange)
+    }
+
     /// A body that nobody wants is dropped for as long as that is cheaper than a new connection.
     private mutating func dropBody(_ exchange: SlabReference<Exchange>, _ bytes: Int) {
         exchange.value.dropped += bytes
-        guard exchange.value.dropped > Exchange.droppedBytesMax, let client = clients.find(exchange.value.client) else {
-            return
-        }
+        // Of a stream there is no more than its window.
+        guard exchange.value.clientStream == 0, exchange.value.dropped > Exchange.droppedBytesMax,
+            let client = clients.find(exchange.value.client)
+        else { return }
         let handle = exchange.value.client
         client.value.isClosing = true
         exchange.value.requestEnded = true

@@ -29,6 +29,7 @@ extension Worker {
             report(exchange, status: status)
         }
         if mayRetry(exchange, .status(status), callStatus: callStatus(exchange, status)) { return retry(exchange) }
+        forgoTunnel(exchange)
         exchange.value.record.status = UInt16(clamping: status)
         editResponse(exchange)
         exchange.value.responseStarted = true
@@ -36,7 +37,24 @@ extension Worker {
         dropReplay(exchange)
         guard let client = clients.find(exchange.value.client) else { return }
         sendResponseHead(exchange, client, meaning.framing)
+        if exchange.value.serverStream != 0, !meaning.isEnd, isEmpty(exchange, meaning.framing) {
+            awaitServerEnd(exchange)
+        }
     }
+
+    /// Whether a response with this framing has no body.
+    func isEmpty(_ exchange: SlabReference<Exchange>, _ framing: BodyFraming) -> Bool {
+        framing == .none || framing == .length(0) || exchange.value.isHead
+    }
+
+    /// The client has all of its response. The server need not say so at once, and must not take its time either.
+    mutating func awaitServerEnd(_ exchange: SlabReference<Exchange>) {
+        exchange.value.pause = .serverEnd
+        exchange.value.pauseEnd = now + Self.serverEndNanoseconds
+        setTimer(exchange)
+    }
+
+    private static var serverEndNanoseconds: Int64 { 1_000_000_000 }
 
     /// 100 and 103 are for those who know what they are.
     private mutating func interim(_ exchange: SlabReference<Exchange>, _ status: Int) {

@@ -57,6 +57,7 @@ extension Worker {
         case .perTryTimeout, .timeout: .perTryTimeout
         case .refused: .refusedStream
         case .goneAway: .staleConnection
+        case .turnedAway: .turnedAway
         }
     }
 
@@ -64,6 +65,7 @@ extension Worker {
     mutating func mayRetry(
         _ exchange: SlabReference<Exchange>, _ outcome: RetryState.Outcome, callStatus: Int? = nil
     ) -> Bool {
+        let before = exchange.value.retry.retries
         let decision = exchange.value.retry.decide(
             outcome: outcome, isReplayable: isReplayable(exchange), isIdempotent: exchange.value.isRepeatable,
             callStatus: callStatus, random: &random)
@@ -74,6 +76,7 @@ extension Worker {
             exchange.value.tried = TriedEndpoints()
             return true
         }
+        guard outcome != .turnedAway || exchange.value.retry.retries > before else { return true }
         guard takeRetry(exchange) else {
             exchange.value.record.flags.add(.retryOverflow)
             return false
@@ -143,17 +146,28 @@ extension Worker {
             endpointSlot: exchange.value.endpointSlot, latencyNanoseconds: now - exchange.value.tryStartedAt, now: now)
     }
 
-    /// Tells the outlier detection what the endpoint answered.
+    /// Tells the outlier detection what the endpoint answered. Not implemented is what was asked for: any client could have
+    /// an endpoint taken out by it.
     mutating func report(_ exchange: SlabReference<Exchange>, status: Int) {
         report(
             endpointSlot: exchange.value.endpointSlot, clusterSlot: exchange.value.clusterSlot,
-            status >= 500 ? .failure(.status5xx) : .success)
+            status >= 500 && status != 501 ? .failure(.status5xx) : .success)
     }
 
-    /// The same of an attempt without an answer; nothing of what is this process's own trouble.
+    /// The same of an attempt without an answer; nothing of what is this process's own trouble, or the client's.
     private mutating func report(_ exchange: SlabReference<Exchange>, _ failure: UpstreamFailure) {
-        guard let kind = failure.endpointFailure else { return }
+        guard let kind = failure.endpointFailure, !exchange.value.responseEnded else { return }
+        if kind == .timeout, !isEndpointLate(exchange, failure) { return }
         report(
             endpointSlot: exchange.value.endpointSlot, clusterSlot: exchange.value.clusterSlot, .failure(kind))
+    }
+
+    /// Whether a time that is over was the endpoint's to keep: it had the request, or did not take it, and said nothing. A
+    /// slow client, or one that gives less time than its route, is not its fault.
+    private func isEndpointLate(_ exchange: SlabReference<Exchange>, _ failure: UpstreamFailure) -> Bool {
+        if exchange.value.responseStarted || failure == .timeout && exchange.value.isCallersTime { return false }
+        guard let server = servers.find(exchange.value.server) else { return false }
+        if server.value.state == .connecting { return true }
+        return exchange.value.requestEnded || exchange.value.heldUp != nil || server.value.io.isBlocked
     }
 }

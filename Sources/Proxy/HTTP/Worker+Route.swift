@@ -96,6 +96,8 @@ extension Worker {
             exchange.value.target = ClusterTarget(cluster: cluster, subset: -1)
         } else {
             exchange.value.target = routes.target(rule, random: random.next())
+            let subset = exchange.value.target.subset
+            if subset >= 0 { exchange.value.subsetIdentity = snapshot.subsets[Int(subset)].identity }
         }
         exchange.value.generation = snapshot.generation
         let cluster = snapshot.clusters[exchange.value.target.cluster]

@@ -213,14 +213,24 @@ extension Worker {
         }
         detach(exchange, server)
         guard server.value.isReusable, mayBeIdle(server) else { return closeServer(handle) }
-        if server.value.key.client != 0 { keepPrivate(handle, exchange) }
+        if server.value.key.client != 0 { keepPrivate(handle, of: SlabHandle(bits: server.value.key.client)) }
         makeIdle(server, handle)
     }
 
     /// Whether it may wait for another request.
     mutating func mayBeIdle(_ server: SlabReference<ServerSession>) -> Bool {
-        !isDraining && !hasLeft(server.value.key.pod, since: server.value.plan.generation)
+        // Whom it serves alone may be gone.
+        let client = SlabHandle(bits: server.value.key.client)
+        guard client.isNone || clients.find(client) != nil else { return false }
+        return !isDraining && !server.value.isLast && !isEndpointGone(server)
+            && !hasLeft(server.value.key.pod, since: server.value.plan.generation)
             && !yields(clusterSlot: server.value.plan.clusterSlot)
+    }
+
+    /// Whether its endpoint has left since it was made, even if it is back: that may be another server.
+    func isEndpointGone(_ server: SlabReference<ServerSession>) -> Bool {
+        let slot = Int(server.value.key.endpointSlot)
+        return slot >= 0 && slot < endpointsGone.count && endpointsGone[slot] > server.value.madeUnder
     }
 
     /// It waits in the pool for another request.
@@ -233,8 +243,8 @@ extension Worker {
     }
 
     /// One idle connection for a client that nobody can tell apart but by its connection.
-    mutating func keepPrivate(_ handle: SlabHandle, _ exchange: SlabReference<Exchange>) {
-        guard let client = clients.find(exchange.value.client) else { return }
+    mutating func keepPrivate(_ handle: SlabHandle, of client: SlabHandle) {
+        guard let client = clients.find(client) else { return }
         let before = client.value.privateServer
         client.value.privateServer = handle
         if before != handle, servers.find(before)?.value.state == .idle { closeServer(before) }
@@ -260,6 +270,7 @@ extension Worker {
         guard let server = servers.find(handle) else { return }
         if server.value.state == .idle, idle.remove(handle.index) { count(.upstreamsIdle, -1) }
         if server.value.isMidway { server.value.io.transport.resetOnClose() }
+        if let multiplex = server.value.multiplex?.reference { sayGoodbye(server, handle, multiplex) }
         if toServerHandle == handle { toServer.removeAll() }
         if let lent = server.value.multiplex { endMultiplex(server, handle, lent) }
         timers.cancel(server.value.timer)

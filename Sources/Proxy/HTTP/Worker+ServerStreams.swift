@@ -6,22 +6,23 @@ import Syscalls
 
 /// Responses of one upstream connection of many streams: from its bytes to its exchanges.
 extension Worker {
-    private static let streamBytesMax = 256 << 10
-    private static let streamReadsMax = 64
-
     /// A turn of such a connection. Returns the bytes moved. The session may be gone afterwards.
     mutating func serveStreams(
         _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
     ) -> Int {
+        if settingsTimedOut(server, handle, multiplex) { return 0 }
         var moved = 0
         if server.value.io.hasOutput, !server.value.io.isCollecting {
-            _ = server.value.io.flush(&pool, taken: &moved)
-            multiplex.value.codec.outputIsBlocked = server.value.io.hasOutput
+            _ = server.value.io.flush(multiplex, &pool, taken: &moved)
             sent(moved, to: server)
         }
         if multiplex.value.isStalled, !server.value.io.isBlocked { resumeStreams(multiplex, pumpsDown: false) }
         moved += receiveFrames(server, handle, multiplex)
-        guard let server = servers.find(handle) else { return moved }
+        guard let server = servers.find(handle) else {
+            opened.removeAll(keepingCapacity: true)
+            return moved
+        }
+        resumeOpened(multiplex, pumpsDown: false)
         if server.value.io.isBroken, !server.value.io.isReadable { streamsBroken(server, handle, multiplex) }
         return moved
     }
@@ -99,7 +100,8 @@ extension Worker {
             swap(&exchange.value.heads.reference.value.response, &streamHead)
             // Nothing lies behind a head but other streams' frames.
             let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
-            unsafe responseHeadReceived(exchange, server, handle, ResponseMeaning(framing: framing), after: none)
+            let meaning = ResponseMeaning(framing: framing, isEnd: isEnd)
+            unsafe responseHeadReceived(exchange, server, handle, meaning, after: none)
             if isEnd { streamResponseEnded(tag, handle, stream) }
         case .data(_, let stream, let tag, let body, let isEnd):
             guard let exchange = findExchange(tag, of: handle, stream) else {
@@ -119,11 +121,10 @@ extension Worker {
             if let violation { exchange.value.detail = violation.kind.label }
             streamReset(exchange, code, isOurs: isOurs)
         case .windowOpened(_, let stream, let tag):
-            if stream == 0 { return resumeStreams(multiplex, pumpsDown: false) }
-            if let exchange = findExchange(tag, of: handle, stream) { resumeRequest(exchange) }
+            noteOpened(stream, tag, multiplex)
+            if stream == 0 { settingsReceived(server, handle, multiplex) }
         case .goAway(_, let last, _): serverGoesAway(server, handle, multiplex, last: last)
-        case .consumed:
-            if !multiplex.value.waiters.isEmpty, server.value.state == .busy { serveWaiters(server, handle, multiplex) }
+        case .consumed: settingsReceived(server, handle, multiplex)
         case .needMoreBytes, .violation: break
         }
     }
@@ -147,7 +148,10 @@ extension Worker {
         if isTimeOver(exchange) { return upstreamFailed(exchange, .timeout) }
         if code == HTTP2ErrorCode.refusedStream.rawValue { return upstreamFailed(exchange, .refused) }
         // RFC 9113 8.1: all has been said, and the rest of the request is not wanted.
-        if code == HTTP2ErrorCode.noError.rawValue, exchange.value.responseEnded { return }
+        if code == HTTP2ErrorCode.noError.rawValue, exchange.value.responseEnded {
+            if exchange.value.isTunnel { tunnelRefusesMore(exchange) }
+            return
+        }
         upstreamFailed(exchange, .reset)
     }
 
@@ -161,7 +165,7 @@ extension Worker {
             guard let exchange = exchanges.find(SlabHandle(bits: tag)), exchange.value.serverStream > last else {
                 continue
             }
-            upstreamFailed(exchange, .goneAway)
+            upstreamFailed(exchange, last == 0 ? .turnedAway : .goneAway)
         }
         guard servers.find(handle) != nil, multiplex.value.codec.streamCount == 0 else { return }
         closeServer(handle)
@@ -188,36 +192,6 @@ extension Worker {
                 continue
             }
             upstreamFailed(exchange, failure)
-        }
-    }
-
-    /// The handshake's end, one way or the other.
-    mutating func streamsAnswered(
-        _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
-    ) {
-        if let failure = handshakeFailure(server) { return failStreams(handle, failure) }
-        collect(forServer: handle)
-        multiplex.value.codec.start(into: &toServer)
-        server.value.state = .busy
-        serveWaiters(server, handle, multiplex)
-        if servers.find(handle) != nil, multiplex.value.codec.streamCount == 0 { rest(server, handle, multiplex) }
-        flushAll()
-    }
-
-    /// Those that wait for the connection begin. Whether the server offers WebSocket, its SETTINGS say: who needs that waits
-    /// for them.
-    private mutating func serveWaiters(
-        _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
-    ) {
-        let waiters = multiplex.value.waiters
-        multiplex.value.waiters.removeAll()
-        for waiter in waiters {
-            guard let exchange = exchanges.find(waiter), exchange.value.server == handle else { continue }
-            if exchange.value.awaitsTunnel, exchange.value.wantsUpgrade, !multiplex.value.codec.hasPeerSettings {
-                multiplex.value.waiters.append(waiter)
-            } else {
-                attach(exchange, server, handle)
-            }
         }
     }
 }

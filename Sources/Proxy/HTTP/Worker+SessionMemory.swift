@@ -11,7 +11,7 @@ extension Worker {
     mutating func charge(clientAt handle: SlabHandle) {
         guard let client = clients.find(handle) else { return }
         guard
-            client.value.heldPlace >= 0 || client.value.io.isBlocked || client.value.heldBytes > 0
+            client.value.heldPlace >= 0 || client.value.io.isBlocked || client.value.chargedBytes > 0
                 || isUpstreamBlocked(client)
         else { return }
         chargeHeld(client, handle)
@@ -40,7 +40,7 @@ extension Worker {
         } else {
             // The rest of a response that its upstream is done with; or many exchanges, and what they hold.
             charge(
-                &client.value.upHold, client.value.heldBytes > 0, client.value.heldBytes,
+                &client.value.upHold, client.value.chargedBytes > 0, client.value.chargedBytes,
                 from: client.value.io.transport, to: client.value.io.transport, pod: pod)
             charge(
                 &client.value.downHold, client.value.io.isBlocked, client.value.io.heldBytes,

@@ -39,19 +39,20 @@ extension Worker {
     }
 
     private func hasWork(_ client: SlabReference<ClientSession>, _ multiplex: SlabReference<Multiplex>) -> Bool {
-        if client.value.io.hasOutput, !client.value.io.isCollecting, client.value.io.isWritable { return true }
         if client.value.state == .lingering { return client.value.io.isReadable }
-        if multiplex.value.isStalled, !client.value.io.isBlocked { return true }
-        if client.value.isClosing, multiplex.value.codec.streamCount == 0, !client.value.io.hasOutput { return true }
+        if client.value.io.hasWork(multiplex) { return true }
+        if client.value.isClosing, multiplex.value.codec.streamCount == 0, !client.value.io.hasOutput,
+            multiplex.value.codec.hasSaidLast || !multiplex.value.isLeaving
+        {
+            return true
+        }
         guard mayReceiveFrames(client, multiplex) else { return false }
         return client.value.io.isReadable && !client.value.io.inputEnded || !client.value.needsMoreInput
     }
 
     private func hasWork(_ server: SlabReference<ServerSession>, _ multiplex: SlabReference<Multiplex>) -> Bool {
-        if server.value.io.hasOutput, !server.value.io.isCollecting, server.value.io.isWritable { return true }
         if server.value.io.isBroken, !server.value.io.isReadable { return true }
-        if multiplex.value.isStalled, !server.value.io.isBlocked { return true }
-        return mayReceiveFrames(server)
+        return server.value.io.hasWork(multiplex) || mayReceiveFrames(server)
     }
 
     /// Whether a turn could do something for it.
@@ -74,6 +75,7 @@ extension Worker {
     mutating func tendSessions() {
         wallOffset = Clock.wall() - now
         while let index = idle.expired(now) { closeIdle(index) }
+        tendGathered()
     }
 
     /// The wall clock at a monotonic time of this second.
@@ -92,16 +94,5 @@ extension Worker {
             guard let handle = exchanges.handle(at: index), let exchange = exchanges.find(handle) else { continue }
             finishExchange(exchange)
         }
-    }
-
-    /// From now on every response is its connection's last; connections without a request end soon.
-    mutating func drainClients() {
-        for index in 0..<clients.indexEnd {
-            guard let handle = clients.handle(at: index), let client = clients.find(handle) else { continue }
-            lowerTimer(client, handle, to: now + Self.drainIdleNanoseconds)
-            if client.value.multiplex != nil { leave(client, handle) }
-        }
-        flushCollected()
-        while let index = idle.removeAny() { closeIdle(index) }
     }
 }

@@ -15,12 +15,28 @@ extension Worker {
         return nil
     }
 
-    private func hasPlace(_ server: SlabReference<ServerSession>, _ multiplex: SlabReference<Multiplex>) -> Bool {
+    /// Whether it may begin another stream, or be waited for.
+    func hasPlace(_ server: SlabReference<ServerSession>, _ multiplex: SlabReference<Multiplex>) -> Bool {
         guard !multiplex.value.isLeaving, !server.value.io.isBroken, !server.value.io.inputEnded,
             !hasLeft(server.value.key.pod, since: server.value.plan.generation)
         else { return false }
-        guard server.value.state != .connecting else { return multiplex.value.waiters.count < Multiplex.waitersMax }
+        guard isKnown(server, multiplex) else { return multiplex.value.waiters.count < multiplex.value.waitersMax }
         return multiplex.value.codec.streamCount < multiplex.value.codec.streamsMax
+    }
+
+    /// Whether it is known how many streams it takes. Before, it gets one: what a server takes for too many it may refuse.
+    func isKnown(_ server: SlabReference<ServerSession>, _ multiplex: SlabReference<Multiplex>) -> Bool {
+        server.value.state != .connecting && multiplex.value.codec.hasPeerSettings
+    }
+
+    /// How many streams another connection with that key takes; nil: nobody has said.
+    func streamsMax(_ key: PoolKey) -> Int? {
+        guard var handle = shared[key] else { return nil }
+        while let server = servers.find(handle), let multiplex = server.value.multiplex?.reference {
+            if isKnown(server, multiplex) { return multiplex.value.codec.streamsMax }
+            handle = multiplex.value.next
+        }
+        return nil
     }
 
     /// From now on exchanges with its key may find it.
@@ -71,10 +87,13 @@ extension Worker {
     ) {
         let stream = exchange.value.serverStream
         detach(exchange, server)
-        guard stream != 0 else { return }
-        collect(forServer: handle)
-        multiplex.value.codec.reset(stream, .cancel, into: &toServer)
-        if server.value.key.client != 0 { keepPrivate(handle, exchange) }
+        if stream != 0 {
+            collect(forServer: handle)
+            multiplex.value.codec.reset(stream, .cancel, into: &toServer)
+        } else {
+            // It waited for the connection, or found no place on it.
+            multiplex.value.waiters.removeAll { $0 == exchange.value.id }
+        }
         if multiplex.value.codec.streamCount == 0 { rest(server, handle, multiplex) }
     }
 
@@ -85,11 +104,23 @@ extension Worker {
         guard server.value.state == .busy, multiplex.value.waiters.isEmpty else { return }
         guard !multiplex.value.isLeaving, !server.value.io.isBroken, !server.value.io.inputEnded, mayBeIdle(server)
         else {
-            // What was said last, a reset of its last stream, is of no interest once the connection ends.
             return closeServer(handle)
         }
         unshare(server, handle, multiplex)
+        if server.value.key.client != 0 { keepPrivate(handle, of: SlabHandle(bits: server.value.key.client)) }
         makeIdle(server, handle)
+    }
+
+    /// The session is closing: its server is told, as far as that can be done at once.
+    mutating func sayGoodbye(
+        _ server: SlabReference<ServerSession>, _ handle: SlabHandle, _ multiplex: SlabReference<Multiplex>
+    ) {
+        guard server.value.state != .connecting, !server.value.io.isBroken, !server.value.io.inputEnded else { return }
+        collect(forServer: handle)
+        multiplex.value.codec.goAway(.noError, isFinal: true, into: &toServer)
+        flushServer()
+        var taken = 0
+        _ = server.value.io.flush(&pool, taken: &taken)
     }
 
     /// The session is closing: its multiplex goes with it.

@@ -13,6 +13,13 @@ extension Worker {
         exchange.value.wantsUpgrade = !exchange.value.heads.reference.value.request.protocolName.isNone
     }
 
+    /// Whether it asks for a protocol that is not forwarded. WebSocket is: what a server would read in others, of HTTP itself
+    /// first of all, would go past the routes.
+    func asksForForeignProtocol(_ exchange: SlabReference<Exchange>) -> Bool {
+        guard exchange.value.awaitsTunnel, exchange.value.wantsUpgrade else { return false }
+        return !exchange.value.heads.reference.value.request.isWebSocket
+    }
+
     /// A server of HTTP/1 is asked for the protocol as an upgrade. WebSocket there has a key, which the stream has not.
     mutating func askForUpgrade(_ exchange: SlabReference<Exchange>) {
         guard exchange.value.wantsUpgrade, exchange.value.clientStream != 0 else { return }
@@ -30,26 +37,27 @@ extension Worker {
 
     /// Whether a request for a tunnel can be put to a server that speaks this. HTTP/2 has no upgrade, and its extended CONNECT
     /// is the server's to offer.
-    func refusesTunnel(_ exchange: SlabReference<Exchange>, _ multiplex: SlabReference<Multiplex>) -> Bool {
-        if exchange.value.awaitsTunnel {
-            return exchange.value.wantsUpgrade && !multiplex.value.codec.takesExtendedConnect
-        }
-        return exchange.value.wantsUpgrade || exchange.value.heads.reference.value.request.method == .connect
+    mutating func refusesTunnel(_ exchange: SlabReference<Exchange>, _ multiplex: SlabReference<Multiplex>) -> Bool {
+        guard exchange.value.wantsUpgrade else { return false }
+        guard multiplex.value.codec.takesExtendedConnect else { return true }
+        return exchange.value.clientStream == 0 && !exchange.value.awaitsTunnel && !isWebSocket(exchange)
     }
 
     /// The server has agreed.
     mutating func openTunnel(_ exchange: SlabReference<Exchange>) {
-        guard let client = clients.find(exchange.value.client), let multiplex = client.value.multiplex?.reference else {
+        guard let client = clients.find(exchange.value.client) else {
             return upstreamFailed(exchange, .protocolError)
         }
         exchange.value.awaitsTunnel = false
         exchange.value.isTunnel = true
-        exchange.value.record.status = 200
+        exchange.value.clientFraming = .untilClose
         exchange.value.record.upstreamFirstByteNanoseconds = now - exchange.value.startedAt
         exchange.value.responseStarted = true
         exchange.value.lastActivity = now
         endTunnelTimes(exchange)
         report(exchange, status: 200)
+        guard let multiplex = client.value.multiplex?.reference else { return openTunnel(exchange, to: client) }
+        exchange.value.record.status = 200
         exchange.value.heads.reference.value.response.status = 200
         exchange.value.heads.reference.value.response.remove(.upgrade)
         exchange.value.heads.reference.value.response.remove(.contentLength)
@@ -91,9 +99,20 @@ extension Worker {
         if exchange.value.heldDown == nil { concludeTunnel(exchange) }
     }
 
+    /// The server has ended its direction, and wants no more of the other one. The client gets what it has not taken yet.
+    mutating func tunnelRefusesMore(_ exchange: SlabReference<Exchange>) {
+        exchange.value.requestSent = true
+        if let chunk = exchange.value.heldUp.take() { giveHeld(chunk, exchange) }
+        if exchange.value.heldDown == nil { concludeTunnel(exchange) }
+    }
+
     /// All that the server has said has been taken.
     mutating func concludeTunnel(_ exchange: SlabReference<Exchange>) {
+        if let client = clients.find(exchange.value.client), client.value.multiplex == nil {
+            guard finishTunnelDown(exchange, client) else { return }
+        }
         endResponse(exchange)
-        if exchange.value.requestSent { finishExchange(exchange) }
+        guard exchange.value.requestSent else { return }
+        if exchange.value.requestEnded { finishExchange(exchange) } else { stopStream(exchange) }
     }
 }

@@ -1,9 +1,15 @@
+import Buffers
 import EventLoop
 import HTTP
 import Model
+import Syscalls
 
 /// What connections of many streams have in common on both sides.
 extension Worker {
+    /// One connection's share of a turn.
+    static let streamBytesMax = 256 << 10
+    static let streamReadsMax = 64
+
     /// The first bytes of a connection: HTTP/2 where they are its preface. False: they are not for HTTP/1, or too few.
     mutating func decideProtocol(
         _ bytes: UnsafeRawBufferPointer, _ client: SlabReference<ClientSession>, _ handle: SlabHandle
@@ -28,20 +34,16 @@ extension Worker {
 
     /// From here on the connection speaks HTTP/2.
     private mutating func beginStreams(_ client: SlabReference<ClientSession>, _ handle: SlabHandle) {
-        let (place, reference) = multiplexes.place(Multiplex(.server, HTTP2Limits(client.value.settings)))
+        refreshSettings(client)
+        // Its table may be gone, and what it says of the snapshot with it.
+        let index = client.value.isOrphan ? 0 : Int(client.value.settings.http2)
+        let limits = HTTP2Limits(client.value.settings, snapshot.http2Limits[index])
+        let (place, reference) = multiplexes.place(Multiplex(.server, limits))
         client.value.multiplex = LentMultiplex(handle: place, reference: reference)
+        if client.value.expiresAt < .max { lowerTimer(client, handle, to: client.value.expiresAt) }
         collect(forClient: handle)
         reference.value.codec.start(into: &toClient)
         client.value.needsMoreInput = false
-    }
-
-    /// The client's connection begins no more streams, or requests.
-    mutating func leave(_ client: SlabReference<ClientSession>, _ handle: SlabHandle) {
-        client.value.isClosing = true
-        guard let multiplex = client.value.multiplex?.reference, !multiplex.value.isLeaving else { return }
-        multiplex.value.isLeaving = true
-        collect(forClient: handle)
-        multiplex.value.codec.goAway(.noError, isFinal: true, into: &toClient)
     }
 
     /// The response is complete, the request is not: its rest is not waited for (RFC 9113 8.1). Not after a moment either:
@@ -54,6 +56,7 @@ extension Worker {
     /// The client takes more: its exchange's upstream goes on.
     mutating func resumeResponse(_ exchange: SlabReference<Exchange>) {
         if exchange.value.heldDown != nil { return pumpDown(exchange) }
+        if exchange.value.isTunnel, exchange.value.responseEnded { return concludeTunnel(exchange) }
         if exchange.value.serverStream == 0 { enqueueServer(exchange.value.server) }
     }
 
@@ -64,69 +67,70 @@ extension Worker {
         if exchange.value.clientStream == 0 { enqueueClient(exchange.value.client) }
     }
 
-    /// The socket, or the connection's window, takes more: all its streams go on.
-    mutating func resumeStreams(_ multiplex: SlabReference<Multiplex>, pumpsDown: Bool) {
-        multiplex.value.isStalled = false
-        for tag in tags(of: multiplex) {
-            guard let exchange = exchanges.find(SlabHandle(bits: tag)) else { continue }
-            if pumpsDown { resumeResponse(exchange) } else { resumeRequest(exchange) }
-        }
-    }
-
     func countViolation(_ violation: HTTP2Violation, _ peer: HTTP2ViolationCount.Peer) {
         context.statistics.http2Violations.add(1, slot: peer.rawValue, counter: Int(violation.kind.rawValue))
+    }
+
+    /// Output of a connection of streams waits for the end of the turn, or for the time of those that are gathered.
+    @inline(__always)
+    mutating func waits(_ token: Token, gathered isGathered: Bool) {
+        if isGathered, poller.holdsGathered { gatheredOutput.append(token.bits) } else { collected.append(token.bits) }
     }
 
     /// What was collected for connections of streams in this turn leaves, each in one write.
     mutating func flushCollected() {
         flushAll()
-        guard !collected.isEmpty else { return }
         // Nothing is added meanwhile: flushing sends, and queues.
-        for place in collected.indices {
-            guard let token = Token(collected[place]) else { continue }
-            if token.kind == .client {
-                flushCollected(client: token.handle)
-            } else {
-                flushCollected(server: token.handle)
-            }
-        }
-        collected.removeAll(keepingCapacity: true)
+        for place in collected.indices { flushCollected(collected[place]) }
+        if !collected.isEmpty { collected.removeAll(keepingCapacity: true) }
+        guard !gatheredOutput.isEmpty, gatheredOutputLeaves() else { return }
+        for place in gatheredOutput.indices { flushCollected(gatheredOutput[place]) }
+        gatheredOutput.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func flushCollected(_ bits: UInt64) {
+        guard let token = Token(bits) else { return bug() }
+        if token.kind == .client { flushCollected(client: token.handle) } else { flushCollected(server: token.handle) }
     }
 
     private mutating func flushCollected(client handle: SlabHandle) {
-        guard let client = clients.find(handle), client.value.io.isCollecting else { return }
-        client.value.io.isCollecting = false
+        guard let client = clients.find(handle), client.value.io.isCollecting,
+            let multiplex = client.value.multiplex?.reference
+        else { return }
         var taken = 0
-        let error = client.value.io.flush(&pool, taken: &taken)
-        client.value.multiplex?.reference.value.codec.outputIsBlocked = client.value.io.hasOutput
+        let error = client.value.io.flush(multiplex, &pool, taken: &taken)
         sent(taken, to: client)
         countHeld(client)
         charge(clientAt: handle)
-        if error != nil || hasWork(client) || client.value.multiplex?.reference.value.isStalled == true {
-            enqueue(client, handle)
-        }
+        if error != nil || multiplex.value.isStalled || hasWork(client) { enqueue(client, handle) }
     }
 
     private mutating func flushCollected(server handle: SlabHandle) {
-        guard let server = servers.find(handle), server.value.io.isCollecting else { return }
-        server.value.io.isCollecting = false
+        guard let server = servers.find(handle), server.value.io.isCollecting,
+            let multiplex = server.value.multiplex?.reference
+        else { return }
         var taken = 0
-        let error = server.value.io.flush(&pool, taken: &taken)
-        server.value.multiplex?.reference.value.codec.outputIsBlocked = server.value.io.hasOutput
+        let error = server.value.io.flush(multiplex, &pool, taken: &taken)
         sent(taken, to: server)
         countHeld(server)
-        if error != nil || hasWork(server) || server.value.multiplex?.reference.value.isStalled == true {
-            enqueueServer(handle)
-        }
+        if error != nil || multiplex.value.isStalled || hasWork(server) { enqueueServer(handle) }
     }
 }
 
-extension HTTP2Limits {
-    init(_ settings: HTTPListenerRecord) {
-        self.init()
-        headerBytes = settings.headerBytes
-        headerCount = settings.headerCount
-        // A stream that nobody reads must not use up what the others need. What is held counts for its pod's limit.
-        connectionWindow = concurrentStreams * streamWindow
+extension SessionIO {
+    /// Sends what waits for the peer of a connection of streams, whose codec learns whether it was taken.
+    mutating func flush(
+        _ multiplex: SlabReference<Multiplex>, _ pool: inout ChunkPool, taken: inout Int
+    ) -> Errno? {
+        isCollecting = false
+        let error = flush(&pool, taken: &taken)
+        multiplex.value.codec.outputIsBlocked = hasOutput
+        return error
+    }
+
+    /// Whether a turn could do something for a connection of streams, beside reading.
+    func hasWork(_ multiplex: SlabReference<Multiplex>) -> Bool {
+        if hasOutput, !isCollecting, isWritable { return true }
+        return multiplex.value.isStalled && !isBlocked
     }
 }

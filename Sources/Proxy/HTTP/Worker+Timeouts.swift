@@ -27,7 +27,7 @@ extension Worker {
         if client.value.state == .lingering { return closeClient(client, handle, .completed, by: .proxy) }
         if let multiplex = client.value.multiplex?.reference { return streamsTimedOut(client, handle, multiplex) }
         guard let exchange = exchanges.find(client.value.exchange) else {
-            client.value.isClosing = true
+            endRest(client)
             return enqueue(client, handle)
         }
         client.value.isClosing = true
@@ -49,12 +49,23 @@ extension Worker {
         let settings = client.value.settings
         if let multiplex = client.value.multiplex?.reference { return streamsDeadline(client, multiplex) }
         guard let exchange = exchanges.find(client.value.exchange) else {
-            let timeout =
-                isDraining ? min(Self.drainIdleNanoseconds, settings.keepAliveTimeout) : settings.keepAliveTimeout
-            return client.value.lastActivity + timeout
+            return client.value.lastActivity + restTimeout(client)
         }
         if client.value.headStartedAt > 0 { return client.value.headStartedAt + settings.headerTimeout }
-        return max(client.value.lastActivity, exchange.value.lastActivity) + settings.streamIdleTimeout
+        return max(client.value.lastActivity + exchange.value.silenceMax, exchange.value.idleDeadline)
+    }
+
+    /// How long a client without a request may do nothing. One that has not taken all of its answers is not idle, but slow.
+    func restTimeout(_ client: SlabReference<ClientSession>) -> Int64 {
+        if client.value.io.hasOutput { return client.value.settings.streamIdleTimeout }
+        let timeout = client.value.settings.keepAliveTimeout
+        return isDraining ? min(timeout, Self.drainIdleNanoseconds) : timeout
+    }
+
+    /// That time is over. Who has taken nothing of what waits for it is not waited for.
+    func endRest(_ client: SlabReference<ClientSession>) {
+        client.value.isClosing = true
+        if client.value.io.hasOutput { client.value.abortReason = .idleTimeout }
     }
 
     /// A draining worker closes connections that have not been used for so long: who is about to send a request has
@@ -106,6 +117,7 @@ extension Worker {
         if exchange.value.phase == .answered { return }
         if exchange.value.deadline > 0, exchange.value.deadline <= now {
             exchange.value.deadline = 0
+            noteCallersTimeOver(exchange)
             upstreamFailed(exchange, .timeout)
         } else if exchange.value.pauseEnd > 0, exchange.value.pauseEnd <= now {
             exchange.value.pauseEnd = 0
@@ -125,6 +137,7 @@ extension Worker {
         switch exchange.value.pause {
         case .retry: acquire(exchange)
         case .filters: resumeFilters(exchange)
+        case .serverEnd: if exchange.value.requestEnded { responseEnded(exchange) } else { awaitServerEnd(exchange) }
         }
     }
 }

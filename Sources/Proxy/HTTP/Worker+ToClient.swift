@@ -9,7 +9,7 @@ extension Worker {
     mutating func sendResponseHead(
         _ exchange: SlabReference<Exchange>, _ client: SlabReference<ClientSession>, _ framing: BodyFraming
     ) {
-        if isDraining { leave(client, exchange.value.client) }
+        if isLeaving(client) { leave(client, exchange.value.client) }
         if let multiplex = client.value.multiplex?.reference {
             return beginResponse(exchange, multiplex, framing)
         }
@@ -34,7 +34,7 @@ extension Worker {
     ) {
         collect(forClient: exchange.value.client)
         exchange.value.clientFraming = framing
-        let isEnd = framing == .none || framing == .length(0) || exchange.value.isHead
+        let isEnd = isEmpty(exchange, framing)
         multiplex.value.codec.sendResponse(
             exchange.value.heads.reference.value.response, on: exchange.value.clientStream,
             framing: exchange.value.heads.reference.value.response.described(framing), isEnd: isEnd, into: &toClient)
@@ -89,10 +89,13 @@ extension Worker {
     }
 
     /// The client may take more of what is held for it.
-    mutating func pumpDown(_ exchange: SlabReference<Exchange>) {
+    mutating func pumpDown(_ exchange: SlabReference<Exchange>, atMost limit: Int = .max) {
         guard var chunk = exchange.value.heldDown.take() else { return }
+        let isLast = exchange.value.responseEnded && chunk.count <= limit
         // The chunk owns its bytes while they are lent.
-        let taken = unsafe chunk.withBytes { unsafe passDown(exchange, $0, isLast: exchange.value.responseEnded) }
+        let taken = unsafe chunk.withBytes {
+            unsafe passDown(exchange, UnsafeRawBufferPointer(rebasing: $0.prefix(limit)), isLast: isLast)
+        }
         chunk.consume(taken)
         if taken > 0 { exchange.value.lastActivity = now }
         guard chunk.isEmpty else {
@@ -111,22 +114,12 @@ extension Worker {
         exchange.value.endedDown = true
         if let multiplex = client.value.multiplex?.reference {
             collect(forClient: exchange.value.client)
-            endStream(exchange, multiplex)
+            multiplex.value.codec.sendTrailers(
+                exchange.value.heads.reference.value.responseTrailers, on: exchange.value.clientStream, into: &toClient)
         } else if exchange.value.clientFraming == .chunked {
             collect(forClient: exchange.value.client)
             HTTP1Encoder.lastChunk(trailers: exchange.value.heads.reference.value.responseTrailers, into: &toClient)
         }
-    }
-
-    private mutating func endStream(_ exchange: SlabReference<Exchange>, _ multiplex: SlabReference<Multiplex>) {
-        let stream = exchange.value.clientStream
-        guard exchange.value.heads.reference.value.responseTrailers.fieldCount == 0 else {
-            return multiplex.value.codec.sendTrailers(
-                exchange.value.heads.reference.value.responseTrailers, on: stream, into: &toClient)
-        }
-        // No bytes: the end alone.
-        _ = unsafe multiplex.value.codec.sendData(
-            UnsafeRawBufferPointer(start: nil, count: 0), on: stream, isEnd: true, into: &toClient)
     }
 
     /// So many bytes of a request have been passed on: the client may send as many more.

@@ -27,6 +27,7 @@ extension Worker {
         _ exchange: SlabReference<Exchange>, _ server: SlabReference<ServerSession>,
         _ multiplex: SlabReference<Multiplex>
     ) -> Bool {
+        if exchange.value.clientStream == 0 { askForStream(exchange) }
         guard let stream = multiplex.value.codec.open(tag: exchange.value.id.bits) else { return false }
         exchange.value.serverStream = stream
         collect(forServer: exchange.value.server)
@@ -78,10 +79,13 @@ extension Worker {
     }
 
     /// The upstream may take more of what is held for it.
-    mutating func pumpUp(_ exchange: SlabReference<Exchange>) {
+    mutating func pumpUp(_ exchange: SlabReference<Exchange>, atMost limit: Int = .max) {
         guard exchange.value.phase == .open, var chunk = exchange.value.heldUp.take() else { return }
+        let isLast = exchange.value.requestEnded && chunk.count <= limit
         // The chunk owns its bytes while they are lent.
-        let taken = unsafe chunk.withBytes { unsafe passUp(exchange, $0, isLast: exchange.value.requestEnded) }
+        let taken = unsafe chunk.withBytes {
+            unsafe passUp(exchange, UnsafeRawBufferPointer(rebasing: $0.prefix(limit)), isLast: isLast)
+        }
         chunk.consume(taken)
         guard chunk.isEmpty else {
             exchange.value.heldUp = consume chunk
@@ -114,14 +118,8 @@ extension Worker {
         guard !exchange.value.endedUp, let multiplex = servers.find(exchange.value.server)?.value.multiplex?.reference
         else { return }
         exchange.value.endedUp = true
-        let stream = exchange.value.serverStream
-        guard exchange.value.heads.reference.value.requestTrailers.fieldCount == 0 else {
-            return multiplex.value.codec.sendTrailers(
-                exchange.value.heads.reference.value.requestTrailers, on: stream, into: &toServer)
-        }
-        // No bytes: the end alone.
-        _ = unsafe multiplex.value.codec.sendData(
-            UnsafeRawBufferPointer(start: nil, count: 0), on: stream, isEnd: true, into: &toServer)
+        multiplex.value.codec.sendTrailers(
+            exchange.value.heads.reference.value.requestTrailers, on: exchange.value.serverStream, into: &toServer)
     }
 
     /// So many bytes of a response have been passed on: the server may send as many more.
@@ -136,14 +134,16 @@ extension Worker {
     /// Keeps body bytes for another attempt, as far as the limit allows.
     private mutating func keepForReplay(_ exchange: SlabReference<Exchange>, _ bytes: UnsafeRawBufferPointer) {
         let limit = exchange.value.replayMax
+        let before = SessionIO.capacity(exchange.value.replay)
         var chunk = exchange.value.replay.take() ?? pool.take(min(limit, ChunkPool.sizeMin))
         guard chunk.count + bytes.count <= limit else {
             pool.give(chunk)
             exchange.value.keepsReplay = false
-            return
+            return keep(-before, exchange)
         }
         if chunk.room < bytes.count { chunk = grown(chunk, by: bytes.count) }
         unsafe chunk.append(bytes)
+        if chunk.capacity != before { keep(chunk.capacity - before, exchange) }
         exchange.value.replay = consume chunk
     }
 }

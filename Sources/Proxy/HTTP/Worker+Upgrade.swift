@@ -66,6 +66,7 @@ extension Worker {
         }
         if let server = servers.find(serverHandle) {
             timers.cancel(server.value.timer)
+            leaveGathered(server, serverHandle)
             if server.value.queued { ready.remove(WorkItem(.server, serverHandle.index), pod: server.value.queuedPod) }
         }
         guard var client = clients.remove(clientHandle), var server = servers.remove(serverHandle) else { return bug() }

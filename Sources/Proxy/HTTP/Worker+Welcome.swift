@@ -16,6 +16,7 @@ extension Worker {
             SessionIO(downstream), HTTP1Decoder(.request, limits: HTTP1Limits(settings)), record, admission,
             settings: settings, generation: snapshot.generation, now: now)
         session.pinned = pinned
+        session.expiresAt = expiry(settings)
         let handle = clients.insert(session)
         guard let client = clients.find(handle) else { return bug() }
         boundUnsent(client.value.io, pod: client.value.fairnessSlot)
@@ -44,6 +45,12 @@ extension Worker {
             return
         }
         client.value.settings = snapshot.httpListeners[index]
+        // Another version is asked for now: the client is to come again with that.
+        let isHTTP2 = client.value.multiplex != nil
+        switch client.value.settings.protocolKind {
+        case .http1 where isHTTP2, .http2 where !isHTTP2 && !client.value.isUndecided: client.value.isClosing = true
+        default: break
+        }
     }
 
     /// How its requests are treated now; nil: they are not.

@@ -5,7 +5,7 @@ import Proxy
 /// The data plane alone, with one worker: no configuration file, no admin API, no signals, nothing that uses Dispatch.
 /// For instruments that the whole of `apusd` is too much for (tools/bench/callgrind).
 ///
-///     apus-relay ADDRESS:PORT [tcp | http1]
+///     apus-relay ADDRESS:PORT [tcp | http1 | http2]
 ///
 /// Relays from a port of its own, which it prints, to ADDRESS:PORT, until its standard input ends: bytes, or requests.
 @main
@@ -14,7 +14,7 @@ struct Relay {
         let arguments = CommandLine.arguments.dropFirst()
         guard let address = arguments.first.flatMap({ SocketAddress($0) }),
             let kind = Configuration.TrafficProtocol(rawValue: arguments.dropFirst().first ?? "tcp")
-        else { fatalError("usage: apus-relay ADDRESS:PORT [tcp | http1]") }
+        else { fatalError("usage: apus-relay ADDRESS:PORT [tcp | http1 | http2]") }
         let configuration = Configuration(
             listeners: [
                 Configuration.Listener(

@@ -5,7 +5,8 @@ import Model
 /// The body of an `EchoServer`'s thread. Level-triggered: a connection waits either to read or to write, never both.
 struct EchoLoop {
     private(set) var connections: [Int32: Connection] = [:]
-    private(set) var accepted = 0
+    /// Told of each connection before it is served.
+    private let accepts: () -> Void
     private let name: String
     private let epoll: Int32
     private let listener: Int32
@@ -18,7 +19,8 @@ struct EchoLoop {
         var ended = false
     }
 
-    init(name: String, epoll: Int32, listener: Int32) {
+    init(name: String, epoll: Int32, listener: Int32, accepts: @escaping () -> Void) {
+        self.accepts = accepts
         self.name = name
         self.epoll = epoll
         self.listener = listener
@@ -41,7 +43,7 @@ struct EchoLoop {
         while true {
             let descriptor = clab_accept(listener, Int32(SOCK_NONBLOCK.rawValue))
             guard descriptor >= 0 else { return }
-            accepted += 1
+            accepts()
             guard let peer = try? LabSocket.name(descriptor, peer: true),
                 let local = try? LabSocket.name(descriptor, peer: false)
             else { Glibc.close(descriptor); continue }

@@ -33,10 +33,11 @@ public final class EchoServer: Sendable {
         let counters = counters
         let finished = finished
         let thread = Thread {
-            var loop = EchoLoop(name: name, epoll: epoll, listener: listener.descriptor)
+            var loop = EchoLoop(name: name, epoll: epoll, listener: listener.descriptor) {
+                _ = counters.accepted.add(1, ordering: .relaxed)
+            }
             while !counters.isStopping.load(ordering: .relaxed) {
                 loop.turn()
-                counters.accepted.store(loop.accepted, ordering: .relaxed)
                 counters.active.store(loop.connections.count, ordering: .relaxed)
             }
             loop.close()

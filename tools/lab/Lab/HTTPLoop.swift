@@ -5,7 +5,8 @@ import Model
 /// The body of an `HTTPServer`'s thread: one request at a time on each connection, any number of connections.
 struct HTTPLoop {
     private(set) var connections: [Int32: Connection] = [:]
-    private(set) var accepted = 0
+    /// Told of each connection before it is served.
+    private let accepts: () -> Void
     private let name: String
     private let epoll: Int32
     private let listener: Int32
@@ -22,7 +23,8 @@ struct HTTPLoop {
         var isWaitingToWrite = false
     }
 
-    init(name: String, epoll: Int32, listener: Int32) {
+    init(name: String, epoll: Int32, listener: Int32, accepts: @escaping () -> Void) {
+        self.accepts = accepts
         self.name = name
         self.epoll = epoll
         self.listener = listener
@@ -49,7 +51,7 @@ struct HTTPLoop {
         while true {
             let descriptor = clab_accept(listener, Int32(SOCK_NONBLOCK.rawValue))
             guard descriptor >= 0 else { return }
-            accepted += 1
+            accepts()
             guard let peer = try? LabSocket.name(descriptor, peer: true),
                 let local = try? LabSocket.name(descriptor, peer: false)
             else { Glibc.close(descriptor); continue }

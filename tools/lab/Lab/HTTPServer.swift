@@ -37,10 +37,11 @@ public final class HTTPServer: Sendable {
         let epoll = try checked(clab_epoll_create(), "epoll")
         let (state, finished) = (state, finished)
         let thread = Thread {
-            var loop = HTTPLoop(name: name, epoll: epoll, listener: listener.descriptor)
+            var loop = HTTPLoop(name: name, epoll: epoll, listener: listener.descriptor) {
+                _ = state.accepted.add(1, ordering: .relaxed)
+            }
             while !state.isStopping.load(ordering: .relaxed) {
                 loop.turn { request in state.requests.withLock { $0.append(request) } }
-                state.accepted.store(loop.accepted, ordering: .relaxed)
                 state.active.store(loop.connections.count, ordering: .relaxed)
             }
             loop.close()
