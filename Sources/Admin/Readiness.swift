@@ -93,7 +93,7 @@ public final class Readiness: Sendable {
     public func view(of proxy: any ProxyInspecting, now: Now) -> ReadinessView {
         let state = state.withLock { $0 }
         var reasons = Self.phaseReasons(proxy)
-        if proxy.phase == .serving || proxy.phase == .draining {
+        if [.serving, .leaving, .draining].contains(proxy.phase) {
             reasons += Self.lateWorkers(proxy.workerStatistics, now.monotonicMilliseconds)
         }
         reasons += state.reloads.restartNeeded.map { "restart needed: \($0)" }
@@ -109,6 +109,7 @@ public final class Readiness: Sendable {
         switch proxy.phase {
         case .starting: ["starting: not every listener is bound yet"]
         case .serving: proxy.snapshot == nil ? ["no configuration yet"] : []
+        case .leaving: ["draining: protected hosts are told; new connections are accepted until they go elsewhere"]
         case .draining: ["draining: no new connections are accepted"]
         case .stopped: ["stopped"]
         }

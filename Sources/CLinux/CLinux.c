@@ -152,14 +152,12 @@ ssize_t apus_send_two(int fd, const void *first, size_t first_count, const void 
     return APUS_RESULT(syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL));
 }
 
-// Abstract Unix sockets: a name in the network namespace that goes with its last descriptor.
-static int apus_name_socket(const char *name, struct sockaddr_un *address, socklen_t *size) {
-    size_t length = strlen(name);
+static int apus_path_socket(const char *path, struct sockaddr_un *address) {
+    size_t length = strlen(path);
     if (length > sizeof address->sun_path - 1) return -ENAMETOOLONG;
     memset(address, 0, sizeof *address);
     address->sun_family = AF_UNIX;
-    memcpy(address->sun_path + 1, name, length);
-    *size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length);
+    memcpy(address->sun_path, path, length);
     return APUS_RESULT(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
 }
 static int apus_close_if(int failure, int fd) {
@@ -167,11 +165,15 @@ static int apus_close_if(int failure, int fd) {
     close(fd);
     return failure;
 }
-int apus_claim_name(const char *name) {
+int apus_listen_path(const char *path, int backlog) {
     struct sockaddr_un address;
-    socklen_t size;
-    int fd = apus_name_socket(name, &address, &size);
-    return fd < 0 ? fd : apus_close_if(APUS_RESULT(bind(fd, (struct sockaddr *)&address, size)), fd);
+    int fd = apus_path_socket(path, &address);
+    if (fd < 0) return fd;
+    int result = APUS_RESULT(unlink(path));
+    if (result == -ENOENT) result = 0;
+    if (result >= 0) result = APUS_RESULT(bind(fd, (struct sockaddr *)&address, sizeof address));
+    if (result >= 0) result = APUS_RESULT(listen(fd, backlog));
+    return apus_close_if(result, fd);
 }
 // -EAGAIN: another process holds it.
 int apus_lock_file(const char *path) {
@@ -185,11 +187,10 @@ int apus_lock_file(const char *path) {
     if (result >= 0 && (held.st_ino != named.st_ino || held.st_dev != named.st_dev)) result = -EAGAIN;
     return apus_close_if(result == -ENOENT ? -EAGAIN : result, fd);
 }
-int apus_connect_name(const char *name) {
+int apus_connect_path(const char *path) {
     struct sockaddr_un address;
-    socklen_t size;
-    int fd = apus_name_socket(name, &address, &size);
-    return fd < 0 ? fd : apus_close_if(APUS_RESULT(connect(fd, (struct sockaddr *)&address, size)), fd);
+    int fd = apus_path_socket(path, &address);
+    return fd < 0 ? fd : apus_close_if(APUS_RESULT(connect(fd, (struct sockaddr *)&address, sizeof address)), fd);
 }
 int apus_peer_user(int fd, uint32_t *user) {
     struct ucred peer = {0};

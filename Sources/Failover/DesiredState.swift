@@ -8,12 +8,17 @@ public struct DesiredState: Sendable, Equatable, Codable {
     public var refusesProtectedHosts: Bool
     /// Names of the remotes that connections may be sent to, in the configuration's order.
     public var remotes: [String]
+    /// Names of the remotes that keep the connections they have, and get no others.
+    public var kept: [String]
 
     /// A state.
-    public init(isLocalTaken: Bool, refusesProtectedHosts: Bool = false, remotes: [String]) {
+    public init(
+        isLocalTaken: Bool, refusesProtectedHosts: Bool = false, remotes: [String], kept: [String] = []
+    ) {
         self.isLocalTaken = isLocalTaken
         self.refusesProtectedHosts = refusesProtectedHosts
         self.remotes = remotes
+        self.kept = kept
     }
 
     /// Where connections that pods open go that meet no listener, or may not.

@@ -24,7 +24,9 @@ public struct FailoverMachine: Sendable, Equatable {
         self.fallsThrough = fallsThrough
         local = LocalProxy(failover.probe, isTaken: inForce?.isLocalTaken == true && forced == .auto, now: now)
         remotes = failover.remotes.map { remote in
-            RemoteProxy(remote, isHealthy: inForce.map { $0.remotes.contains(remote.name) }, now: now)
+            RemoteProxy(
+                remote, isHealthy: inForce.map { $0.remotes.contains(remote.name) },
+                isReachable: inForce.map { ($0.remotes + $0.kept).contains(remote.name) } ?? true, now: now)
         }
     }
 
@@ -46,9 +48,9 @@ public struct FailoverMachine: Sendable, Equatable {
     }
 
     /// A probe of a remote has ended; the remote when it is thought of otherwise now.
-    public mutating func probed(remote name: String, isAnswered: Bool, now: Int64) -> RemoteProxy? {
+    public mutating func probed(remote name: String, _ outcome: RemoteProxy.Outcome, now: Int64) -> RemoteProxy? {
         guard let index = remotes.firstIndex(where: { $0.remote.name == name }) else { return nil }
-        return remotes[index].probed(isAnswered: isAnswered, settings, now: now) ? remotes[index] : nil
+        return remotes[index].probed(outcome, settings, now: now) ? remotes[index] : nil
     }
 
     /// The local proxy got on at this time.
@@ -64,7 +66,9 @@ public struct FailoverMachine: Sendable, Equatable {
     public mutating func killed(now: Int64) { local.killed(now: now) }
 
     /// Whether the local proxy is to be killed now. Never against an operator's word.
-    public func mustKill(now: Int64) -> Bool { forced == .auto && local.mustBeKilled(now: now) }
+    public func mustKill(spun: Int64 = 0, now: Int64) -> Bool {
+        forced == .auto && local.mustBeKilled(spun: spun, now: now)
+    }
 
     /// What the rules are to do.
     public func desired(now: Int64) -> DesiredState {
@@ -78,6 +82,9 @@ public struct FailoverMachine: Sendable, Equatable {
         let hangs = local.state == .hung || local.state == .returning
         return DesiredState(
             isLocalTaken: isTaken, refusesProtectedHosts: isTaken && hangs,
-            remotes: remotes.filter { $0.isHealthy != false }.map(\.remote.name))
+            remotes: remotes.filter { $0.isHealthy != false }.map(\.remote.name),
+            // What the only one has is nobody else's anyway.
+            kept: remotes.count < 2
+                ? [] : remotes.filter { $0.isHealthy == false && $0.isReachable }.map(\.remote.name))
     }
 }

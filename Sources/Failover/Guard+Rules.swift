@@ -10,7 +10,8 @@ extension Guard {
     var wish: FailoverState {
         FailoverState(
             isLocalTaken: desired.isLocalTaken, refusesProtectedHosts: desired.refusesProtectedHosts,
-            remotes: configuration.failover.remotes.isEmpty ? nil : desired.remotes, drilledPods: drilled)
+            remotes: configuration.failover.remotes.isEmpty ? nil : desired.remotes,
+            kept: desired.kept.isEmpty ? nil : desired.kept, drilledPods: drilled)
     }
 
     /// Why the rules are not kept; nil: they are, beside what `conflicts` says.

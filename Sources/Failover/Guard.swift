@@ -60,7 +60,7 @@ public actor Guard {
         let before = inForce.map {
             DesiredState(
                 isLocalTaken: $0.state.isLocalTaken, refusesProtectedHosts: $0.state.refusesProtectedHosts,
-                remotes: $0.state.remotes ?? names)
+                remotes: $0.state.remotes ?? names, kept: $0.state.kept ?? [])
         }
         let machine = FailoverMachine(
             configuration.failover, inForce: before, forced: forced, fallsThrough: inForce?.fallsThrough ?? true,

@@ -55,7 +55,7 @@ extension GuardLoop {
             if trust.isExcusing(now: now) { excused.insert(token) }
         } catch {
             guard !trust.isExcusing(now: now) else { return }
-            remoteProbed(path.name, isAnswered: false, now)
+            remoteProbed(path.name, .unanswered, now)
         }
     }
 
@@ -69,8 +69,9 @@ extension GuardLoop {
         switch probe.purpose {
         case .remote(let name):
             switch result {
-            case .answered: remoteProbed(name, isAnswered: true, now)
-            case .refused, .reset, .foreign, .inconclusive: if !isExcused { remoteProbed(name, isAnswered: false, now) }
+            case .answered(let answer): remoteProbed(name, answer.isLeaving ? .leaving : .answered, now)
+            case .refused, .reset, .foreign: if !isExcused { remoteProbed(name, .refused, now) }
+            case .inconclusive: if !isExcused { remoteProbed(name, .unanswered, now) }
             }
         case .local(let family, let choice): localProbed(family, choice, probe, result, isExcused: isExcused, now)
         }
@@ -115,7 +116,7 @@ extension GuardLoop {
                 continue
             }
             switch probe.purpose {
-            case .remote(let name): remoteProbed(name, isAnswered: false, now)
+            case .remote(let name): remoteProbed(name, .unanswered, now)
             case .local(let family, let choice):
                 view.unanswered += 1
                 record(family, choice, .unanswered, now)
@@ -154,13 +155,17 @@ extension GuardLoop {
         return choice.isLead || outcome == .refused ? .any(family) : nil
     }
 
-    private func remoteProbed(_ name: String, isAnswered: Bool, _ now: Int64) {
-        guard let remote = machine.probed(remote: name, isAnswered: isAnswered, now: now) else { return }
+    private func remoteProbed(_ name: String, _ outcome: RemoteProxy.Outcome, _ now: Int64) {
+        guard let remote = machine.probed(remote: name, outcome, now: now) else { return }
         view.changes += 1
-        note(
-            isAnswered ? .notice : .warning,
-            "remote \(remote.remote.name): \(isAnswered ? "healthy: it answers" : "unhealthy: no answer through the tunnel")"
-        )
+        let words =
+            switch outcome {
+            case .answered: "healthy: it answers"
+            case .leaving: "leaving: it says so; what it has stays with it"
+            case .refused: "unhealthy: it refuses"
+            case .unanswered: "unhealthy: no answer through the tunnel"
+            }
+        note(outcome == .answered ? .notice : .warning, "remote \(remote.remote.name): \(words)")
     }
 
     // MARK: hang
@@ -168,17 +173,20 @@ extension GuardLoop {
     private func noteProgress(_ now: Int64) {
         guard machine.local.state == .hung || machine.local.state == .returning else {
             heartbeat = nil
+            progress = ProxyProgress()
             return
         }
         askForHeartbeats(now)
-        let used = workerTimes.reduce(0) { $0 &+ $1.read() }
+        let used = workerTimes.reduce(into: [:]) { $0.merge($1.read()) { first, _ in first } }
         if let latest = progress.latest(used: used, now: now) { machine.progressed(now: latest) }
-        if machine.mustKill(now: now) { killListeners(now) }
+        // Without an admin API nothing but CPU time tells.
+        if machine.mustKill(spun: landmarks.admin == nil ? 0 : progress.spun, now: now) { killListeners(now) }
     }
 
-    /// One question at a time: who does not answer is not asked the more.
+    /// One question at a time: who does not answer is not asked the more. One that is starved may take seconds to answer.
     private func askForHeartbeats(_ now: Int64) {
-        if let heartbeat, now - heartbeat.started < ProxyProgress.freshness { return }
+        let patience = max(ProxyProgress.freshness, machine.settings.killAfter.nanoseconds / 2)
+        if let heartbeat, now - heartbeat.started < patience { return }
         guard let admin = landmarks.admin else { return }
         let token = token()
         heartbeat = try? HeartbeatProbe(to: admin, poller, token: token, now: now)
@@ -192,6 +200,7 @@ extension GuardLoop {
 
     private func killListeners(_ now: Int64) {
         machine.killed(now: now)
+        progress = ProxyProgress()
         guard !listeners.isEmpty else {
             note(.error, "local proxy: hangs and is to be killed, but its process is not seen: same PID namespace?")
             thread.report(.listenersUnknown)

@@ -130,8 +130,12 @@ public struct LocalProxy: Sendable, Equatable {
     }
 
     /// Whether it hangs and has not moved for so long that it is to be killed.
-    public func mustBeKilled(now: Int64) -> Bool {
-        state == .hung && now - max(lastProgress, since) >= settings.killAfter.nanoseconds
+    ///
+    /// - Parameter spun: CPU time that a worker has had since anything was heard of the process.
+    public func mustBeKilled(spun: Int64 = 0, now: Int64) -> Bool {
+        let limit = settings.killAfter.nanoseconds
+        guard state == .hung, now - since >= limit else { return false }
+        return now - lastProgress >= limit || spun >= limit
     }
 
     // MARK: steps

@@ -15,10 +15,15 @@ struct WorkerTime {
         threads = workers.isEmpty ? all : workers
     }
 
-    /// What they have used, in units that differ between kernels; it only ever grows.
-    func read() -> UInt64 { threads.reduce(0) { $0 &+ Self.used($1) } }
+    /// What each has used, nanoseconds, by thread.
+    func read() -> [String: UInt64] {
+        Dictionary(threads.map { ($0, Self.used($0)) }) { first, _ in first }
+    }
 
-    /// Nanoseconds where the kernel counts them, else clock ticks.
+    /// Clock ticks, as /proc shows them to programs: a hundred a second on every machine.
+    private static let tick: UInt64 = 10_000_000
+
+    /// In ticks where the kernel does not count nanoseconds.
     private static func used(_ thread: String) -> UInt64 {
         if let first = text(thread + "/schedstat").split(separator: " ").first, let time = UInt64(first) { return time }
         // The name, in parentheses, may hold spaces; 11 and 12 fields after it are user and system time (proc(5)).
@@ -26,7 +31,7 @@ struct WorkerTime {
         guard let end = stat.lastIndex(of: ")") else { return 0 }
         let fields = stat[end...].split(separator: " ")
         guard fields.count > 13, let user = UInt64(fields[12]), let system = UInt64(fields[13]) else { return 0 }
-        return user &+ system
+        return (user &+ system) &* tick
     }
 
     private static func text(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }

@@ -46,7 +46,7 @@ public final class Giver: Sendable {
     /// Starts to wait for a successor. Without a claim there is none: nobody knows where to look for this process.
     public func start() throws(Errno) {
         guard !claims.isEmpty else { return }
-        for claim in claims { try claim.holder.listen() }
+        for claim in claims { try claim.listen() }
         try Thread(name: "hand-over") { self.run() }.detach()
     }
 
@@ -57,7 +57,7 @@ public final class Giver: Sendable {
         while !isStopped.load(ordering: .relaxed) {
             do throws(Errno) {
                 for claim in claims {
-                    guard let socket = try claim.holder.accept(within: 100) else { continue }
+                    guard let socket = try claim.accept(within: 100) else { continue }
                     serve(socket)
                 }
             } catch {

@@ -162,7 +162,7 @@ struct Handing: ~Copyable {
         let news = News(claims: claims.map(\.name), totals: totals.since(told))
         told = totals
         lastTold = .now
-        let descriptors = claims.map { $0.holder.withDescriptor { $0 } }
+        let descriptors = claims.map { $0.lock.withDescriptor { $0 } }
         try channel.send(try Frame(.totals, news), copying: descriptors)
     }
 }

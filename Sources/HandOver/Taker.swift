@@ -24,6 +24,7 @@ public final class Taker: Sendable {
     }
 
     private let talk: Mutex<Talk>
+    private let directory: String
     private let welcome: Welcome
     private let log: @Sendable (String) -> Void
     private let isStopped = Atomic<Bool>(false)
@@ -36,10 +37,11 @@ public final class Taker: Sendable {
     ///
     /// - Throws: `HandOverRefused`, or what went wrong on the way.
     public static func find(
-        _ names: [String], _ configuration: Configuration, version: String, log: @escaping @Sendable (String) -> Void
+        _ names: [String], in directory: String, _ configuration: Configuration, version: String,
+        log: @escaping @Sendable (String) -> Void
     ) throws -> Taker? {
         for name in names {
-            guard let socket = try connect(to: name) else { continue }
+            guard let socket = try connect(to: Claim.socketPath(name, in: directory)) else { continue }
             let channel = try Channel(socket, user: ProcessIdentity.user)
             let ports = configuration.interception.map { [$0.outboundPort, $0.inboundPort] }
             let hello = Hello(
@@ -47,7 +49,7 @@ public final class Taker: Sendable {
             try channel.send(try Frame(.hello, hello))
             let welcome: Welcome = try answer(channel).message()
             log("taking over from process \(welcome.process), version \(welcome.version)")
-            return Taker(channel, welcome, log: log)
+            return Taker(channel, welcome, directory, log: log)
         }
         return nil
     }
@@ -60,16 +62,19 @@ public final class Taker: Sendable {
         }
     }
 
-    private static func connect(to name: String) throws(Errno) -> LocalSocket? {
+    private static func connect(to path: String) throws(Errno) -> LocalSocket? {
         do throws(Errno) {
-            return try LocalSocket(to: name)
+            return try LocalSocket(path: path)
         } catch {
-            guard error == .connectionRefused else { throw error }
+            guard error == .connectionRefused || error == .notFound else { throw error }
             return nil
         }
     }
 
-    private init(_ channel: consuming Channel, _ welcome: Welcome, log: @escaping @Sendable (String) -> Void) {
+    private init(
+        _ channel: consuming Channel, _ welcome: Welcome, _ directory: String, log: @escaping @Sendable (String) -> Void
+    ) {
+        self.directory = directory
         talk = Mutex(Talk(channel: channel))
         self.welcome = welcome
         self.log = log
@@ -87,7 +92,7 @@ public final class Taker: Sendable {
                 server.inherit(news.totals, try names(&talk, server))
                 return zip(news.claims, frame.descriptors).compactMap { name, parcel in
                     guard let descriptor = parcel.take() else { return nil }
-                    return Claim(name, taking: descriptor)
+                    return Claim(name, in: directory, taking: descriptor)
                 }
             }
         } catch {

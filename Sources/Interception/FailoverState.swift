@@ -11,17 +11,21 @@ public struct FailoverState: Sendable, Equatable, Codable {
     public var refusesProtectedHosts: Bool
     /// Names of the remotes that may get connections; nil: all. Without any, the next answer of each policy holds.
     public var remotes: [String]?
+    /// Names of those that may not, and keep the connections they have: they are leaving, or their hosts answer that nobody
+    /// is there. nil: none.
+    public var kept: [String]?
     /// Addresses of pods whose new connections are led past the local proxy to prove that the policy works.
     public var drilledPods: [String]
 
     /// A state.
     public init(
         isLocalTaken: Bool = false, refusesProtectedHosts: Bool = false, remotes: [String]? = nil,
-        drilledPods: [String] = []
+        kept: [String]? = nil, drilledPods: [String] = []
     ) {
         self.isLocalTaken = isLocalTaken
         self.refusesProtectedHosts = refusesProtectedHosts
         self.remotes = remotes
+        self.kept = kept
         self.drilledPods = drilledPods
     }
 
@@ -31,6 +35,7 @@ public struct FailoverState: Sendable, Equatable, Codable {
         if isLocalTaken { lines.append("new connections are led past the local proxy") }
         if refusesProtectedHosts { lines.append("connections of protected hosts are reset") }
         if let remotes { lines.append("usable remotes: \(remotes.isEmpty ? "none" : remotes.joined(separator: ", "))") }
+        if let kept { lines.append("remotes that keep what they have: \(kept.joined(separator: ", "))") }
         if !drilledPods.isEmpty { lines.append("drilled pods: \(drilledPods.joined(separator: ", "))") }
         return lines
     }

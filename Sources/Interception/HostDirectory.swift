@@ -49,10 +49,14 @@ public enum HostDirectory {
         let names = (try? manager.contentsOfDirectory(atPath: path)) ?? []
         for name in names where name.hasSuffix(".lock") && name != own + ".lock" {
             guard let lock = try? FileLock(path: "\(path)/\(name)") else { return }
-            try? manager.removeItem(atPath: "\(path)/\(name)")
+            // What its last holder listened on.
+            for left in [name, name.dropLast(".lock".count) + ".sock"] {
+                try? manager.removeItem(atPath: "\(path)/\(left)")
+            }
             withExtendedLifetime(lock) {}
         }
-        guard names.allSatisfy({ $0.hasSuffix(".lock") }) else { return }
+        let left = (try? manager.contentsOfDirectory(atPath: path)) ?? []
+        guard left.allSatisfy({ $0.hasSuffix(".lock") }) else { return }
         try? manager.removeItem(atPath: "\(path)/\(own).lock")
         for directory in [path, root] {
             guard let names = try? manager.contentsOfDirectory(atPath: directory), names.isEmpty else { return }

@@ -56,10 +56,13 @@ extension Installer {
             undo = (before?.nftText).flatMap { $0.isEmpty ? nil : .run(Command("nft", ["-f", "-"], input: $0)) }
         }
         let verb = kernel.nftListing == nil ? "create" : "replace"
+        let input = kernel.nftListing.flatMap { listing in
+            before.flatMap { plan.textInPlace(of: listing, installed: ($0.nftText, $0.nftListing)) }
+        }
         return [
             Step(
-                "nft table inet \(RulePlan.tableName): \(verb)", .run(Command("nft", ["-f", "-"], input: text)),
-                undo: undo)
+                "nft table inet \(RulePlan.tableName): \(verb)",
+                .run(Command("nft", ["-f", "-"], input: input ?? text)), undo: undo)
         ]
     }
 

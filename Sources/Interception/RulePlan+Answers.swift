@@ -15,6 +15,15 @@ extension RulePlan {
     /// Remotes that may get connections.
     var usableRemotes: [OwnTunnel.Remote] { ownTunnel?.remotes.filter { state.isUsable($0.name) } ?? [] }
 
+    /// Whether connections are bound to the remote that has answered their SYN: with one, there is nobody else.
+    var bindsToRemotes: Bool { ownTunnel.map { $0.remotes.count > 1 } ?? false }
+
+    /// Remotes whose connections stay with them. Of one that is gone without a word, another one resets what is left.
+    var keepingRemotes: [OwnTunnel.Remote] {
+        guard bindsToRemotes else { return [] }
+        return ownTunnel?.remotes.filter { state.isUsable($0.name) || state.kept?.contains($0.name) == true } ?? []
+    }
+
     /// Addresses of own pods whose answer is not the node's, by answer and family, in order.
     func podAnswers(_ family: IPAddress.Family) -> [Configuration.Failover.Answer: [IPAddress]] {
         var found: [Configuration.Failover.Answer: Set<IPAddress>] = [:]

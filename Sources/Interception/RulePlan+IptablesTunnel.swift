@@ -87,13 +87,25 @@ extension RulePlan {
                 "-m mac --mac-source \(remote.link) \($0) -j CONNMARK --set-xmark \(wide(mark(of: remote, .fromTunnel)))"
             }
         }
+        // Who has answered its SYN has the connection, whatever becomes of the group.
+        let binding =
+            !bindsToRemotes
+            ? []
+            : tunnel.remotes.map { remote in
+                "-m conntrack --ctdir REPLY -m connmark --mark \(wide(tunnelValue)) -m mac --mac-source \(remote.link) "
+                    + "-j CONNMARK --set-xmark \(wide(mark(of: remote, .tunnel)))"
+            }
+        let bound = keepingRemotes.flatMap { remote in
+            let match = "-m connmark --mark \(wide(mark(of: remote, .tunnel)))"
+            return ["\(match) -j MARK --set-xmark \(wide(mark(of: remote, .tunnel)))", "\(match) -j ACCEPT"]
+        }
         let back = tunnel.remotes.flatMap { remote in
             let match = "-m connmark --mark \(wide(mark(of: remote, .fromTunnel)))"
             return ["\(match) -j MARK --set-xmark \(wide(mark(of: remote, .tunnel)))", "\(match) -j ACCEPT"]
         }
         return [
-            chain("TUN", [set(.tunnel), "-j ACCEPT"]), chain("BACK", back),
-            chain("FORWARDED", [clear] + marks + ["-j ACCEPT"]),
+            chain("TUN", bound + [set(.tunnel), "-j ACCEPT"]), chain("BACK", back),
+            chain("FORWARDED", [clear] + marks + binding + ["-j ACCEPT"]),
             chain(
                 "FROMTUN",
                 (family == .v4 ? ["\(test) \(set(.toProxy))", "\(test) -j ACCEPT"] : []) + known + ["-j DROP"]),
@@ -166,7 +178,9 @@ extension RulePlan {
         case .direct:
             ["-j CONNMARK --set-xmark 0x0/\(interception.mark.mask.hexadecimal)", "-j ACCEPT"]
         case .drop: ["-p tcp \(set(.refuse))", "-j ACCEPT"]
-        case .remote: ["-j CONNMARK --set-xmark \(bits(.tunnel))", goto("TUN")]
+        case .remote:
+            // An old entry may name the remote that had the connection before.
+            ["-j CONNMARK --set-xmark \(bindsToRemotes ? wide(tunnelValue) : bits(.tunnel))", goto("TUN")]
         }
     }
 }

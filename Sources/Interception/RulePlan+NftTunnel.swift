@@ -64,10 +64,10 @@ extension RulePlan {
         guard let ownTunnel else { return }
         let tunnel = failover.tunnel
         table.chain("to_tunnel") { $0.line("\(set("meta", .tunnel)) accept") }
-        table.chain("new_in_tunnel") { $0.line("\(set("ct", .tunnel)) counter name tunnelled goto to_tunnel") }
-        table.chain("tunnelled", "opened through the tunnel: it stays there when the local proxy is back") {
-            $0.line("ct direction original goto to_tunnel")
-            $0.line("accept")
+        table.chain("new_in_tunnel") {
+            // An old entry may name the remote that had the connection before.
+            let unbound = bindsToRemotes ? setWide("ct", tunnelValue) : set("ct", .tunnel)
+            $0.line("\(unbound) counter name tunnelled goto to_tunnel")
         }
         for remote in ownTunnel.remotes {
             table.chain("to_remote_\(remote.slot)", remote.name) {
@@ -75,6 +75,17 @@ extension RulePlan {
             }
             table.chain("from_remote_\(remote.slot)", remote.name) {
                 $0.line("\(setWide("ct", mark(of: remote, .fromTunnel))) accept")
+            }
+            guard bindsToRemotes else { continue }
+            table.chain("bound_\(remote.slot)", remote.name) {
+                $0.line("\(setWide("ct", mark(of: remote, .tunnel))) accept")
+            }
+        }
+        if bindsToRemotes {
+            table.chain("bind", "who has answered its SYN has the connection, whatever becomes of the group") {
+                let remotes = ownTunnel.remotes.map { "\($0.link) : goto bound_\($0.slot)" }
+                $0.line("ether saddr vmap { \(remotes.joined(separator: ", ")) }")
+                $0.line("accept")
             }
         }
         table.chain("from_remote", "the way back is the one it came") {
@@ -102,6 +113,29 @@ extension RulePlan {
             $0.line("meta mark set meta mark & \(wideOthers)")
             $0.line("\(Self.syn) goto from_remote")
             $0.line("ct direction original ct mark & \(field.mask.hexadecimal) == 0x0 goto from_remote")
+            if bindsToRemotes {
+                let unbound = "ct mark & \(wideMask.hexadecimal) == \(tunnelValue.hexadecimal)"
+                $0.line("ct direction reply \(unbound) goto bind")
+            }
+            $0.line("accept")
+        }
+    }
+
+    var tunnelValue: UInt32 { MarkNumber.tunnel.value(in: field) }
+
+    /// Follows the state of failover: a remote that is gone must not be waited for.
+    func writeTunnelled(_ table: inout TextBlock) {
+        guard ownTunnel != nil else { return }
+        table.chain("tunnelled", "opened through the tunnel: it stays there when the local proxy is back") {
+            if !keepingRemotes.isEmpty {
+                let remotes = keepingRemotes.map {
+                    "\(mark(of: $0, .tunnel).hexadecimal) : goto to_remote_\($0.slot)"
+                }
+                $0.line(
+                    "ct direction original ct mark & \(wideMask.hexadecimal) vmap { \(remotes.joined(separator: ", ")) }"
+                )
+            }
+            $0.line("ct direction original goto to_tunnel")
             $0.line("accept")
         }
     }

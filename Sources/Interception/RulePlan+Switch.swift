@@ -19,7 +19,8 @@ extension RulePlan {
     }
 
     private var switchChains: [String] {
-        ["fallback", "nobody", "outbound", "inbound", "decide_translated"] + hostTunnels.map(takeChain)
+        ["fallback", "nobody", "outbound", "inbound", "decide_translated"]
+            + (ownTunnel == nil ? [] : ["tunnelled"]) + hostTunnels.map(takeChain)
     }
 
     /// For `nft -f`, on top of the table of the same plan in another state.
@@ -57,6 +58,7 @@ extension RulePlan {
         table.chain("decide_translated") {
             writeDecision(&$0, interception.inboundPort, .loop, isOutbound: false)
         }
+        writeTunnelled(&table)
         for tunnel in hostTunnels { writeTake(tunnel, &table) }
     }
 

@@ -10,6 +10,9 @@ struct TextBlock {
 
     mutating func line(_ line: String) { text += indentation + line + "\n" }
 
+    /// Whole lines.
+    mutating func append(_ lines: String) { text += lines }
+
     mutating func block(_ head: String, _ body: (inout TextBlock) -> Void) {
         var inner = TextBlock(indentation: indentation + "    ")
         body(&inner)

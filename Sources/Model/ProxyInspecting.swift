@@ -33,6 +33,8 @@ public enum ProxyPhase: String, Sendable {
     case starting
     /// Listening.
     case serving
+    /// It is going to drain, and says so to hosts that it stands in for: until they have gone elsewhere it accepts.
+    case leaving
     /// No longer accepting; live connections finish.
     case draining
     /// All connections gone, or `drainTimeout` over.

@@ -62,29 +62,34 @@ public enum RuleProbe {
 }
 
 extension RuleProbe {
-    /// What a worker answers, as one line: `apus worker 1 generation 3`.
+    /// What a worker answers, as one line: `apus worker 1 generation 3`, and ` leaving` where it is.
     public struct Answer: Sendable, Equatable {
         /// The worker's index.
         public var worker: Int
         /// The generation of its snapshot.
         public var generation: UInt64
+        /// Whether its process is about to drain: whoever has another one to go to should.
+        public var isLeaving: Bool
 
         /// An answer.
-        public init(worker: Int, generation: UInt64) {
+        public init(worker: Int, generation: UInt64, isLeaving: Bool = false) {
             self.worker = worker
             self.generation = generation
+            self.isLeaving = isLeaving
         }
 
         /// Parses a whole answer; nil when it is something else.
         public init?(_ line: some StringProtocol) {
-            let words = line.split(separator: " ")
-            guard words.count == 5, words[0] == "apus", words[1] == "worker", words[3] == "generation",
-                words[4].last == "\n", let worker = Int(words[2]), let generation = UInt64(words[4].dropLast())
+            guard line.last == "\n" else { return nil }
+            let words = line.dropLast().split(separator: " ", omittingEmptySubsequences: false)
+            guard words.count == 5 || words.count == 6 && words[5] == "leaving", words[0] == "apus",
+                words[1] == "worker", words[3] == "generation", let worker = Int(words[2]),
+                let generation = UInt64(words[4])
             else { return nil }
-            self.init(worker: worker, generation: generation)
+            self.init(worker: worker, generation: generation, isLeaving: words.count == 6)
         }
 
         /// The line, with its end.
-        public var line: String { "apus worker \(worker) generation \(generation)\n" }
+        public var line: String { "apus worker \(worker) generation \(generation)\(isLeaving ? " leaving" : "")\n" }
     }
 }

@@ -39,12 +39,6 @@ extension ProxyServer: ProxyInspecting {
         }
     }
 
-    /// New connections go past this process from now on; what waits is accepted, live connections go on.
-    public func drain() {
-        state.withLock { $0.isEnding = true }
-        drain(gated: true)
-    }
-
     /// Live connections of all workers; a worker that does not answer within a second is left out and named.
     public func connections(limit: Int) async -> ConnectionList {
         await withTaskGroup(of: (Int, WorkerAnswer?).self) { group in

@@ -91,7 +91,7 @@ extension ProxyServer {
     /// listeners in the same groups and takes all new connections.
     func drain(gated: Bool) {
         let listeners = state.withLock { state -> [OpenListener] in
-            if state.phase == .serving || state.phase == .starting { state.phase = .draining }
+            if [.starting, .serving, .leaving].contains(state.phase) { state.phase = .draining }
             defer { state.listeners = [] }
             return state.listeners
         }

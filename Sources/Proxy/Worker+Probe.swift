@@ -18,7 +18,9 @@ extension Worker {
     /// Answers a test of the host's rules: who serves here, and with which configuration. No table is asked and nothing
     /// is counted or logged: it is no connection of a pod. Closing sends FIN after the line.
     func answerProbe(_ socket: consuming Socket) {
-        var line = RuleProbe.Answer(worker: context.index, generation: snapshot.generation).line
+        var line = RuleProbe.Answer(
+            worker: context.index, generation: snapshot.generation, isLeaving: isLeaving
+        ).line
         line.withUTF8 { bytes in
             // The string's own memory, for the length of the call. A fresh socket takes a line; if the peer has gone
             // already, nobody is there to be told.

@@ -47,6 +47,8 @@ enum WorkerMessage: Sendable {
     case listen(ListenerParcel)
     /// Empty this listener's queue and close it.
     case close(ListenerSpec)
+    /// Say in answers to remote guards that this process is about to drain.
+    case leave
     /// New connections are being kept away: accept what is queued, and after `grace` nanoseconds leave all listening
     /// sockets there.
     case drain(grace: Int64, ClosingListeners)

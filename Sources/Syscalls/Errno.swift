@@ -40,6 +40,8 @@ public struct Errno: Error, Equatable, Sendable, BitwiseCopyable {
     public static let timedOut = Errno(code: ETIMEDOUT)
     /// Not allowed.
     public static let notPermitted = Errno(code: EPERM), accessDenied = Errno(code: EACCES)
+    /// There is no such file.
+    public static let notFound = Errno(code: ENOENT)
     /// The address family is not there (IPv6 disabled).
     public static let familyNotSupported = Errno(code: EAFNOSUPPORT)
 

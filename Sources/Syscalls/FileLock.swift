@@ -1,7 +1,7 @@
 import CLinux
 
-/// A file that one process at a time holds: given back with the process, whatever ends it. Unlike a `ClaimedName` nobody
-/// can hold it who may not write to its directory.
+/// A file that one process at a time holds: given back with the process, whatever ends it. Nobody can hold it who may not
+/// write to its directory.
 public struct FileLock: ~Copyable, Sendable {
     private let descriptor: Descriptor
 
@@ -11,4 +11,10 @@ public struct FileLock: ~Copyable, Sendable {
         let result = unsafe path.withCString { unsafe apus_lock_file($0) }
         descriptor = Descriptor(taking: try Errno.check(result))
     }
+
+    /// Goes on with a lock that another process has passed on: both hold it, until both have ended.
+    public init(taking descriptor: consuming Descriptor) { self.descriptor = descriptor }
+
+    /// Lends the descriptor's number, to pass the lock on.
+    public func withDescriptor<Result>(_ body: (Int32) -> Result) -> Result { body(descriptor.number) }
 }

@@ -11,10 +11,11 @@ public struct LocalSocket: ~Copyable, Sendable {
 
     init(taking descriptor: consuming Descriptor) { self.descriptor = descriptor }
 
-    /// Connects to the process that has claimed `name`; `connectionRefused` when none listens there.
-    public init(to name: String) throws(Errno) {
+    /// Connects to the process that listens at `path`; `connectionRefused` when it does not any more, `notFound` when none
+    /// ever did.
+    public init(path: String) throws(Errno) {
         // The string is terminated and lives for the call.
-        let result = unsafe name.withCString { unsafe apus_connect_name($0) }
+        let result = unsafe path.withCString { unsafe apus_connect_path($0) }
         descriptor = Descriptor(taking: try Errno.check(result))
     }
 

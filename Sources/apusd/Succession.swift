@@ -11,6 +11,7 @@ import Syscalls
 struct Succession {
     private let taker: Taker?
     private let claims: [Claim]
+    private let directory: String
     private let logger: Logger
 
     /// Another `apusd` has the same admin address or interception ports here.
@@ -29,9 +30,12 @@ struct Succession {
     init(_ configuration: Configuration, takesOver: Bool, logger: Logger) throws {
         self.logger = logger
         let names = Self.names(configuration)
+        let directory = names.isEmpty ? "" : try ClaimDirectory.make()
+        self.directory = directory
         let log: @Sendable (String) -> Void = { logger.info("\($0)") }
-        taker = takesOver ? try Taker.find(names, configuration, version: BuildVersion.text, log: log) : nil
-        claims = taker == nil ? try names.map(Self.claim) : []
+        taker =
+            takesOver ? try Taker.find(names, in: directory, configuration, version: BuildVersion.text, log: log) : nil
+        claims = taker == nil ? try names.map { try Self.claim($0, in: directory) } : []
         if takesOver, taker == nil { logger.notice("--take-over: no apusd runs with these ports: starting afresh") }
     }
 
@@ -43,12 +47,12 @@ struct Succession {
         return [admin, ports].compactMap(\.self)
     }
 
-    private static func claim(_ name: String) throws -> Claim {
+    private static func claim(_ name: String, in directory: String) throws -> Claim {
         do throws(Errno) {
-            return try Claim(name)
+            return try Claim(name, in: directory)
         } catch {
-            guard error == .addressInUse else { throw error }
-            throw AlreadyRunning(name: name)
+            if error == .tryAgain { throw AlreadyRunning(name: name) }
+            throw ClaimDirectory.Unusable(path: directory, cause: "\(name): \(error)")
         }
     }
 
@@ -67,7 +71,7 @@ struct Succession {
         let missing = Self.names(server.snapshot?.configuration ?? Configuration()).filter { name in
             !inherited.contains { $0.name == name }
         }
-        return inherited + (try missing.map(Self.claim))
+        return inherited + (try missing.map { try Self.claim($0, in: directory) })
     }
 
     /// This process ends: what has not been taken yet stays where it is.

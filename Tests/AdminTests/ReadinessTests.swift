@@ -28,7 +28,9 @@ import Testing
         #expect(view.reasons == ["worker 1: no progress for 2.3 s"])
     }
 
-    @Test(arguments: [(ProxyPhase.starting, "starting"), (.draining, "draining"), (.stopped, "stopped")])
+    @Test(arguments: [
+        (ProxyPhase.starting, "starting"), (.leaving, "draining"), (.draining, "draining"), (.stopped, "stopped"),
+    ])
     func everyPhaseButServingIsAReason(phase: ProxyPhase, word: String) throws {
         let proxy = try FakeProxy(.sample())
         proxy.beat(at: 100_000)

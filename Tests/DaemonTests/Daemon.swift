@@ -59,7 +59,9 @@ final class Daemon {
     /// Starts it; `prefix` runs it, such as `prlimit --nofile=100`.
     @discardableResult
     func start(_ arguments: [String]? = nil, prefix: [String] = []) throws -> LabProcess {
-        let command = prefix + [try Programs.path("apusd")] + (arguments ?? ["--config", file.path])
+        let command =
+            ["env", "RUNTIME_DIRECTORY=\(folder.path)/run"] + prefix + [try Programs.path("apusd")]
+            + (arguments ?? ["--config", file.path])
         let process = try LabProcess(command, directory: folder.path, label: "apusd-\(all.count + 1)")
         self.process = process
         all.append(process)

@@ -14,7 +14,7 @@ struct FailoverMachineTests {
     }
 
     private func probe(_ machine: inout FailoverMachine, _ remote: String, _ isAnswered: Bool, _ count: Int) {
-        for _ in 0..<count { _ = machine.probed(remote: remote, isAnswered: isAnswered, now: 0) }
+        for _ in 0..<count { _ = machine.probed(remote: remote, isAnswered ? .answered : .unanswered, now: 0) }
     }
 
     @Test func aFreshHostIsProtectedAtOnce() {
@@ -37,6 +37,34 @@ struct FailoverMachineTests {
         #expect(machine.desired(now: 0).remotes == [])
         probe(&machine, "r1", true, 1)
         #expect(machine.desired(now: 0).remotes == ["r1"])
+    }
+
+    /// It is believed at once, keeps what it has, and has to prove itself when it is back.
+    @Test func aRemoteThatLeavesGetsNothingNew() {
+        var machine = machine()
+        probe(&machine, "r1", true, 1)
+        probe(&machine, "r2", true, 1)
+        #expect(machine.probed(remote: "r1", .leaving, now: 0) != nil)
+        #expect(machine.desired(now: 0) == DesiredState(isLocalTaken: false, remotes: ["r2"], kept: ["r1"]))
+        for _ in 0..<100 { #expect(machine.probed(remote: "r1", .leaving, now: 0) == nil) }
+        // Its listeners are closed, its connections are not.
+        for _ in 0..<100 { #expect(machine.probed(remote: "r1", .refused, now: 0) == nil) }
+        #expect(machine.desired(now: 0) == DesiredState(isLocalTaken: false, remotes: ["r2"], kept: ["r1"]))
+        probe(&machine, "r1", true, 20)
+        #expect(machine.desired(now: 0) == DesiredState(isLocalTaken: false, remotes: ["r1", "r2"]))
+    }
+
+    /// Waiting for it would be waiting for nothing.
+    @Test func aRemoteThatIsSilentKeepsNothing() {
+        var machine = machine()
+        probe(&machine, "r1", true, 1)
+        probe(&machine, "r2", true, 1)
+        probe(&machine, "r1", false, 3)
+        #expect(machine.desired(now: 0) == DesiredState(isLocalTaken: false, remotes: ["r2"]))
+        _ = machine.probed(remote: "r1", .refused, now: 0)
+        #expect(machine.desired(now: 0).kept == ["r1"])
+        probe(&machine, "r1", false, 3)
+        #expect(machine.desired(now: 0).kept == [])
     }
 
     @Test func theFirstProbeOfARemoteDecides() {

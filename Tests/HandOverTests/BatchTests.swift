@@ -79,9 +79,9 @@ struct BatchTests {
     /// They come beside every byte of a message that says it is long: a way to use up this process's.
     @Test func aMessageWithManyDescriptorsIsRefused() throws {
         let name = "apus test \(UInt64.random(in: 0 ... .max))"
-        let claim = try ClaimedName(name)
+        let claim = try Claim(name, in: "/tmp")
         try claim.listen()
-        let sender = try LocalSocket(to: name)
+        let sender = try LocalSocket(path: Claim.socketPath(name, in: "/tmp"))
         guard let receiver = try claim.accept(within: 10_000) else {
             Issue.record("nobody connected")
             return

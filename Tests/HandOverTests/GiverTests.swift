@@ -26,7 +26,7 @@ private final class Generation: Sendable {
         name = "apus test \(UInt64.random(in: 0 ... .max))"
         let (note, told) = AsyncStream.makeStream(of: String.self)
         giver = Giver(
-            server, claims: [try Claim(name)], version: "test",
+            server, claims: [try Claim(name, in: "/tmp")], version: "test",
             hooks: Giver.Hooks(
                 isSucceeded: { told.yield("succeeded") }, isAlone: { told.yield("alone") },
                 isDone: { told.yield("done") }, log: { _ in }))
@@ -42,7 +42,7 @@ private final class Generation: Sendable {
 
     /// The next generation's end of the talk, up to its being ready.
     func successor(formats: [Int] = [1], ports: [UInt16]? = nil) throws -> Channel {
-        let channel = try Channel(LocalSocket(to: name), user: ProcessIdentity.user)
+        let channel = try Channel(LocalSocket(path: Claim.socketPath(name, in: "/tmp")), user: ProcessIdentity.user)
         try channel.send(
             try Frame(.hello, Hello(formats: formats, process: 1, version: "next", interceptionPorts: ports)))
         let welcome: Welcome = try channel.receive(.welcome).message()
@@ -178,7 +178,7 @@ extension Configuration {
     func nonsenseChangesNothing(bytes: [UInt8]) async throws {
         let (generation, clients, _) = try generation(connections: 2)
         do {
-            let socket = try LocalSocket(to: generation.name)
+            let socket = try LocalSocket(path: Claim.socketPath(generation.name, in: "/tmp"))
             try socket.setTimeouts(milliseconds: 5000)
             try socket.send(bytes)
             var descriptors: [Descriptor.Parcel] = []
@@ -192,7 +192,8 @@ extension Configuration {
     @Test func countersAreToldOnce() async throws {
         let (generation, clients, _) = try generation(connections: 4)
         var sum = Totals()
-        let channel = try Channel(LocalSocket(to: generation.name), user: ProcessIdentity.user)
+        let channel = try Channel(
+            LocalSocket(path: Claim.socketPath(generation.name, in: "/tmp")), user: ProcessIdentity.user)
         try channel.send(try Frame(.hello, Hello(formats: [], process: 1, version: "next", interceptionPorts: nil)))
         _ = try channel.receive(.welcome)
         try channel.send(try Frame(.ready, Ready()))

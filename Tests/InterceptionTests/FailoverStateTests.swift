@@ -26,6 +26,21 @@ import Testing
         #expect(try plan(FailoverState(remotes: [])).nexthops == all)
     }
 
+    @Test func connectionsStayWithTheirRemoteUnlessItIsGone() throws {
+        func bound(_ state: FailoverState) throws -> Int {
+            let text = try plan(state).nftText
+            let chain = try #require(
+                text.components(separatedBy: "chain tunnelled {").last?.components(separatedBy: "}\n    ").first)
+            return chain.components(separatedBy: "goto to_remote_").count - 1
+        }
+        #expect(try bound(FailoverState()) == 2)
+        #expect(try bound(FailoverState(remotes: ["C"], kept: ["B"])) == 2)
+        #expect(try bound(FailoverState(remotes: ["C"])) == 1)
+        #expect(try bound(FailoverState(remotes: [])) == 0)
+        let only = PlanCase(name: "one", policy: [.remote, .direct], remotes: ["B"])
+        #expect(try !only.plan().nftText.contains("chain bind"))
+    }
+
     @Test func aPodWithNothingButRemoteIsRefusedNotPassed() throws {
         let text = try plan(FailoverState(remotes: []), pods: [[.remote]]).nftText
         #expect(text.contains("ip saddr @drop_pods4 goto refuse"))
@@ -38,11 +53,41 @@ import Testing
     @Test func theSwitchWritesEverythingThatDiffers() throws {
         let states = [
             FailoverState(), FailoverState(isLocalTaken: true, refusesProtectedHosts: true),
-            FailoverState(remotes: []), FailoverState(drilledPods: ["10.1.0.12", "fd01::12"]),
+            FailoverState(remotes: []), FailoverState(remotes: ["C"]),
+            FailoverState(drilledPods: ["10.1.0.12", "fd01::12"]),
         ]
         let plans = try states.map { try plan($0, pods: [[.drop], [.direct]]) }
         #expect(Set(plans.map(\.fixedText)).count == 1)
         #expect(Set(plans.map(\.nftText)).count == states.count)
+    }
+
+    /// With one transaction that deletes it and makes it anew, packets on their way would meet neither.
+    @Test func aTableIsReplacedInPlace() throws {
+        let one = try PlanCase(name: "one", policy: [.remote, .direct], remotes: ["B"]).plan().nftText
+        let several = try plan(FailoverState())
+        let text = try #require(several.textInPlace(of: one, installed: (one, one)))
+        #expect(text.hasPrefix("flush table inet apus\nflush set inet apus direct_pods4\n"))
+        #expect(!text.contains("delete") && text.contains("chain bind {"))
+        let back = try PlanCase(name: "none", policy: [.direct]).plan().textInPlace(
+            of: several.nftText, installed: (several.nftText, several.nftText))
+        let ends = [
+            "delete chain inet apus bind\n", "delete set inet apus peers4\n", "delete counter inet apus strangers\n",
+        ]
+        #expect(ends.allSatisfy { back?.contains($0) == true })
+    }
+
+    /// What cannot be changed under the rules that use it, and what somebody else has put in.
+    @Test func aTableOfAnotherMakeIsNotReplacedInPlace() throws {
+        let plan = try plan(FailoverState()), text = plan.nftText
+        let changes = [
+            ("hook prerouting priority mangle;", "hook prerouting priority raw;"),
+            ("type ipv4_addr", "type ipv6_addr"), ("counter taken {", "map taken {"),
+        ]
+        for (word, other) in changes {
+            let changed = text.replacing(word, with: other)
+            #expect(plan.textInPlace(of: changed, installed: (text, text)) == nil, "the kernel's: \(other)")
+            #expect(plan.textInPlace(of: text, installed: (changed, text)) == nil, "what was written: \(other)")
+        }
     }
 
     @Test func aRemoteThatIsUninstalledResetsFirst() throws {

@@ -6,6 +6,9 @@ import Testing
         let answer = RuleProbe.Answer(worker: 3, generation: 17)
         #expect(answer.line == "apus worker 3 generation 17\n")
         #expect(RuleProbe.Answer(answer.line) == answer)
+        let leaving = RuleProbe.Answer(worker: 0, generation: 1, isLeaving: true)
+        #expect(leaving.line == "apus worker 0 generation 1 leaving\n")
+        #expect(RuleProbe.Answer(leaving.line) == leaving)
     }
 
     @Test(arguments: [

@@ -6,17 +6,11 @@ import Testing
 /// Two hosts that stand in for each other, and serve their own pods meanwhile.
 extension NodeTests {
     @Suite struct BuddyTests {
-        /// As two entries of one fleet's file.
-        private func withBuddies(_ body: (Mesh) throws -> Void) throws {
-            try withMesh(
+        /// A1 does not want to be asked on port 9001.
+        private func withDenial(_ body: (Mesh) throws -> Void) throws {
+            try withBuddies(
                 {
                     for keyPath in [\MeshPlan.a, \.b] {
-                        $0[keyPath: keyPath].policy = "remote, direct"
-                        $0[keyPath: keyPath].podHosts = [.a, .b]
-                        $0[keyPath: keyPath].failover = [
-                            "remotes: [{name: node-a, address: \(HostName.a.v4)}, {name: node-b, address: \(HostName.b.v4)}]",
-                            ProxyConfiguration.protects([.a, .b]),
-                        ]
                         $0[keyPath: keyPath].inbound[.a1] = ["{match: {ports: [9001]}, deny: true}"]
                     }
                 }, body)
@@ -24,7 +18,7 @@ extension NodeTests {
 
         /// Each pod meets its own tables once, whoever asks them, and the proxy that is left has two ranges of ports.
         @Test func eitherOneServesBoth() throws {
-            try withBuddies { mesh in
+            try withDenial { mesh in
                 let servers = try mesh.lab.topology.pods.map { try mesh.lab[$0].echo() }
                 for (from, to) in TrafficTests.pairs {
                     for isV4 in [true, false] { _ = try mesh.lab[from].connect(to: address(to, isV4)).exchange() }
@@ -74,7 +68,7 @@ extension NodeTests {
         }
 
         @Test func deniedWhoeverAsks() throws {
-            try withBuddies { mesh in
+            try withDenial { mesh in
                 let server = try mesh.lab[.a1].echo(port: 9001)
                 for round in 0..<2 {
                     if round == 1 { try mesh.a.kill() }
@@ -88,7 +82,7 @@ extension NodeTests {
 
         /// What goes through a buddy outlives the buddy's upgrade and the return of the own proxy.
         @Test func connectionsStayWhereTheyAre() throws {
-            try withBuddies { mesh in
+            try withDenial { mesh in
                 let servers = try [PodName.b1, .a2, .a1].map { try mesh.lab[$0].echo() }
                 try mesh.a.kill()
                 let sockets = try [

@@ -1,213 +1,130 @@
-import Foundation
-import Glibc
 import Lab
-import Model
 import Testing
 
 /// Every way of a connection in every state of the proxies, the remote, the guard and the rules: what its client sees.
 extension NodeTests {
     @Suite struct FailureMatrixTests {
-        /// Kernel settings that break naive interception.
-        struct Settings: Sendable, CustomTestStringConvertible {
-            var reversePathFilter: Int
-            var sourceValidMark: Int
-            var testDescription: String { "rp_filter=\(reversePathFilter) src_valid_mark=\(sourceValidMark)" }
-
-            func apply(to host: Node) throws {
-                try host.run([
-                    "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=\(reversePathFilter)",
-                    "net.ipv4.conf.default.rp_filter=\(reversePathFilter)",
-                    "net.ipv4.conf.all.src_valid_mark=\(sourceValidMark)",
-                ]).required()
-            }
-        }
-
-        /// A client, and the server it reaches.
-        enum Way: CaseIterable {
-            case outbound, inbound, sameHost, clusterIP
-
-            var client: PodName { self == .inbound ? .b1 : .a1 }
-            var server: PodName {
-                switch self {
-                case .outbound, .clusterIP: .b1
-                case .inbound: .a1
-                case .sameHost: .a2
-                }
-            }
-
-            func target(_ isV4: Bool) -> SocketAddress {
-                guard self == .clusterIP else { return SocketAddress(isV4 ? server.v4 : server.v6, 8080) }
-                return SocketAddress(isV4 ? FailureMatrixTests.service4 : FailureMatrixTests.service6, 80)
-            }
-        }
-
-        /// Which hosts' connections the remote carries.
-        struct Remote: Equatable {
-            var a = 0
-            var b = 0
-        }
-
-        private static let service4 = IPAddress(v4: 0x0a60_000a)
-        private static let service6 = IPAddress(high: 0xfd96 << 48, low: 10)
+        private typealias Remote = FailureCells.Remote
 
         @Test(arguments: [
-            Settings(reversePathFilter: 0, sourceValidMark: 0), Settings(reversePathFilter: 1, sourceValidMark: 0),
-            Settings(reversePathFilter: 0, sourceValidMark: 1), Settings(reversePathFilter: 1, sourceValidMark: 1),
+            FailureCells.Settings(reversePathFilter: 0, sourceValidMark: 0),
+            FailureCells.Settings(reversePathFilter: 1, sourceValidMark: 0),
+            FailureCells.Settings(reversePathFilter: 0, sourceValidMark: 1),
+            FailureCells.Settings(reversePathFilter: 1, sourceValidMark: 1),
         ])
-        func everyCell(settings: Settings) throws {
-            try withRemote({
-                $0.prepare = { lab in
-                    for host in [HostName.a, .b, .c] { try settings.apply(to: lab[host]) }
-                    try KubeProxy([
-                        .init(clusterIP: Self.service4, port: 80, endpoint: SocketAddress(PodName.b1.v4, 8080)),
-                        .init(clusterIP: Self.service6, port: 80, endpoint: SocketAddress(PodName.b1.v6, 8080)),
-                    ]).install(on: lab[.a])
-                }
-            }) { mesh in
-                let servers = try [PodName.a1, .a2, .b1].map { try mesh.lab[$0].echo() }
-                let guards = [GuardHost(mesh.a), GuardHost(mesh.b)]
+        func everyCell(settings: FailureCells.Settings) throws {
+            try withRemote({ $0.prepare = settings.prepare }) { mesh in
                 for proxy in [mesh.a, mesh.b] { try proxy.start() }
-                for each in guards { try each.start() }
-                do {
-                    try Matrix(mesh: mesh, guards: guards).run()
-                } catch {
-                    throw LabError("\(error)\n\(guards.map { $0.errors.suffix(3000) }.joined(separator: "\n---\n"))")
+                try FailureCells.run(mesh.lab, mesh.a, mesh.b, standIns: (mesh.c, mesh.c)) { cells in
+                    try RemoteMatrix(mesh: mesh, cells: cells).run()
                 }
-                #expect(servers.allSatisfy { $0.accepted > 0 })
             }
         }
 
-        /// The states, one after the other on one lab.
-        private struct Matrix {
+        @Test(arguments: [
+            FailureCells.Settings(reversePathFilter: 0, sourceValidMark: 0),
+            FailureCells.Settings(reversePathFilter: 1, sourceValidMark: 1),
+        ])
+        func everyCellOfBuddies(settings: FailureCells.Settings) throws {
+            try withBuddies({ $0.prepare = settings.prepare }) { mesh in
+                try FailureCells.run(mesh.lab, mesh.a, mesh.b, standIns: (mesh.b, mesh.a)) { cells in
+                    try BuddyMatrix(mesh: mesh, cells: cells).run()
+                }
+            }
+        }
+
+        /// The states, one after the other on one lab. C stands in for A and B.
+        private struct RemoteMatrix {
             let mesh: RemoteMesh
-            let guards: [GuardHost]
+            let cells: FailureCells
 
             func run() throws {
-                try all("everybody alive") { _ in Remote() }
+                try cells.all("everybody alive") { _ in Remote() }
                 try mesh.a.kill()
-                try all("A's proxy dead") { _ in Remote(a: 1) }
+                try cells.all("A's proxy dead") { _ in Remote(a: 1) }
                 try mesh.b.kill()
-                try all("both proxies dead") { $0 == .sameHost ? Remote(a: 1) : Remote(a: 1, b: 1) }
+                try cells.all("both proxies dead", Self.both)
                 try remoteFails()
-                try proxiesReturn()
-                try guardDies()
-                try rulesAreFlushed()
-                try flapping()
+                for proxy in [mesh.a, mesh.b] { try proxy.start() }
+                try cells.settle("the return") { cells.path($0) == "local" }
+                try cells.all("the return") { _ in Remote() }
+                try cells.guardsDie(mesh.a) { _ in Remote(a: 1) }
+                try cells.rulesAreFlushed([
+                    "nft flush table inet apus", "nft delete table inet apus", "nft flush ruleset",
+                ])
+                try cells.flapping(mesh.a)
+            }
+
+            private static func both(_ way: FailureCells.Way) -> Remote {
+                way == .sameHost ? Remote(a: 1) : Remote(a: 1, b: 1)
             }
 
             /// Dead, so that its host refuses; then unreachable, so that nobody answers. The guards go on to `direct`.
             private func remoteFails() throws {
                 try mesh.c.kill()
-                try settle("the remote dead") { path($0) == "direct" }
-                try all("the remote dead", isRemoteUp: false) { _ in Remote() }
+                try cells.settle("the remote dead") { cells.path($0) == "direct" }
+                try cells.all("the remote dead") { _ in Remote() }
                 try mesh.c.start()
-                try settle("the remote back") { path($0) == "remote" }
-                try all("the remote back") { $0 == .sameHost ? Remote(a: 1) : Remote(a: 1, b: 1) }
-                let underlay =
-                    "nft add table inet cut; nft add chain inet cut in '{ type filter hook prerouting priority raw; }'"
-                try shell(.c, "\(underlay); nft add rule inet cut in udp dport 4799 drop")
-                try settle("the remote unreachable") { path($0) == "direct" }
-                try all("the remote unreachable") { _ in Remote() }
-                try shell(.c, "nft delete table inet cut")
-                try settle("the remote reachable") { path($0) == "remote" }
+                try cells.settle("the remote back") { cells.path($0) == "remote" }
+                try cells.all("the remote back", Self.both)
+                try cells.cut(.c, true)
+                try cells.settle("the remote unreachable") { cells.path($0) == "direct" }
+                try cells.all("the remote unreachable") { _ in Remote() }
+                try cells.cut(.c, false)
+                try cells.settle("the remote reachable") { cells.path($0) == "remote" }
             }
+        }
 
-            private func proxiesReturn() throws {
-                for proxy in [mesh.a, mesh.b] { try proxy.start() }
-                try settle("the return") { path($0) == "local" }
-                try all("the return") { _ in Remote() }
-            }
+        /// The same where A and B stand in for each other: either one, both, and the way between them.
+        private struct BuddyMatrix {
+            let mesh: Mesh
+            let cells: FailureCells
 
-            /// A proxy that dies again and again hurts nobody for longer than its own death. It is last: the guard leaves
-            /// such a proxy alone for a while, so whether it or the remote serves is not said here.
-            private func flapping() throws {
-                for _ in 0..<5 {
-                    try mesh.a.kill()
-                    try works("flapping, dead", .outbound, isV4: true)
-                    try mesh.a.start()
-                    try works("flapping, back", .outbound, isV4: false)
-                }
-            }
-
-            /// Its end changes nothing, and without it the kernel still switches.
-            private func guardDies() throws {
-                for each in guards { try each.process.signal(SIGKILL) }
-                for each in guards { try each.process.wait(atMost: .seconds(5)) }
-                try all("guards dead") { _ in Remote() }
+            func run() throws {
+                try cells.all("everybody alive") { _ in Remote() }
                 try mesh.a.kill()
-                try all("guards dead, A's proxy dead") { _ in Remote(a: 1) }
+                try cells.all("A's proxy dead") { _ in Remote(a: 1) }
+                try buddyFails()
                 try mesh.a.start()
-                for each in guards { try each.start() }
-                try settle("guards back") { path($0) == "local" }
+                try returned("A's return")
+                try mesh.b.kill()
+                try cells.all("B's proxy dead", reset: Self.clash, Self.withoutB)
+                try mesh.b.start()
+                try returned("B's return")
+                try cells.guardsDie(mesh.b, reset: Self.clash, Self.withoutB)
+                try cells.rulesAreFlushed(["nft delete table inet apus"])
+                try cells.flapping(mesh.a)
             }
 
-            private func rulesAreFlushed() throws {
-                for command in ["nft flush table inet apus", "nft delete table inet apus", "nft flush ruleset"] {
-                    try shell(.b, command)
-                    try works(command, .inbound, isV4: true)
-                    let isRepaired = try eventually(within: .seconds(1)) {
-                        try mesh.lab[.b].run(["nft", "list", "chain", "inet", "apus", "decide"]).output.contains(
-                            "@pods4")
-                    }
-                    #expect(isRepaired, "\(command): \(guards[1].errors.suffix(1000))")
-                    try all("after \(command)") { _ in Remote() }
-                }
+            /// Two pods of A need nobody else.
+            private static func withoutB(_ way: FailureCells.Way) -> Remote {
+                way == .sameHost ? Remote() : Remote(b: 1)
             }
 
-            // MARK: cells
+            /// A's proxy dials the cluster address, A's kernel translates it to a pod of B, and what B sends back into the
+            /// tunnel has the addresses and ports that the translated connection has on A: conntrack has no place for both.
+            private static let clash = [FailureCells.Way.clusterIP]
 
-            /// All ways of a state. A remote that is down cannot be asked what it carried.
-            private func all(
-                _ state: String, isRemoteUp: Bool = true, _ expected: (Way) -> Remote
-            ) throws {
-                let remote = isRemoteUp ? mesh.c : nil
-                for way in Way.allCases {
-                    for isV4 in [true, false] {
-                        let before = try remote.map(carried)
-                        try works(state, way, isV4: isV4)
-                        guard let remote, let before else { continue }
-                        let after = try carried(by: remote)
-                        let delta = Remote(a: after.a - before.a, b: after.b - before.b)
-                        #expect(delta == expected(way), "\(state), \(way), \(isV4 ? "v4" : "v6"): by the remote")
-                    }
-                }
+            /// While A's proxy is dead, its buddy cannot be reached, and then dies as well.
+            private func buddyFails() throws {
+                let guardA = cells.guards[0]
+                try cells.cut(.b, true)
+                try cells.settle("the buddy unreachable") { $0 !== guardA || cells.path($0) == "direct" }
+                try cells.all("the buddy unreachable") { _ in Remote() }
+                try cells.cut(.b, false)
+                try cells.settle("the buddy reachable") { $0 !== guardA || cells.path($0) == "remote" }
+                try cells.all("the buddy reachable") { _ in Remote(a: 1) }
+                try mesh.b.kill()
+                try cells.settle("both proxies dead") { cells.path($0) == "direct" }
+                try cells.all("both proxies dead") { _ in Remote() }
+                try mesh.b.start()
+                try cells.settle("the buddy back") { cells.path($0) == ($0 === guardA ? "remote" : "local") }
+                try cells.all("the buddy back") { _ in Remote(a: 1) }
             }
 
-            private func carried(by remote: ProxyHost) throws -> Remote {
-                func count(_ host: String) throws -> Int {
-                    Int(try remote.admin.metric("apus_protected_connections_total", ["host": host]))
-                }
-                return Remote(a: try count("node-a"), b: try count("node-b"))
-            }
-
-            /// The client reaches the server, which sees the client's own address.
-            private func works(_ state: String, _ way: Way, isV4: Bool) throws {
-                let cell = "\(state), \(way), \(isV4 ? "v4" : "v6")"
-                do {
-                    let socket = try mesh.lab[way.client].connect(to: way.target(isV4))
-                    defer { socket.close() }
-                    let greeting = try socket.exchange()
-                    let client = isV4 ? way.client.v4 : way.client.v6
-                    #expect(greeting.app == "\(way.server)" && greeting.peer.address == client, "\(cell): \(greeting)")
-                } catch {
-                    Issue.record("\(cell): \(error)")
-                }
-            }
-
-            // MARK: waiting
-
-            private func settle(_ state: String, _ condition: (GuardHost) -> Bool) throws {
-                let isSettled = eventually(within: .seconds(10)) { guards.allSatisfy(condition) }
-                #expect(isSettled, "\(state): \(guards.map(path)): \(guards.map { $0.errors.suffix(1500) })")
-            }
-
-            private func path(_ guardian: GuardHost) -> String {
-                let paths = ["local", "remote", "direct", "drop"]
-                return paths.first { (try? guardian.admin.metric("apus_guard_path", ["path": $0])) == 1 } ?? "unknown"
-            }
-
-            private func shell(_ host: HostName, _ command: String) throws {
-                try mesh.lab[host].run(["sh", "-c", command]).required()
+            private func returned(_ state: String) throws {
+                try cells.settle(state) { cells.path($0) == "local" && $0.isRemoteHealthy == true }
+                try cells.all(state) { _ in Remote() }
             }
         }
     }

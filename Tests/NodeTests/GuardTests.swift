@@ -90,8 +90,18 @@ extension NodeTests {
             }
         }
 
-        @Test func onlyWithoutAnyProgressItIsKilled() throws {
+        /// Whether the guard hears of the proxy's admin API.
+        private func mute(_ isMute: Bool, _ host: Node) throws {
+            let text =
+                isMute
+                ? "table inet mute { chain in { type filter hook input priority 0; tcp dport 15000 drop; }; }"
+                : "delete table inet mute"
+            try host.run(["nft", text]).required()
+        }
+
+        @Test(arguments: [false, true]) func onlyWithoutAnyProgressItIsKilled(isSilent: Bool) throws {
             try withGuard({ $0.a.failover = ["probe: {killAfter: 1s}"] }) { mesh, guardian, _ in
+                if isSilent { try mute(true, mesh.lab[.a]) }
                 // Starved: 20 ms of every 400.
                 for _ in 0..<10 {
                     try mesh.a.process.signal(SIGSTOP)
@@ -105,15 +115,17 @@ extension NodeTests {
                 #expect(exit == .signal(SIGKILL))
                 #expect(guardian.errors.contains("killed: no progress"))
                 for _ in 0..<20 { #expect(mesh.lab[.a1].reaches(target)) }
+                if isSilent { try mute(false, mesh.lab[.a]) }
                 try mesh.a.start()
                 let isBack = try eventually(within: .seconds(10)) { try isLocal(mesh) }
                 #expect(isBack, "\(guardian.errors)")
             }
         }
 
-        /// It uses CPU time and its admin API answers, but one worker makes no turn.
-        @Test func aProxyWithAWorkerThatSpinsIsKilled() throws {
+        /// It uses CPU time, and its admin API answers or does not, but one worker makes no turn.
+        @Test(arguments: [false, true]) func aProxyWithAWorkerThatSpinsIsKilled(isSilent: Bool) throws {
             try withGuard({ $0.a.failover = ["probe: {killAfter: 1s}"] }) { mesh, guardian, _ in
+                if isSilent { try mute(true, mesh.lab[.a]) }
                 try mesh.a.process.spin(thread: "worker-0")
                 let isTakenOut = eventually { guardian.isTaken }
                 #expect(isTakenOut, "\(guardian.errors)")
@@ -121,6 +133,7 @@ extension NodeTests {
                 let exit = try mesh.a.process.wait(atMost: .seconds(20))
                 #expect(exit == .signal(SIGKILL))
                 #expect(guardian.errors.contains("killed: no progress"))
+                if isSilent { try mute(false, mesh.lab[.a]) }
                 try mesh.a.start()
                 let isBack = try eventually(within: .seconds(10)) { try isLocal(mesh) }
                 #expect(isBack, "\(guardian.errors)")

@@ -63,6 +63,22 @@ func withMesh(_ change: (inout MeshPlan) -> Void = { _ in }, _ body: (Mesh) thro
     }
 }
 
+/// A mesh whose hosts stand in for each other, as two entries of one fleet's file.
+func withBuddies(_ change: (inout MeshPlan) -> Void = { _ in }, _ body: (Mesh) throws -> Void) throws {
+    try withMesh(
+        {
+            for keyPath in [\MeshPlan.a, \.b] {
+                $0[keyPath: keyPath].policy = "remote, direct"
+                $0[keyPath: keyPath].podHosts = [.a, .b]
+                $0[keyPath: keyPath].failover = [
+                    "remotes: [{name: node-a, address: \(HostName.a.v4)}, {name: node-b, address: \(HostName.b.v4)}]",
+                    ProxyConfiguration.protects([.a, .b]),
+                ]
+            }
+            change(&$0)
+        }, body)
+}
+
 /// A proxy that ended on its own must not pass unseen: traffic goes on without it.
 private func requireNoTrap(_ proxy: ProxyHost) throws {
     switch try proxy.process.exit {

@@ -15,6 +15,7 @@ struct RemoteMesh {
 
 /// What it is built from. Only C's `apusd` runs at first.
 struct RemoteMeshPlan {
+    var backend = Mesh.Backend.nft
     var a = ProxyConfiguration(.a)
     var b = ProxyConfiguration(.b)
     var c = ProxyConfiguration(.c)
@@ -46,7 +47,7 @@ func withRemote(_ change: (inout RemoteMeshPlan) -> Void = { _ in }, _ body: (Re
         lab: lab, a: try ProxyHost(plan.a, in: lab), b: try ProxyHost(plan.b, in: lab),
         c: try ProxyHost(plan.c, in: lab))
     do {
-        for proxy in mesh.proxies { try proxy.redirect("install", ["--backend", "nft"]).required() }
+        for proxy in mesh.proxies { try proxy.redirect("install", plan.backend.arguments).required() }
         try mesh.c.start()
         try body(mesh)
     } catch {

@@ -33,6 +33,18 @@ extension DataPlane {
             }
         }
 
+        /// Long enough for guards that probe as this file says, and bounded.
+        @Test func whoStandsInForOthersGivesThemTime() {
+            var configuration = Configuration()
+            #expect(ProxyServer.grace(configuration) == .milliseconds(1600))
+            configuration.failover.probe.interval = .seconds(60)
+            #expect(ProxyServer.grace(configuration) == ProxyServer.graceMax)
+            configuration.drainTimeout = .seconds(2)
+            #expect(ProxyServer.grace(configuration) == .seconds(1))
+            configuration.drainTimeout = .zero
+            #expect(ProxyServer.grace(configuration) == .zero)
+        }
+
         @Test func whatIsLeftAtTheDeadlineIsReset() async throws {
             let acceptor = try Acceptor()
             try await withProxy(.web(to: [acceptor.address])) { proxy in

@@ -22,15 +22,21 @@ extension GuardHost {
     }
 
     /// What it thinks of its only remote; nil: nothing yet.
-    public var isRemoteHealthy: Bool? {
-        struct Status: Decodable {
-            var remotes: [Remote]
-            struct Remote: Decodable { var isHealthy: Bool? }
-        }
+    public var isRemoteHealthy: Bool? { remotes?.first?.isHealthy }
+
+    /// How many remotes are known to be healthy; nil: it does not answer.
+    public var healthyRemotes: Int? { remotes?.count { $0.isHealthy == true } }
+
+    private struct Status: Decodable {
+        var remotes: [Remote]
+        struct Remote: Decodable { var isHealthy: Bool? }
+    }
+
+    private var remotes: [Status.Remote]? {
         guard let body = try? admin.request("/status").body,
             let status = try? JSONDecoder().decode(Status.self, from: Data(body.utf8))
         else { return nil }
-        return status.remotes.first?.isHealthy
+        return status.remotes
     }
 
     /// The answer of `GET /ready`; nil: none.
