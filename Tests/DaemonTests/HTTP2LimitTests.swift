@@ -7,7 +7,7 @@ extension RunningDaemon {
     /// What one connection of HTTP/2 may ask for, and for how long.
     @Suite(.timeLimit(.minutes(2))) struct HTTP2LimitTests {
         /// Extended CONNECT opens WebSocket, and no way past the routes.
-        @Test(arguments: ["h2c", "H2C", "h2", "HTTP/2.0", "connect-udp"])
+        @Test(arguments: ["h2c", "H2C", "h2", "websocket2", "connect-udp"])
         func onlyWebSocket(name: String) async throws {
             let server = try HTTPServer { _, _, connection in
                 try connection.send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n")
