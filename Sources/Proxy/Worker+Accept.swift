@@ -78,7 +78,12 @@ extension Worker {
         do throws(Errno) {
             guard let accepted = try listener.value.listening.socket.accept() else { return nil }
             let (peer, spec) = (accepted.peer, listener.value.listening.spec)
-            return welcome(accepted.take(), from: peer, spec, staysHere: listener.value.isClosing)
+            let socket = accepted.take()
+            guard socket.descriptor.number < context.settings.descriptorsEnd else {
+                socket.resetOnClose()
+                throw .processDescriptors
+            }
+            return welcome(socket, from: peer, spec, staysHere: listener.value.isClosing)
         } catch {
             count(.acceptErrors)
             // Trying again at once would spin: a shortage holds for every connection in the queue, and a refusal by

@@ -103,6 +103,7 @@ extension Worker {
     private func newSocket(to endpoint: SocketAddress, mark: UInt32?) throws(ConnectFailure) -> Socket {
         do throws(Errno) {
             let socket = try Socket(family: endpoint.address.family)
+            guard socket.descriptor.number < context.settings.descriptorsEnd else { throw .processDescriptors }
             if let mark { try socket.set(.mark(mark)) }
             try context.settings.options.apply(to: socket)
             return socket

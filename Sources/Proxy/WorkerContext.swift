@@ -74,6 +74,9 @@ struct WorkerSettings: Sendable {
     let gatherNanoseconds: Int64
     /// The interception listeners' ports: connections *to* them are loops.
     let interceptionPorts: InterceptionPorts
+    /// Descriptors from this number on are not for connections: how many a client takes up by its streams is not known when
+    /// it comes.
+    let descriptorsEnd: Int32
     /// Connections of this process at most.
     let connectionsMax: Int
     /// Of every socket that carries bytes.
@@ -91,6 +94,7 @@ struct WorkerSettings: Sendable {
         gatherNanoseconds = configuration.gatherMax.nanoseconds
         interceptionPorts = InterceptionPorts(
             outbound: interception?.outboundPort ?? 0, inbound: interception?.inboundPort ?? 0)
+        descriptorsEnd = ProcessLimits.descriptorsEnd
         self.connectionsMax = connectionsMax
         self.options = options
     }

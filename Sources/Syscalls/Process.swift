@@ -23,6 +23,16 @@ public enum ProcessLimits {
         return Int32(end - min(end / 4, 1024))
     }
 
+    /// Numbers from here on are left for what a process cannot do without: libdispatch, for one, traps when it cannot open its
+    /// own threads' files.
+    public static var descriptorsEnd: Int32 {
+        var soft: UInt64 = 0
+        var hard: UInt64 = 0
+        // The shim fills both in.
+        guard unsafe apus_descriptor_limit(&soft, &hard) >= 0 else { return .max }
+        return Int32(clamping: soft - min(soft / 4, 64))
+    }
+
     /// Cores this process may run on, at least one.
     public static var usableCores: Int { max(1, Int(apus_usable_cores())) }
 }
