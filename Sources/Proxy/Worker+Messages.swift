@@ -23,7 +23,7 @@ extension Worker {
             guard !isDraining, let listening = parcel.take() else { return }
             listen(listening)
         case .close(let spec): closeListener(spec)
-        case .leave: isLeaving = true
+        case .leave: announcesEnd = true
         case .drain(let grace, let closing): drain(after: grace, closing)
         case .admit(let fresh):
             guard let descriptor = fresh.socket.take() else { return }
@@ -44,7 +44,7 @@ extension Worker {
         // A grace not over yet would end with the sockets that are about to come.
         leaveListeners()
         isDraining = false
-        isLeaving = false
+        announcesEnd = false
         context.drained.store(false, ordering: .releasing)
         sweep = Sweep(.stay)
     }

@@ -19,7 +19,7 @@ extension Worker {
     /// is counted or logged: it is no connection of a pod. Closing sends FIN after the line.
     func answerProbe(_ socket: consuming Socket) {
         var line = RuleProbe.Answer(
-            worker: context.index, generation: snapshot.generation, isLeaving: isLeaving
+            worker: context.index, generation: snapshot.generation, isLeaving: announcesEnd
         ).line
         line.withUTF8 { bytes in
             // The string's own memory, for the length of the call. A fresh socket takes a line; if the peer has gone

@@ -120,7 +120,7 @@ struct Worker: ~Copyable {
     var departuresWaiting: [(limit: Int, done: @Sendable (_ parcels: [TunnelParcel], _ left: Int) -> Void)] = []
     var isDraining = false
     /// Who asks through a tunnel is told to go elsewhere.
-    var isLeaving = false
+    var announcesEnd = false
     /// Where its listening sockets go at the end of a drain.
     var closing: ClosingListeners?
     var isRunning = true
