@@ -97,45 +97,6 @@ extension RunningDaemon {
             #expect(try await daemon.isAtRest())
         }
 
-        /// Rapid reset by ever new connections.
-        @Test func whoGivesUpTooMuchIsRefused() async throws {
-            let server = try await PythonProgram.http2(
-                """
-                def handle(connection, event):
-                    if isinstance(event, RequestReceived) and dict(event.headers)[':path'] == '/': connection.answer(event.stream_id)
-                """)
-            let (daemon, web) = try await Daemon.http(to: [server], cluster: ", protocol: http2")
-            try Self.run(
-                daemon,
-                """
-                client = Client('\(web)')
-                stays = client.request('/stays')
-                assert client.get('/').data == b'ok'
-                def given_up(id): return b'\\0\\0\\x09\\1\\5' + id + b'\\x82\\x86\\x04\\x02/x\\x01\\x01a' + b'\\0\\0\\4\\3\\0' + id + b'\\0\\0\\0\\x08'
-                status, rounds = '200', 0
-                while status == '200' and rounds < 40:
-                    rounds += 1
-                    with socket.create_connection(('\(web)'.rsplit(':', 1)[0], \(web.port))) as s:
-                        s.sendall(b'PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n' + b'\\0\\0\\0\\4\\0\\0\\0\\0\\0'
-                            + b''.join(given_up((2 * index + 1).to_bytes(4, 'big')) for index in range(500))
-                            + b'\\0\\0\\x08\\6\\0\\0\\0\\0\\0' + bytes(8))
-                        # Until the PING is answered: all of it has been looked at.
-                        data = b''
-                        while b'\\0\\0\\x08\\6\\1' not in data: data += s.recv(65536)
-                    status = client.get('/').headers[':status']
-                assert status == '429' and rounds > 9, (status, rounds)
-                # What it has under way goes on, and a moment later it may ask again.
-                assert client.streams[stays].reset is None
-                began = time.monotonic()
-                while client.get('/').headers[':status'] != '200':
-                    assert time.monotonic() < began + 30
-                    time.sleep(0.05)
-                client.h2.reset_stream(stays, h2.errors.ErrorCodes.CANCEL)
-                client.flush()
-                """)
-            #expect(try await daemon.isAtRest())
-        }
-
         /// A server that ends every connection before it has looked at a stream.
         @Test func whoeverTurnsAllAwayIsNotAskedForEver() async throws {
             let server = try await PythonProgram.http2(
