@@ -33,9 +33,10 @@ public final class EchoServer: Sendable {
         let counters = counters
         let finished = finished
         let thread = Thread {
-            var loop = EchoLoop(name: name, epoll: epoll, listener: listener.descriptor) {
+            let poller = LabPoller(name: name, epoll: epoll, listener: listener.descriptor) {
                 _ = counters.accepted.add(1, ordering: .relaxed)
             }
+            var loop = EchoLoop(poller)
             while !counters.isStopping.load(ordering: .relaxed) {
                 loop.turn()
                 counters.active.store(loop.connections.count, ordering: .relaxed)

@@ -5,11 +5,8 @@ import Model
 /// The body of an `HTTPServer`'s thread: one request at a time on each connection, any number of connections.
 struct HTTPLoop {
     private(set) var connections: [Int32: Connection] = [:]
-    /// Told of each connection before it is served.
-    private let accepts: () -> Void
     private let name: String
-    private let epoll: Int32
-    private let listener: Int32
+    private let poller: LabPoller
 
     struct Connection {
         let greeting: Greeting
@@ -23,22 +20,16 @@ struct HTTPLoop {
         var isWaitingToWrite = false
     }
 
-    init(name: String, epoll: Int32, listener: Int32, accepts: @escaping () -> Void) {
-        self.accepts = accepts
+    /// `name` is what it answers as.
+    init(_ poller: LabPoller, name: String) {
+        self.poller = poller
         self.name = name
-        self.epoll = epoll
-        self.listener = listener
-        _ = fcntl(listener, F_SETFL, O_NONBLOCK)
-        _ = clab_epoll_set(epoll, CLAB_ADD, listener, CLAB_IN)
     }
 
     /// Waits for events, at most 5 ms, and serves them.
     mutating func turn(_ executed: (HTTPRequestSeen) -> Void) {
-        var events = [clab_event](repeating: clab_event(), count: 256)
-        // Sound: the shim writes at most `count` events into the array.
-        let count = unsafe clab_epoll_wait(epoll, &events, Int32(events.count), 5)
-        for event in events[..<Int(max(0, count))] {
-            if event.fd == listener { acceptAll() } else { receive(event.fd, executed) }
+        for descriptor in poller.wait(milliseconds: 5) {
+            if descriptor == poller.listener { acceptAll() } else { receive(descriptor, executed) }
         }
         let now = ContinuousClock.now
         for (descriptor, connection) in connections where connection.due.map({ $0 <= now }) == true {
@@ -48,33 +39,21 @@ struct HTTPLoop {
     }
 
     private mutating func acceptAll() {
-        while true {
-            let descriptor = clab_accept(listener, Int32(SOCK_NONBLOCK.rawValue))
-            guard descriptor >= 0 else { return }
-            accepts()
-            guard let peer = try? LabSocket.name(descriptor, peer: true),
-                let local = try? LabSocket.name(descriptor, peer: false)
-            else { Glibc.close(descriptor); continue }
-            connections[descriptor] = Connection(greeting: Greeting(app: name, peer: peer, local: local))
-            _ = clab_epoll_set(epoll, CLAB_ADD, descriptor, CLAB_IN)
+        while let (descriptor, greeting) = poller.accept() {
+            connections[descriptor] = Connection(greeting: greeting)
         }
     }
 
     private mutating func receive(_ descriptor: Int32, _ executed: (HTTPRequestSeen) -> Void) {
         guard connections[descriptor] != nil else { return }
-        var isOver = false
-        // Sound: the kernel writes at most the buffer's size and says how much.
-        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: 65536) { buffer, count in
-            let received = unsafe recv(descriptor, buffer.baseAddress, buffer.count, 0)
-            isOver = received == 0 || (received < 0 && errno != EAGAIN)
-            count = max(0, received)
-        }
+        let (bytes, outcome) = LabPoller.receive(from: descriptor)
+        let isOver = outcome == .failed || outcome == .done && bytes.isEmpty
         connections[descriptor]?.input += bytes
         if isOver {
             connections[descriptor]?.isLast = true
             // An answer that is still to come is sent; no event says more of this end.
             guard connections[descriptor]?.due != nil else { return drop(descriptor) }
-            _ = clab_epoll_set(epoll, CLAB_CHANGE, descriptor, 0)
+            poller.change(descriptor, to: 0)
         }
         serve(descriptor, executed)
     }
@@ -97,7 +76,7 @@ struct HTTPLoop {
     private mutating func wait(_ descriptor: Int32, writing: Bool) {
         guard let connection = connections[descriptor], connection.isWaitingToWrite != writing else { return }
         connections[descriptor]?.isWaitingToWrite = writing
-        _ = clab_epoll_set(epoll, CLAB_CHANGE, descriptor, writing ? CLAB_OUT : CLAB_IN)
+        poller.change(descriptor, to: writing ? CLAB_OUT : CLAB_IN)
     }
 
     private func answer(
@@ -127,16 +106,7 @@ struct HTTPLoop {
     /// False: the connection is broken.
     private func flush(_ connection: inout Connection, _ descriptor: Int32) -> Bool {
         var sent = 0
-        while sent < connection.output.count {
-            // Sound: pointer and length stay inside the array's storage for the call.
-            let count = unsafe connection.output.withUnsafeBytes { buffer in
-                unsafe send(
-                    descriptor, buffer.baseAddress?.advanced(by: sent), buffer.count - sent, Int32(MSG_NOSIGNAL))
-            }
-            if count < 0, errno == EAGAIN { break }
-            guard count >= 0 else { return false }
-            sent += count
-        }
+        guard LabPoller.send(connection.output, from: &sent, to: descriptor) != .failed else { return false }
         connection.output.removeFirst(sent)
         connection.sent += sent
         return true
@@ -149,8 +119,7 @@ struct HTTPLoop {
 
     /// Closes everything but the listener.
     mutating func close() {
-        for descriptor in connections.keys { Glibc.close(descriptor) }
+        poller.close(connections.keys)
         connections = [:]
-        Glibc.close(epoll)
     }
 }

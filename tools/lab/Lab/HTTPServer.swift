@@ -37,9 +37,10 @@ public final class HTTPServer: Sendable {
         let epoll = try checked(clab_epoll_create(), "epoll")
         let (state, finished) = (state, finished)
         let thread = Thread {
-            var loop = HTTPLoop(name: name, epoll: epoll, listener: listener.descriptor) {
+            let poller = LabPoller(name: name, epoll: epoll, listener: listener.descriptor) {
                 _ = state.accepted.add(1, ordering: .relaxed)
             }
+            var loop = HTTPLoop(poller, name: name)
             while !state.isStopping.load(ordering: .relaxed) {
                 loop.turn { request in state.requests.withLock { $0.append(request) } }
                 state.active.store(loop.connections.count, ordering: .relaxed)
