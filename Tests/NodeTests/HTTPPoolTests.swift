@@ -47,7 +47,7 @@ extension NodeTests {
 
         private func crowded(_ plan: inout MeshPlan) {
             plan.a.pods = Self.crowd("first")
-            plan.a.clusters = ["{name: web, endpoints: [{address: \"\(Self.target)\"}]}"]
+            plan.a.clusters = ["{name: web, protocol: http1, endpoints: [{address: \"\(Self.target)\"}]}"]
             plan.b.inbound[.b1] = ["{match: {ports: [8080]}, protocol: http}"]
             plan.prepare = { _ = try $0.crowd(Self.pods, in: .a1) }
         }
@@ -92,7 +92,8 @@ extension NodeTests {
         /// Over HTTP/2 a pod that has gone is told before the reset: which stream is lost, and that there will be no others.
         @Test func aPodThatGoesIsToldByGOAWAY() throws {
             try withMesh({ crowded(&$0) }) { mesh in
-                _ = try mesh.lab[.b1].serveHTTP()
+                let server = try mesh.lab[.b1].serveHTTP()
+                defer { server.stop() }
                 let client = try mesh.lab[.a1].connect(to: Self.target, from: SocketAddress(Self.addresses[0], 0))
                 // The preface, SETTINGS, and GET /wait/60000 of host `a` on stream 1.
                 let head: [UInt8] = [0x82, 0x86, 0x04, 11] + Array("/wait/60000".utf8) + [0x41, 1, 0x61]

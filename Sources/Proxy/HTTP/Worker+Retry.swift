@@ -130,7 +130,12 @@ extension Worker {
     mutating func leaveUpstream(_ exchange: SlabReference<Exchange>) {
         endAttempt(exchange)
         let handle = exchange.value.server
-        guard let server = servers.find(handle) else { return }
+        guard let server = servers.find(handle) else {
+            // It is closed already, and with it the stream: the next attempt has none yet.
+            exchange.value.server = .none
+            exchange.value.serverStream = 0
+            return
+        }
         if let multiplex = server.value.multiplex?.reference {
             return leaveStream(exchange, server, handle, multiplex)
         }
